@@ -139,6 +139,10 @@ class NotFound(RequestError):
     status, grpc_status, code, type = 404, "NOT_FOUND", "not_found", "not_found_error"
 
 
+class ModelNotFound(NotFound):
+    """No model server has the model: the caller's mistake, where it is not a recipe that names it."""
+
+
 class Unauthenticated(RequestError):
     """The API key is missing or unknown."""
 

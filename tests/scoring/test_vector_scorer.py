@@ -207,6 +207,19 @@ async def test_a_process_model_that_is_not_there_is_not_found(runtime: EffectsRu
         await steps_of(runtime, "nothing", None)
 
 
+async def test_a_process_model_that_a_recipe_awaits_is_no_callers_mistake(runtime: EffectsRuntime) -> None:
+    """The same reason as of any model that is not served: another attempt may succeed."""
+    recipes = """
+    rewards:
+      r:
+        awaits: {nothing: {}}
+        components: {a: {score: process_reward, params: {model: nothing}, transforms: [aggregate]}}
+    """
+    gateway = Gateway(load_book(recipes), runtime)
+    with pytest.raises(ModelUnavailable, match="no model 'nothing'"):
+        await gateway.score(Batch(["0"], ["q"], ["One.\n\nTwo."]), "r", ScoreOptions())
+
+
 async def test_a_request_says_what_its_operations_asked_and_how_long_it_took(
     runtime: EffectsRuntime, models: LanguageModels
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.errors import Unavailable
+from reward_gateway.errors import ModelNotFound, Unavailable
 from reward_gateway.operations.apply import run
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful
@@ -63,7 +63,7 @@ class StepRunner:
             if not kept:
                 return no_outcome
             outcome = yield from run(step.operation, columns, step.params)
-        except Unavailable as error:
+        except (Unavailable, ModelNotFound) as error:
             self.rows.fail(dict.fromkeys(rows, explain_unavailable(error)), name)
             return no_outcome
         self.rows.fail({kept[k]: reason for k, reason in (outcome.stood_in | outcome.invalid).items()}, name)

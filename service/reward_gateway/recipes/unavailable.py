@@ -1,11 +1,11 @@
 """Why samples have no score where what they need is away."""
 
-from reward_gateway.errors import Overloaded, StateUnavailable, Unavailable
+from reward_gateway.errors import ModelNotFound, Overloaded, StateUnavailable, Unavailable
 from reward_gateway.sample import Invalid
 
 
-def explain_unavailable(error: Unavailable) -> Invalid:
-    """The reason of samples whose effect failed."""
+def explain_unavailable(error: Unavailable | ModelNotFound) -> Invalid:
+    """The reason of samples whose effect failed. A model of a recipe that nobody serves is one that it awaits."""
     match error:
         case StateUnavailable():
             return Invalid("state_unavailable", error.message)

@@ -9,7 +9,7 @@ import numpy as np
 from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
-from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
+from reward_gateway.errors import InvalidRequest, ModelNotFound, ModelUnavailable, NotFound
 from reward_gateway.operations.effects import Vector
 from reward_gateway.sample import Batch, Invalid, split_version
 from reward_gateway.scoring.cached_rows import CachedRows, FindModel
@@ -83,7 +83,7 @@ class VectorScorer:
         The context's ``usage.model_calls`` and ``timing`` are added to, as by :meth:`.CachedRows.fetch_answers`.
 
         Raises:
-            NotFound: there is no such model.
+            ModelNotFound: there is no such model.
             ModelUnavailable: it is not served, or was replaced repeatedly.
             InvalidRequest: the model is not a process reward model.
         """
@@ -106,7 +106,10 @@ class VectorScorer:
         return [vectors[row] for row in range(batch.size)]
 
     async def _find_process_model(self, model: str) -> ModelInfo:
-        info = await self._models.info(model)
+        try:
+            info = await self._models.info(model)
+        except NotFound as error:
+            raise ModelNotFound(error.message) from None
         if not info.vector or DIMENSION in info.dimensions:
             raise InvalidRequest(
                 f"{model} is not a process reward model: it returns no number per step.", param="model"

@@ -203,7 +203,7 @@ class Upstream:
             if not replica.trusted:
                 self._identities.pop(replica.url, None)
                 self._away = failure.reason
-            return replica.trusted
+            return False  # one that hangs is looked at again soon, so that its breaker opens and calls leave it
         replica.note_answer()
         if identity.fault:
             replica.trusted = False
