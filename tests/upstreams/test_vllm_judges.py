@@ -187,7 +187,12 @@ async def test_an_answer_is_cached_by_the_version_that_the_server_tells(judge: A
     assert isinstance(second, Reply)
     assert first.model.startswith("rm/vllm")
     assert (first.cached, second.cached) == (False, True)
-    assert (second.text, list(second.tokens)) == (first.text, list(first.tokens))
+    assert (second.text, [token.text for token in second.tokens]) == (
+        first.text,
+        [token.text for token in first.tokens],
+    )
+    digits = [[token for token in reply.tokens if token.text.strip().isdigit()] for reply in (first, second)]
+    assert digits[0] == digits[1] != []
 
 
 def test_a_judge_is_checked(vllm: Server, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ delimiters        11  what is judged ends its own section, or hides its turns an
 images             7  an image has the wrong type, way up, size or grey
 parameters        13  a server is sent what it refuses, or at another address
 retries           19  a failure that passes is final, one that stays is asked again, a message tells too much
-spending           4  an unread answer costs nothing, a cached one something
+spending           5  an unread answer costs nothing, a cached one something
 =============  =====  ====================================================================================
 """
 
