@@ -1,6 +1,7 @@
 """Audits on demand, from the request to the verdict: models and a judge are asked through the gateway."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -65,7 +66,7 @@ class GullibleJudge(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        response = asked["messages"][0]["content"].rpartition("Response: ")[2]
+        _, response = re.findall(r"<re(?:ference|sponse)-\w+>\n(.*?)\n</", asked["messages"][0]["content"], re.DOTALL)
         verdict = "Hm." if response == " " else "YES" if response.startswith("Solution") else "NO"
         body = json.dumps({"choices": [{"message": {"role": "assistant", "content": verdict}}]}).encode()
         self.send_response(200)
