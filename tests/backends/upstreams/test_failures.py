@@ -58,6 +58,15 @@ async def test_a_status_is_a_reason(start: StartServer, upstreams: OpenUpstreams
     assert answer.version is None
 
 
+async def test_a_text_over_a_servers_limit_of_characters_is_too_large(
+    start: StartServer, upstreams: OpenUpstreams
+) -> None:
+    """As infinity says it, whose forms are pydantic's."""
+    words = {"detail": [{"type": "string_too_long", "msg": "String should have at most 122880 characters"}]}
+    answer = await score(start, upstreams, always(as_json(words, 422)))
+    assert answer.invalid[0].code == "too_large"
+
+
 @pytest.mark.parametrize(("told", "passed_on"), [("7", 7.0), ("0.5", 0.5), (None, None), ("9" * 400, 3600.0)])
 async def test_how_long_to_wait_is_passed_on(
     start: StartServer, upstreams: OpenUpstreams, told: str | None, passed_on: float | None

@@ -14,7 +14,7 @@ LONGEST_WAIT_S = 3600.0
 """The most of a ``Retry-After`` that is passed on."""
 
 _TOO_LONG = re.compile(
-    r"maximum (context|model|sequence|input|allowed)? ?(context |input )?length|max_model_len|too (long|large)|"
+    r"maximum (context|model|sequence|input|allowed)? ?(context |input )?length|max_model_len|too[ _](long|large)|"
     r"longer than|exceeds? the (max|limit|model)|must have less than \d+ tokens|context length|max_seq(uence)?_len",
     re.IGNORECASE,
 )
