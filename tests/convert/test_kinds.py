@@ -278,7 +278,7 @@ class TestRefusals:
         with pytest.raises(
             Refused, match=r"NotImplementedError: aten::something\): run it by torch \(--engine torch\)"
         ):
-            convert(checkpoint("bert"), repository)
+            convert(checkpoint("bert"), repository, engine="onnx")
 
     def test_gates_are_not_read_from_a_text_that_was_cut(self, checkpoint: Make, repository: Path) -> None:
         with pytest.raises(Refused, match="use --truncate refuse"):
