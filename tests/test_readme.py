@@ -94,7 +94,7 @@ def test_what_it_says_of_limits_is_what_the_settings_say() -> None:
 
 
 def test_every_block_is_run_read_or_marked_as_not_to_be() -> None:
-    known = {"run", "answer", "scorer", "aliases"}
+    known = {"run", "answer", "scorer", "aliases", "upstreams"}
     bare = [block for block in BLOCKS if block.mark not in known and not block.mark.startswith("file=")]
     assert [block.language for block in bare] == ["bash", "text"], "the two make commands, and the diagram"
     assert re.findall(r"^make (\w+)", bare[0].text, flags=re.MULTILINE) == ["serve", "test"]

@@ -5,11 +5,13 @@ their vectors, a matrix as wide as its columns are many): their texts and lists 
 four ways. :data:`SPECIAL` adds what no repetition makes.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from reward_gateway.operations.registry import Operation
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.settings import Settings
@@ -97,13 +99,16 @@ def _read_examples(operation: Operation) -> Iterator[tuple[dict[str, Any], dict[
 
 
 def _raise_params(operation: Operation, params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with every bounded integer at its largest."""
+    """The parameters with every bounded integer at its largest, as far as they may be given together."""
     properties = operation.params.model_json_schema().get("properties", {})
     raised = dict(params)
     for name, schema in properties.items():
         for choice in (schema, *schema.get("anyOf", ())):
             if choice.get("type") == "integer" and "maximum" in choice:
-                raised[name] = choice["maximum"]
+                more = raised | {name: choice["maximum"]}
+                with contextlib.suppress(ValidationError):
+                    operation.params.model_validate(more)
+                    raised = more
     return raised
 
 

@@ -74,5 +74,7 @@ async def test_the_way_is_short(served: Any) -> None:
     visited = await modules_visited(served)
     assert visited.count("http/dependencies") <= 2
     assert len({module.partition("/")[0] for module in visited if "/" in module}) <= 8
-    assert len(set(visited)) <= 65  # in what order they take turns depends on the machine
+    # Some work is done now and then, by whichever request comes: it is no part of every request's way.
+    always = set(visited).intersection(*[await modules_visited(served) for _ in range(2)])
+    assert len(always) <= 65
     assert not any(module.startswith("state/") for module in visited)  # the recipe keeps none

@@ -32,6 +32,8 @@ from tests.contract import HttpContract
 pytestmark = pytest.mark.anyio
 
 BOOK = load_book(Settings().rewards_file.read_text(encoding="utf-8"))
+AWAITING = {"prm_steps"}
+"""Recipes of rules that ask a model which is not served unless the operator names an upstream for it."""
 OPERATIONS = [pytest.param(op, id=f"{op.kind}/{op.name}") for op in catalog()]
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
@@ -175,6 +177,9 @@ async def test_a_recipes_example_is_one_that_it_can_score(name: str) -> None:
         sample = {**build_sample(BOOK.get(name)), "group": "g"}
         answer = (await client.post("/v1/score", json={"reward": name, "samples": [sample, sample]})).json()
     await runtime.close()
+    if name in AWAITING:  # no model is served here
+        assert answer["error"]["code"] == "model_unavailable"
+        return
     faults = [result["error"] for result in answer["results"]]
     assert all(fault is None or fault["code"] not in ("missing_field", "invalid_field") for fault in faults), faults
 

@@ -69,7 +69,7 @@ async def serve_judge() -> AsyncIterator[FakeJudge]:
     """A fake judge behind a real server on a free port, in a thread of its own."""
     judge = FakeJudge()
     app = Starlette(routes=[Route("/{_:path}", judge.answer, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     await until(lambda: server.started)

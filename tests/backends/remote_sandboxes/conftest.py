@@ -142,7 +142,7 @@ async def fake() -> AsyncIterator[FakeSandbox]:
     """A server on a free port, with :class:`FakeSandbox` behind it."""
     sandbox = FakeSandbox()
     app = Starlette(routes=[Route("/{path:path}", sandbox.answer, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     await until(lambda: server.started)

@@ -99,7 +99,7 @@ class FakeServer:
 
     async def start(self) -> None:
         app = Starlette(routes=[Route("/{path:path}", self._handle, methods=["GET", "POST", "PUT"])])
-        config = uvicorn.Config(app, port=self.port, log_level="critical", lifespan="off")
+        config = uvicorn.Config(app, port=self.port, log_config=None, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
