@@ -6,6 +6,7 @@ from typing import Any
 from ..replica import Replica
 from ..rows import Question
 from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_table
+from .reranking import Reranking
 from .tei import order_labels
 from .vllm import read_openai_identity
 
@@ -37,16 +38,12 @@ class InfinityClassify(_Infinity):
         return RowAnswers(to_table([order_labels(labels, self.config.dimensions) for labels in rows]))
 
 
-class InfinityRerank(_Infinity):
-    """``POST /rerank``: one query and one document per call."""
-
-    @property
-    def batches(self) -> bool:
-        return False
+class InfinityRerank(Reranking, _Infinity):
+    """``POST /rerank``: one query and all its documents."""
 
     def build_call(self, questions: Sequence[Question]) -> CallContent:
-        (question,) = questions
-        body = {"model": self.config.model, "query": question.prompt, "documents": [question.response]}
+        documents = [question.response for question in questions]
+        body = {"model": self.config.model, "query": questions[0].prompt, "documents": documents}
         return CallContent("/rerank", body | {"raw_scores": self._raw})
 
     def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:

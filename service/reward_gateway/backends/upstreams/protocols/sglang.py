@@ -6,6 +6,7 @@ from typing import Any
 from ..replica import Replica
 from ..rows import Question
 from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_table
+from .reranking import Reranking
 
 
 class _Sglang(UpstreamProtocol):
@@ -30,16 +31,12 @@ class SglangClassify(_Sglang):
         return RowAnswers(to_table([expect_list(entry["embedding"]) for entry in entries]))
 
 
-class SglangRerank(_Sglang):
+class SglangRerank(Reranking, _Sglang):
     """``POST /v1/rerank``, which answers a list of scores with their index."""
 
-    @property
-    def batches(self) -> bool:
-        return False
-
     def build_call(self, questions: Sequence[Question]) -> CallContent:
-        (question,) = questions
-        body = {"model": self.config.model, "query": question.prompt, "documents": [question.response]}
+        documents = [question.response for question in questions]
+        body = {"model": self.config.model, "query": questions[0].prompt, "documents": documents}
         return CallContent("/v1/rerank", body)
 
     def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:

@@ -6,6 +6,7 @@ from typing import Any
 from ..replica import Replica
 from ..rows import Question
 from .base import CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_number, to_table
+from .reranking import Reranking
 
 
 class _Tei(UpstreamProtocol):
@@ -38,16 +39,12 @@ class TeiPredict(_Tei):
         return RowAnswers(to_table([order_labels(labels, self.config.dimensions) for labels in rows]))
 
 
-class TeiRerank(_Tei):
-    """``POST /rerank``: one query and one text per call."""
-
-    @property
-    def batches(self) -> bool:
-        return False
+class TeiRerank(Reranking, _Tei):
+    """``POST /rerank``: one query and all its texts."""
 
     def build_call(self, questions: Sequence[Question]) -> CallContent:
-        (question,) = questions
-        body = {"query": question.prompt, "texts": [question.response], "raw_scores": self._raw}
+        documents = [question.response for question in questions]
+        body = {"query": questions[0].prompt, "texts": documents, "raw_scores": self._raw}
         return CallContent("/rerank", body | {"truncate": self.config.truncate})
 
     def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:

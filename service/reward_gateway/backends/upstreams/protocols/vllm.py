@@ -16,6 +16,7 @@ from ..failures import Refused
 from ..replica import Replica
 from ..rows import Question
 from .base import TRUNCATED, CallContent, RowAnswers, UpstreamProtocol, expect_list, order_entries, to_number, to_table
+from .reranking import Reranking
 
 
 class _Vllm(UpstreamProtocol):
@@ -132,16 +133,12 @@ class VllmScore(_Vllm):
         return RowAnswers(to_table([entry["score"] for entry in data]))
 
 
-class VllmRerank(_Vllm):
-    """Jina's and Cohere's form: one query for all its documents, so that a call holds one row."""
-
-    @property
-    def batches(self) -> bool:
-        return False
+class VllmRerank(Reranking, _Vllm):
+    """Jina's and Cohere's form: one query and all its documents."""
 
     def build_call(self, questions: Sequence[Question]) -> CallContent:
-        (question,) = questions
-        return CallContent("/v1/rerank", self._body(query=question.prompt, documents=[question.response]))
+        documents = [question.response for question in questions]
+        return CallContent("/v1/rerank", self._body(query=questions[0].prompt, documents=documents))
 
     def read_answer(self, answer: Any, questions: Sequence[Question]) -> RowAnswers:
         results = order_entries(answer["results"], len(questions))
