@@ -53,6 +53,8 @@ def add_checkpoint(
     """
     if not NAME.fullmatch(name):
         raise Refused(f"{name!r} is not a valid name: use letters, digits, dots, dashes and underscores.")
+    if not repository.is_dir():
+        raise Refused(f"There is no folder {repository}: name the model repository.")
     # On the repository's file system, so that the files can be moved into place.
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as merged:
         checkpoint, options = prepare_checkpoint(source, name, Path(merged), options, say)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from reward_gateway.backends.upstreams.config import UpstreamConfig
 from reward_models.convert import Options, Refused
-from reward_models.convert.add import choose_options
+from reward_models.convert.add import add_checkpoint, choose_options
 from reward_models.convert.advice import IMAGE_WAYS
 from reward_models.convert.checkpoint import fetch_checkpoint
 
@@ -316,3 +316,9 @@ class TestFiles:
             archive.writestr("archive/data.pkl", pickle.dumps({"score.weight": Path("x")}))
         with pytest.raises(Refused, match=r"pytorch_model.bin holds more than tensors \(pathlib"):
             choose(folder)
+
+
+def test_a_repository_that_is_not_there_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, "SomeForReward", "qwen2", ONE_LAYER)
+    with pytest.raises(Refused, match=f"no folder {tmp_path / 'models'}: name the model repository"):
+        add_checkpoint(str(folder), "rm", tmp_path / "models", Options())
