@@ -56,6 +56,7 @@ def tell_everything(observer: Observer) -> None:
         observer.connection_closed(close_reason)
     observer.rate_checked_alone()
     observer.judge_answered("j", 10, 2, 0.1)
+    observer.judge_cached("j", 3)
     for state in get_args(BreakerState):
         observer.rates_breaker_changed(state)
     for store in get_args(StoreName):
