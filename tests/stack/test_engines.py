@@ -75,7 +75,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(repository: Path) -> "Iterator[Stack]":
     python = repository.parent / "python"
-    python.write_text(f'#!/bin/sh\nexport PYTHONPATH={ROOT / "models"}\nexec {sys.executable} {ARITHMETIC} "$@"\n')
+    python.write_text(
+        f"#!/bin/sh\nexport PYTHONPATH='{ROOT / 'models'}'\nexec '{sys.executable}' '{ARITHMETIC}' \"$@\"\n"
+    )
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     rewards = repository.parent / "rewards.yaml"
     names = [path.parent.name for path in repository.glob("*/card.yaml")]

@@ -13,10 +13,11 @@ from reward_gateway.telemetry.statistics import (
     ensemble_disagreement,
     measure_drift,
     rank_correlation,
+    rank_values,
     saturated_share,
     select_finite,
 )
-from scipy.stats import ks_2samp, spearmanr
+from scipy.stats import ks_2samp, rankdata, spearmanr
 
 SCORES = arrays(np.float64, st.integers(0, 60), elements=st.floats(allow_infinity=True, allow_nan=True))
 
@@ -103,3 +104,8 @@ def test_the_correlation_is_spearmans_over_rows_that_have_both() -> None:
 
 def test_disagreement_is_the_mean_spread_over_members_that_all_answered() -> None:
     assert ensemble_disagreement([np.array([0.0, 1.0, np.nan]), np.array([2.0, 1.0, 0.0])]) == 0.5
+
+
+@given(arrays(np.float64, st.integers(0, 40), elements=st.integers(-3, 3).map(float)))
+def test_equal_values_share_the_mean_of_their_ranks(values: np.ndarray) -> None:
+    np.testing.assert_array_equal(rank_values(values), rankdata(values))

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from reward_gateway.sample import FloatArray
+from reward_gateway.telemetry.statistics import rank_values
 
 WINDOW = 10_000
 """Number of latest samples that are compared."""
@@ -61,7 +61,7 @@ class Comparison:
         spread = float(np.std(served))
         return counts | {
             "pearson": pearson_correlation(served, candidate),
-            "spearman": pearson_correlation(rankdata(served), rankdata(candidate)),
+            "spearman": pearson_correlation(rank_values(served), rank_values(candidate)),
             "sign_flips": float(np.mean(np.sign(served) != np.sign(candidate))),
             "mean_shift": shift,
             "mean_shift_std": shift / spread if spread > 0 else None,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from reward_gateway.sample import FloatArray
 
@@ -23,6 +22,15 @@ MIN_OBSERVATIONS = 100
 def select_finite(values: FloatArray) -> FloatArray:
     """The finite values."""
     return values[np.isfinite(values)]
+
+
+def rank_values(values: FloatArray) -> FloatArray:
+    """Ranks [n] from 1 of finite values [n]; equal values have the mean of their ranks.
+
+    As ``scipy.stats.rankdata``, whose import takes half of the time in which a worker starts.
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place], np.float64)
 
 
 def find_scale(values: FloatArray) -> float:
@@ -132,7 +140,7 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> float | None:
     both = np.isfinite(x) & np.isfinite(y)
     if np.count_nonzero(both) < MIN_OBSERVATIONS:
         return None
-    a, b = rankdata(x[both]), rankdata(y[both])
+    a, b = rank_values(x[both]), rank_values(y[both])
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))

@@ -248,9 +248,9 @@ def test_the_overlap_is_the_longest_end_of_the_prompt_with_which_the_query_begin
         "<|image_pad|>",
     ],
 )
-def test_a_text_of_a_million_characters_takes_little_work_whatever_it_repeats(piece: str) -> None:
-    long = piece * (1_000_000 // len(piece))
-    with little_work(8.0):
+def test_a_long_text_takes_little_work_whatever_it_repeats(piece: str) -> None:
+    long = piece * (300_000 // len(piece))
+    with little_work(8.0):  # a quadratic step takes a minute
         for text in (long, "<|im_start|>user\n" + long, "Human: " + long, "<s>[INST] " + long, "<|user|>\n" + long):
             read_whole(text)
         for template in (GEMMA4, COMMAND, LLAMA3, *(text for text, _ in TOOL_TURNS)):

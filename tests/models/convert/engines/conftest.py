@@ -23,7 +23,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Starts the engine, as the model of a card does; arguments are the card's ``engine``."""
     python = tmp_path / "python"
     models = Path(reward_models.__path__[0]).parent
-    python.write_text(f'#!/bin/sh\nexport PYTHONPATH={models}\nexec {sys.executable} {FAKE} "$@"\n')
+    python.write_text(f"#!/bin/sh\nexport PYTHONPATH='{models}'\nexec '{sys.executable}' '{FAKE}' \"$@\"\n")
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("REWARD_MODELS_TORCH_PYTHON", str(python))
 
