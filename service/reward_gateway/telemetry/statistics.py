@@ -27,7 +27,7 @@ def select_finite(values: FloatArray) -> FloatArray:
 def rank_values(values: FloatArray) -> FloatArray:
     """Ranks [n] from 1 of finite values [n]; equal values have the mean of their ranks.
 
-    As ``scipy.stats.rankdata``, whose import takes half of the time in which a worker starts.
+    As ``scipy.stats.rankdata``, whose import takes a sixth of the time in which a worker starts.
     """
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place], np.float64)
