@@ -83,5 +83,7 @@ async def test_the_way_is_short(served: Any) -> None:
     assert len({module.partition("/")[0] for module in visited if "/" in module}) <= 8
     # Some work is done now and then, by whichever request comes: it is no part of every request's way.
     always = set(visited).intersection(*[await modules_visited(served) for _ in range(2)])
-    assert len(always) <= 65, sorted(always)
+    # 65 as this is written. The bound stops a layer from being added to every request, and leaves room for
+    # a module or two that only some processes pass (a log filter, say, once another test has set one).
+    assert len(always) <= 75, sorted(always)
     assert not any(module.startswith("state/") for module in visited)  # the recipe keeps none
