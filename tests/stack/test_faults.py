@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from tests.conftest import start_stack, stop_stack
+from tests.load import Load
 
 if TYPE_CHECKING:
     from tests.conftest import Stack
@@ -51,44 +51,32 @@ def post(stack: "Stack", rows: list[tuple[str, str]], cache: str = "use") -> htt
     return httpx.post(f"{stack.http}/v1/score", json=body, timeout=120)
 
 
-class Load:
+class FaultsSought(Load):
     """Scores all the time, and keeps what was wrong with any answer."""
 
     def __init__(self, stack: "Stack", cache: str) -> None:
+        super().__init__()
         self.expected = [result["reward"] for result in post(stack, ROWS).json()["results"]]
         self.stack, self.cache = stack, cache
         self.statuses: dict[int, int] = {}
         self.wrong: list[Any] = []
         self.slowest = 0.0
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> "Load":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join(120)
-
-    def _run(self) -> None:
-        turn = 0
-        while not self._ends.is_set():
-            turn += 1
-            start = turn % len(ROWS)
-            chosen = [(start + k) % len(ROWS) for k in range(1 + turn % 5)]
-            began = time.monotonic()
-            answer = post(self.stack, [ROWS[i] for i in chosen], self.cache)
-            self.slowest = max(self.slowest, time.monotonic() - began)
-            self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
-            if answer.status_code == 200:
-                for i, result in zip(chosen, answer.json()["results"], strict=True):
-                    if result["valid"] and abs(result["reward"] - self.expected[i]) > 1e-5:
-                        self.wrong.append((i, result["reward"], self.expected[i]))
-                    if not result["valid"] and result["reward"] is not None:
-                        self.wrong.append((i, "a number without a score"))
-            elif answer.status_code not in ALLOWED or "retry-after" not in answer.headers:
-                self.wrong.append((answer.status_code, answer.text))
+    def ask(self, turn: int) -> None:
+        start = turn % len(ROWS)
+        chosen = [(start + k) % len(ROWS) for k in range(1 + turn % 5)]
+        began = time.monotonic()
+        answer = post(self.stack, [ROWS[i] for i in chosen], self.cache)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
+        if answer.status_code == 200:
+            for i, result in zip(chosen, answer.json()["results"], strict=True):
+                if result["valid"] and abs(result["reward"] - self.expected[i]) > 1e-5:
+                    self.wrong.append((i, result["reward"], self.expected[i]))
+                if not result["valid"] and result["reward"] is not None:
+                    self.wrong.append((i, "a number without a score"))
+        elif answer.status_code not in ALLOWED or "retry-after" not in answer.headers:
+            self.wrong.append((answer.status_code, answer.text))
 
 
 def until(true: Callable[[], object], timeout_s: float = 120.0) -> None:
@@ -99,7 +87,7 @@ def until(true: Callable[[], object], timeout_s: float = 120.0) -> None:
 
 
 def test_triton_is_killed_under_load(mortal: "Stack") -> None:
-    with Load(mortal, "off") as load:
+    with FaultsSought(mortal, "off") as load:
         until(lambda: load.statuses.get(200))
         os.kill(pid_of(mortal, "tritonserver"), signal.SIGKILL)
         time.sleep(0.3)
@@ -109,7 +97,7 @@ def test_triton_is_killed_under_load(mortal: "Stack") -> None:
 
 
 def test_valkey_is_killed_under_load(mortal: "Stack") -> None:
-    with Load(mortal, "use") as load:
+    with FaultsSought(mortal, "use") as load:
         time.sleep(0.5)
         os.kill(cache_pid(mortal), signal.SIGKILL)
         time.sleep(4.0)
@@ -121,7 +109,7 @@ def test_valkey_is_killed_under_load(mortal: "Stack") -> None:
 def test_a_valkey_that_accepts_and_never_answers_costs_next_to_nothing(mortal: "Stack") -> None:
     frozen = cache_pid(mortal)
     until(lambda: post(mortal, ROWS).json()["usage"]["cache_hits"] == len(ROWS))
-    with Load(mortal, "use") as load:
+    with FaultsSought(mortal, "use") as load:
         os.kill(frozen, signal.SIGSTOP)
         try:
             time.sleep(4.0)

@@ -4,7 +4,6 @@ import io
 import os
 import shutil
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from reward_models.repository import REPOSITORY, versions
 from typer.testing import CliRunner
 
 from tests.conftest import start_stack, stop_stack
+from tests.load import Load
 from tests.stack.test_faults import pid_of, until
 
 if TYPE_CHECKING:
@@ -94,46 +94,33 @@ def version_of(stack: "Stack", reward: str = "live") -> str:
     return version
 
 
-class Load:
+class VersionsAsked(Load):
     """Asks all the time; what every version gives is compared at the end, when all of them are known."""
 
     def __init__(self, stack: "Stack") -> None:
+        super().__init__(clients=3)
         self.stack = stack
         self.failed: list[Any] = []
         self.answered = 0
         self.seen: dict[tuple[str, int], set[float]] = {}
         self.slowest = 0.0
-        self._ends = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(k,)) for k in range(3)]
 
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        for thread in self._threads:
-            thread.join(120)
-
-    def _run(self, turn: int) -> None:
-        while not self._ends.is_set():
-            turn += 1
-            rows = [(turn + k) % len(ROWS) for k in range(1 + turn % 5)]
-            began = time.monotonic()
-            answer = score(self.stack, ("live", "other")[turn % 2], ("use", "off", "refresh")[turn % 3], rows)
-            self.slowest = max(self.slowest, time.monotonic() - began)
-            results = answer.json()["results"] if answer.status_code == 200 else []
-            if not results or not all(result["valid"] for result in results):
-                self.failed.append((answer.status_code, answer.text))
-                continue
-            self.answered += 1
-            asked = {result["components"]["a"]["model_version"] for result in results}
-            if len(asked) != 1:
-                self.failed.append(("mixed", asked))
-            for i, result in zip(rows, results, strict=True):
-                component = result["components"]["a"]
-                self.seen.setdefault((component["model_version"], i), set()).add(component["raw"])
+    def ask(self, turn: int) -> None:
+        rows = [(turn + k) % len(ROWS) for k in range(1 + turn % 5)]
+        began = time.monotonic()
+        answer = score(self.stack, ("live", "other")[turn % 2], ("use", "off", "refresh")[turn % 3], rows)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        results = answer.json()["results"] if answer.status_code == 200 else []
+        if not results or not all(result["valid"] for result in results):
+            self.failed.append((answer.status_code, answer.text))
+            return
+        self.answered += 1
+        asked = {result["components"]["a"]["model_version"] for result in results}
+        if len(asked) != 1:
+            self.failed.append(("mixed", asked))
+        for i, result in zip(rows, results, strict=True):
+            component = result["components"]["a"]
+            self.seen.setdefault((component["model_version"], i), set()).add(component["raw"])
 
     def wrong(self, expected: dict[str, list[float]]) -> list[Any]:
         """Scores that are not those of the version that stands beside them."""
@@ -163,7 +150,7 @@ def everywhere(true: Callable[[], bool]) -> Callable[[], bool]:
 def test_a_model_is_added_upgraded_pinned_and_rolled_back_under_load(live: "Stack", folder: Path) -> None:
     expected = {version_of(live): direct(live, f"{NAME}@1")}
     first = next(iter(expected))
-    with Load(live) as load:
+    with VersionsAsked(live) as load:
         # A new model, without a restart.
         linked(REPOSITORY / "text_preference", folder / "repository" / "text_preference")
         added = httpx.post(f"{live.http}/v2/repository/models/text_preference/load", timeout=60)

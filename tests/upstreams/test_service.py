@@ -4,7 +4,6 @@ One reward model is served by a Triton as a graph (``by_onnx``), by another one 
 (``by_vllm``). A gateway asks both Tritons by ``triton_url``; another stands in front of all of them.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import Stack, start_stack, stop_stack
+from tests.load import Load
 from tests.upstreams.hostile import SPOIL, spoiling
 from tests.upstreams.scoring import CLOSE, PAIRS, conversation
 from tests.upstreams.servers import Server, ask_torch, make_checkpoint, serving_vllm, vllm_command
@@ -234,37 +234,29 @@ def test_a_wrong_name_of_the_model_is_said_and_is_no_score(front: Stack) -> None
     assert "see `model`" in answer.json()["error"]["message"]
 
 
-class Load:
+class VersionsPosted(Load):
     """Posts the same samples all the time, through the cache; keeps what was answered, and when."""
 
     def __init__(self, gateway: Stack, reward: str) -> None:
+        super().__init__(clients=2, pause_s=0.02)
+        self._client = httpx.Client(timeout=60)
         self._url = f"{gateway.http}/v1/score"
         samples = [{"prompt": prompt, "response": response} for prompt, response in PAIRS]
         self._body = {"reward": reward, "samples": samples}
         self.answers: list[list[tuple[str, float]]] = []
         self.refusals: list[dict[str, Any]] = []
-        self._ends = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
 
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        super().__exit__(kind, *rest)
+        self._client.close()
 
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        for thread in self._threads:
-            thread.join(120)
-
-    def _run(self) -> None:
-        with httpx.Client(timeout=60) as client:
-            while not self._ends.wait(0.02):
-                answer = client.post(self._url, json=self._body)
-                if answer.status_code == 200:
-                    parts = [next(iter(result["components"].values())) for result in answer.json()["results"]]
-                    self.answers.append([(part["model_version"], part["raw"]) for part in parts])
-                else:
-                    self.refusals.append(answer.json()["error"])
+    def ask(self, turn: int) -> None:
+        answer = self._client.post(self._url, json=self._body)
+        if answer.status_code == 200:
+            parts = [next(iter(result["components"].values())) for result in answer.json()["results"]]
+            self.answers.append([(part["model_version"], part["raw"]) for part in parts])
+        else:
+            self.refusals.append(answer.json()["error"])
 
 
 def test_new_weights_behind_a_gateway_are_a_new_version_and_no_cached_score_of_the_old_ones_is_answered(
@@ -276,7 +268,7 @@ def test_new_weights_behind_a_gateway_are_a_new_version_and_no_cached_score_of_t
     old = ask(front, "by_vllm")[0]["components"]
     (version,) = {part["model_version"] for part in old.values()}
     expected = {version: torch_says}
-    with Load(front, "by_vllm") as load:
+    with VersionsPosted(front, "by_vllm") as load:
         time.sleep(0.5)
         vllm.restart(*vllm_command(changed, vllm.port))
         vllm.wait_until_ready()

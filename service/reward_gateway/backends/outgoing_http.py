@@ -1,7 +1,9 @@
 """Clients of servers that the operator declared: judges, upstreams, remote sandboxes."""
 
 import os
+import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -39,8 +41,35 @@ def open_client(
         ),
         follow_redirects=False,
         trust_env=False,
-        verify=httpx.create_ssl_context(trust_env=True),
+        verify=share_context(http2=http2),
     )
+
+
+def share_context(*, http2: bool = False) -> ssl.SSLContext:
+    """The context of all clients that trust the same certificates, which take long to read (50 ms): those of
+    ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` as they are now, or httpx's own.
+
+    Args:
+        http2: of clients that offer HTTP/2: each connection writes what it offers into its context.
+
+    Raises:
+        OSError: the certificates cannot be read.
+    """
+    named = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return _make_context(named, _find_state(named[0] or named[1]), http2)
+
+
+@lru_cache(maxsize=4)
+def _make_context(named: tuple[str | None, str | None], state: tuple[int, int] | None, http2: bool) -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=True)
+
+
+def _find_state(path: str | None) -> tuple[int, int] | None:
+    """What changes when a file is written; None where there is none."""
+    if not path or not os.path.exists(path):
+        return None
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_size
 
 
 def trusted_certificates() -> bytes | None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 import httpcore
-import httpx
 
+from reward_gateway.backends.outgoing_http import share_context
 from reward_gateway.whole_numbers import parse_whole
 
 from .failures import FetchFault
@@ -37,7 +37,7 @@ class Getter:
         self._rules = rules
         self._max_bytes = max_bytes
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or httpx.create_ssl_context(),
+            ssl_context=trust or share_context(),
             max_connections=concurrency,
             max_keepalive_connections=0,
             network_backend=network,
