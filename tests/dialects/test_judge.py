@@ -183,6 +183,9 @@ class Sage:
 
     names = ("sage", "ratio")
 
+    def may_say_otherwise(self, *_: Any) -> bool:
+        return False
+
     async def answer(self, judge: str, questions: Sequence[Any], *_: Any) -> list[Reply | Invalid]:
         said = [question.conversation[-1]["content"] for question in questions]
         return [

@@ -13,7 +13,7 @@ from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import Effect, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
+from reward_gateway.operations.effects import AskJudgeAgain, Effect, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.recipes.book import load_book
@@ -30,7 +30,10 @@ Call = Callable[..., list[dict[str, Any]]]
 
 
 def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **params: Any) -> list[dict[str, Any]]:
-    """Call ``kind/name`` over items; ``answers`` stand in for what the world answers to its needs, in order."""
+    """Call ``kind/name`` over items; ``answers`` stand in for what the world answers to its needs, in order.
+
+    A judge is not asked again for an answer that cannot be read.
+    """
     kind, _, name = path.partition("/")
     operation = catalog().get(kind, name)
     assert operation is not None, f"no operation {path}"
@@ -39,7 +42,8 @@ def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **p
     while True:
         assert replies, "the operation needs more from outside than the test gave"
         try:
-            steps.send(replies.pop(0))
+            if isinstance(steps.send(replies.pop(0)), AskJudgeAgain):
+                replies.insert(0, None)
         except StopIteration as stop:
             results: list[dict[str, Any]] = stop.value
             return results

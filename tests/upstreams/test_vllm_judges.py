@@ -19,9 +19,9 @@ from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.texts import TextCache
 from reward_gateway.cli.main import app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import AskJudge, AskJudgeForTokens
+from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens
 from reward_gateway.operations.registry import catalog
-from reward_gateway.scoring.judge_questions import put_questions, texts_of, tokens_of
+from reward_gateway.scoring.judge_questions import ask_again, ask_for_texts, ask_for_tokens
 from reward_gateway.scoring.request_context import RequestContext
 from typer.testing import CliRunner
 
@@ -71,10 +71,12 @@ class Asking:
                 results: list[Any] = stop.value
                 return results
             if isinstance(effect, AskJudgeForTokens):
-                answer = tokens_of(await put_questions(self.judges, effect.asked, context, tokens=True))
+                answer = await ask_for_tokens(self.judges, effect, context)
+            elif isinstance(effect, AskJudgeAgain):
+                answer = await ask_again(self.judges, effect, context)
             else:
                 assert isinstance(effect, AskJudge)
-                answer = texts_of(await put_questions(self.judges, effect, context))
+                answer = await ask_for_texts(self.judges, effect, context)
 
 
 @pytest.fixture

@@ -160,9 +160,9 @@ async def _judge(
 ) -> Run:
     """One pass: the operation as it scores, with its questions answered by the judge."""
     from reward_gateway.operations.apply import apply
-    from reward_gateway.operations.effects import AskJudge, AskJudgeForTokens
+    from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens
     from reward_gateway.operations.registry import catalog
-    from reward_gateway.scoring.judge_questions import put_questions, texts_of, tokens_of
+    from reward_gateway.scoring.judge_questions import ask_again, ask_for_texts, ask_for_tokens
     from reward_gateway.scoring.request_context import RequestContext
 
     found = catalog().get("score", operation)
@@ -181,9 +181,11 @@ async def _judge(
         context = RequestContext(cache="off")
         match effect:
             case AskJudge():
-                answer = texts_of(await put_questions(judges, effect, context))
+                answer = await ask_for_texts(judges, effect, context)
             case AskJudgeForTokens():
-                answer = tokens_of(await put_questions(judges, effect.asked, context, tokens=True))
+                answer = await ask_for_tokens(judges, effect, context)
+            case AskJudgeAgain():
+                answer = await ask_again(judges, effect, context)
             case _:
                 raise Unusable(f"score/{operation} asks for more than a judge")
     run.seconds, run.tokens, run.cost = time.monotonic() - started, spent.tokens - tokens, spent.cost - cost

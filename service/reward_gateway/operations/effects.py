@@ -217,6 +217,19 @@ class AskJudgeForTokens(Effect[list[JudgeAnswer | Invalid]]):
 
 
 @dataclass(frozen=True, slots=True)
+class AskJudgeAgain(Effect[list[str | Invalid] | list[JudgeAnswer | Invalid] | None]):
+    """The same, of questions whose answers could not be read. Answer: as to ``asked``; None if the judge is not asked
+    again, because it would say the same (at temperature 0) or has been asked as often as it may.
+
+    Attributes:
+        attempt: how often they were asked before, at least 1.
+    """
+
+    asked: AskJudge | AskJudgeForTokens
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class JoinCohorts(Effect[list[tuple[FloatArray, int]]]):
     """Samples join the open cohorts of their names, and wait until those are closed.
 

@@ -9,7 +9,16 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import Invalid
 from reward_gateway.sample.flags import JUDGE_INJECTION, POSITION_DISAGREEMENT
 
-from .effects import AskJudge, AskJudgeForTokens, Conversation, Effectful, JudgeAnswer, Schema, perform
+from .effects import (
+    AskJudge,
+    AskJudgeAgain,
+    AskJudgeForTokens,
+    Conversation,
+    Effectful,
+    JudgeAnswer,
+    Schema,
+    perform,
+)
 from .grading.marks import MarkPattern
 from .master_keys import content_free
 from .names import JudgeName
@@ -121,7 +130,8 @@ def ask_judge(
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
     ``parse`` raises :class:`ItemError` for an answer without the form that was asked for: a failed judgement is an
-    invalid score, never a number.
+    invalid score, never a number. Such an answer is asked for again where another may be given: at a temperature above
+    0, as often as the judge's ``retries`` say.
 
     Args:
         schema: of all answers, or a function that makes that of a row.
@@ -130,20 +140,36 @@ def ask_judge(
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
-    schemas = [schema(row) for row in conversations] if callable(schema) else schema
-    asked = AskJudge(judge, list(conversations.values()), temperature, schemas, draws)
-    answers: Sequence[str | JudgeAnswer | Invalid] = (
-        (yield from perform(asked)) if weigh is None else (yield from perform(AskJudgeForTokens(asked)))
-    )
-    for row, answer in zip(conversations, answers, strict=True):
-        if isinstance(answer, Invalid):
-            judged.invalid[row] = answer
-            continue
-        judged.answers[row] = answer if isinstance(answer, str) else answer.text
-        try:
-            judged.values[row] = parse(answer) if isinstance(answer, str) else weigh(answer)  # type: ignore[misc]
-        except ItemError as error:
-            judged.invalid[row] = Invalid("judge_error", str(error))
+    draw_of = dict(zip(conversations, draws, strict=True)) if draws is not None else None
+
+    def make_effect(rows: Sequence[int]) -> AskJudge | AskJudgeForTokens:
+        schemas = [schema(row) for row in rows] if callable(schema) else schema
+        own = None if draw_of is None else [draw_of[row] for row in rows]
+        asked = AskJudge(judge, [conversations[row] for row in rows], temperature, schemas, own)
+        return asked if weigh is None else AskJudgeForTokens(asked)
+
+    def read_answers(rows: Sequence[int], answers: Sequence[str | JudgeAnswer | Invalid]) -> list[int]:
+        """The rows whose answers cannot be read."""
+        unread: list[int] = []
+        for row, answer in zip(rows, answers, strict=True):
+            judged.invalid.pop(row, None)
+            judged.answers.pop(row, None)
+            if isinstance(answer, Invalid):
+                judged.invalid[row] = answer
+                continue
+            judged.answers[row] = answer if isinstance(answer, str) else answer.text
+            try:
+                judged.values[row] = parse(answer) if isinstance(answer, str) else weigh(answer)  # type: ignore[misc]
+            except ItemError as error:
+                judged.invalid[row] = Invalid("judge_error", str(error))
+                unread.append(row)
+        return unread
+
+    rows, attempt = list(conversations), 0
+    answers: Sequence[str | JudgeAnswer | Invalid] | None = yield make_effect(rows)
+    while answers is not None and (rows := read_answers(rows, answers)):
+        attempt += 1
+        answers = yield from perform(AskJudgeAgain(make_effect(rows), attempt))
     return judged
 
 

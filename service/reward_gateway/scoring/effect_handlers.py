@@ -14,7 +14,7 @@ from reward_gateway.operations import effects
 from reward_gateway.operations.effects import Effect
 from reward_gateway.sample import FloatArray, Invalid, RawScores, Usage
 
-from .judge_questions import put_questions, texts_of, tokens_of
+from .judge_questions import ask_again, ask_for_texts, ask_for_tokens
 from .request_context import RequestContext
 from .services import ScoringServices
 
@@ -143,14 +143,21 @@ async def _compare_math(
 async def _ask_judge(
     services: ScoringServices, effect: effects.AskJudge, context: RequestContext
 ) -> list[str | Invalid]:
-    return texts_of(await put_questions(services.judges, effect, context))
+    return await ask_for_texts(services.judges, effect, context)
 
 
 @register_handler(effects.AskJudgeForTokens)
 async def _ask_judge_for_tokens(
     services: ScoringServices, effect: effects.AskJudgeForTokens, context: RequestContext
 ) -> list[effects.JudgeAnswer | Invalid]:
-    return tokens_of(await put_questions(services.judges, effect.asked, context, tokens=True))
+    return await ask_for_tokens(services.judges, effect, context)
+
+
+@register_handler(effects.AskJudgeAgain)
+async def _ask_judge_again(
+    services: ScoringServices, effect: effects.AskJudgeAgain, context: RequestContext
+) -> list[str | Invalid] | list[effects.JudgeAnswer | Invalid] | None:
+    return await ask_again(services.judges, effect, context)
 
 
 @register_handler(effects.RunSandboxed)

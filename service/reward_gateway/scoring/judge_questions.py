@@ -1,25 +1,51 @@
 """What operations ask of judges, as questions to them, and their replies as operations read them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.judges.questions import CacheUse, Question
 from reward_gateway.backends.judges.replies import Reply
 from reward_gateway.errors import NotFound
-from reward_gateway.operations.effects import AskJudge, JudgeAnswer, JudgeToken
+from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens, JudgeAnswer, JudgeToken
 from reward_gateway.sample import Invalid
 
 from .request_context import RequestContext
 
 
-async def put_questions(
-    judges: Judges | None, asked: AskJudge, context: RequestContext, *, tokens: bool = False
-) -> list[Reply | Invalid]:
-    """The judge's replies, in the order of the conversations. The context's ``usage`` is added to.
+async def ask_for_texts(judges: Judges | None, asked: AskJudge, context: RequestContext) -> list[str | Invalid]:
+    """The judge's words, in the order of the conversations. The context's ``usage`` is added to.
 
     Raises:
         NotFound: there is no such judge.
     """
+    return _texts_of(await _put_questions(judges, asked, context))
+
+
+async def ask_for_tokens(
+    judges: Judges | None, effect: AskJudgeForTokens, context: RequestContext
+) -> list[JudgeAnswer | Invalid]:
+    """As :func:`ask_for_texts`, with their tokens."""
+    return _tokens_of(await _put_questions(judges, effect.asked, context, tokens=True))
+
+
+async def ask_again(
+    judges: Judges | None, effect: AskJudgeAgain, context: RequestContext
+) -> list[str | Invalid] | list[JudgeAnswer | Invalid] | None:
+    """As the effect that it repeats; None if the judge would say the same, or has been asked as often as it may."""
+    again, tokens = effect.asked, isinstance(effect.asked, AskJudgeForTokens)
+    asked = again.asked if isinstance(again, AskJudgeForTokens) else again
+    if judges is None or not judges.may_say_otherwise(asked.judge, asked.temperature, effect.attempt):
+        return None
+    if context.cache == "use":  # a cached answer may be the one that cannot be read
+        context = replace(context, cache="refresh")
+    replies = await _put_questions(judges, asked, context, tokens=tokens)
+    return _tokens_of(replies) if tokens else _texts_of(replies)
+
+
+async def _put_questions(
+    judges: Judges | None, asked: AskJudge, context: RequestContext, *, tokens: bool = False
+) -> list[Reply | Invalid]:
     if judges is None:
         raise NotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
     size, schema = len(asked.conversations), asked.schema
@@ -39,12 +65,12 @@ async def put_questions(
     return replies
 
 
-def texts_of(replies: Sequence[Reply | Invalid]) -> list[str | Invalid]:
+def _texts_of(replies: Sequence[Reply | Invalid]) -> list[str | Invalid]:
     """The words of replies."""
     return [reply.text if isinstance(reply, Reply) else reply for reply in replies]
 
 
-def tokens_of(replies: Sequence[Reply | Invalid]) -> list[JudgeAnswer | Invalid]:
+def _tokens_of(replies: Sequence[Reply | Invalid]) -> list[JudgeAnswer | Invalid]:
     """Replies with their tokens."""
     return [
         JudgeAnswer(reply.text, [JudgeToken(token.text, token.alternatives) for token in reply.tokens])

@@ -4,8 +4,10 @@ import base64
 import io
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 from reward_gateway.backends.judges import images
 from reward_gateway.backends.judges.images import UnreadableImage, encode_image, encode_images
 
@@ -24,10 +26,34 @@ def test_other_formats_become_png(given: str, mode: str) -> None:
     assert (told, Image.open(io.BytesIO(data)).format) == ("png", "PNG")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_what_needs_no_change_is_sent_as_it_came(kind: str) -> None:
-    data = encoded(kind)
-    assert encode_image(data, 8) == (kind.lower(), data)
+def picture(mode: str = "RGB") -> Image.Image:
+    """One whose colours change from edge to edge, as in a photograph."""
+    x, y = np.meshgrid(np.arange(48), np.arange(32))
+    return Image.fromarray(np.stack([5 * x, 7 * y, 3 * (x + y)], axis=2).astype(np.uint8)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P")]
+)
+def test_what_needs_no_change_keeps_its_pixels_and_profile_and_nothing_else(kind: str, mode: str) -> None:
+    """What a camera or a caller wrote beside the pixels: the place, a comment, a text to be read by a model."""
+    exif, notes, buffer = Image.Exif(), PngInfo(), io.BytesIO()
+    exif[0x010E] = "secret description"
+    notes.add_text("Comment", "secret text")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    beside = {"comment": b"secret comment", "xmp": b"secret", "quality": 70} if kind == "JPEG" else {"pnginfo": notes}
+    picture(mode).save(buffer, kind, exif=exif, icc_profile=profile, **beside)
+    given = buffer.getvalue()
+    assert b"secret" in given
+    told, data = encode_image(given + b"secret behind its end", 48)
+    before, after = (Image.open(io.BytesIO(file)) for file in (given, data))
+    assert told == kind.lower()
+    assert b"secret" not in data
+    assert dict(after.getexif()) == {}
+    assert after.info.get("icc_profile") == profile
+    lost = np.abs(np.asarray(before.convert("RGB"), np.int64) - np.asarray(after.convert("RGB"), np.int64))
+    assert lost.max() <= (0 if kind == "PNG" else 3)
+    assert len(data) <= 1.1 * len(given) or mode == "P"
 
 
 def test_a_picture_is_turned_upright() -> None:

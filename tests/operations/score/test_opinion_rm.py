@@ -108,7 +108,7 @@ def test_a_judge_grades_texts_and_a_wrong_answer_is_no_score() -> None:
         "[1, 2]",
         Invalid("judge_error", "no answer"),
     ]
-    needs, results = run([item] * 5, answers, judge="j", **LINEAR)
+    needs, results = run([item] * 5, answers, None, judge="j", **LINEAR)
     assert isinstance(needs[0], AskJudge)
     assert needs[0].judge == "j"
     assert "Good sound." in needs[0].conversations[0][0]["content"]

@@ -68,7 +68,8 @@ class JudgeConfig(DeclaredServer):
         3,
         ge=0,
         le=10,
-        description="Retries after 408, 409, 429, 5xx, a lost connection, an error with 200, or an empty answer.",
+        description="Retries after 408, 409, 429, 5xx, a lost connection, an error with 200, or an empty answer; at a "
+        "temperature above 0 after an answer that is unfinished or cannot be read, too.",
     )
     tokens_per_minute: int | None = Field(
         None, ge=1, description="Maximum tokens per minute of questions and answers, per gateway process."

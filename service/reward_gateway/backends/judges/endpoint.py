@@ -83,9 +83,13 @@ class ChatEndpoint:
         """Count questions whose answers were cached: they cost nothing."""
         self._observer.judge_cached(self.config.name, answers)
 
-    def draws(self, question: Question) -> bool:
-        """Whether an answer is one of many: asked again, it may differ, as a temperature is sent above 0, or none."""
-        sent = self.parameters(question).get("temperature")
+    def draws(self, temperature: float | None) -> bool:
+        """Whether an answer is one of many: asked again, it may differ, as a temperature is sent above 0, or none.
+
+        Args:
+            temperature: that of the question; None: the judge's own.
+        """
+        sent = self._parameters.make(temperature).get("temperature")
         return sent is None or sent > 0
 
     async def _ask_in_turn(self, question: Question) -> Reply | Invalid:
@@ -100,7 +104,7 @@ class ChatEndpoint:
         await self._note(completion)
         answer = completion.answer
         if isinstance(answer, Invalid):
-            if completion.again:
+            if completion.again or (completion.drawn and self.draws(question.temperature)):
                 raise TemporaryFailure(answer, down=completion.failing)
             return answer
         if question.tokens and not answer.tokens:

@@ -93,11 +93,8 @@ class Judges:
         Raises:
             NotFound: there is no such judge.
         """
-        endpoint = self._endpoints.get(judge)
-        if endpoint is None:
-            known = ", ".join(self._endpoints) or "none; REWARD_GATEWAY_JUDGES_FILE names them"
-            raise NotFound(f"there is no judge with this name (judges: {known})")
-        repeated = [question.draw is not None or not endpoint.draws(question) for question in questions]
+        endpoint = self._find(judge)
+        repeated = [question.draw is not None or not endpoint.draws(question.temperature) for question in questions]
         keys = [_key(q, None if again else i) for i, (q, again) in enumerate(zip(questions, repeated, strict=True))]
         distinct = dict(zip(keys, questions, strict=True))
         cached = {key for key, again in zip(keys, repeated, strict=True) if again and cache.mode != "off"}
@@ -118,6 +115,27 @@ class Judges:
             texts = [(_name(endpoint, distinct[key], reply.model), encode_reply(reply)) for key, reply in told]
             self._answers.put_later(cache.owner, texts)
         return [reply_of[key] for key in keys]
+
+    def may_say_otherwise(self, judge: str, temperature: float | None, attempt: int) -> bool:
+        """Whether a question whose answer could not be read is worth asking again: not at temperature 0, and at most as
+        often as the judge's ``retries`` say.
+
+        Args:
+            temperature: None: the judge's own.
+            attempt: how often it was asked.
+
+        Raises:
+            NotFound: there is no such judge.
+        """
+        endpoint = self._find(judge)
+        return attempt <= endpoint.config.retries and endpoint.draws(temperature)
+
+    def _find(self, judge: str) -> ChatEndpoint:
+        endpoint = self._endpoints.get(judge)
+        if endpoint is None:
+            known = ", ".join(self._endpoints) or "none; REWARD_GATEWAY_JUDGES_FILE names them"
+            raise NotFound(f"there is no judge with this name (judges: {known})")
+        return endpoint
 
     async def close(self) -> None:
         """Close the connections."""

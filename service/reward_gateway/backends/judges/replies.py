@@ -60,6 +60,7 @@ class Completion:
     Attributes:
         prompt_tokens, completion_tokens: as the server counted them; 0 if it did not.
         again: another request may have an answer.
+        drawn: the same where answers are drawn, at a temperature above 0: the server works, and gave this one.
         failing: the server is in trouble.
     """
 
@@ -67,6 +68,7 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     again: bool = False
+    drawn: bool = False
     failing: bool = False
 
 
@@ -90,8 +92,8 @@ def read_failure(judge: str, status: int, headers: Mapping[str, str]) -> Invalid
 def read_completion(judge: str, body: bytes) -> Completion:
     """A chat completion as its server sent it; reasoning that stands beside the answer is no part of it.
 
-    An answer that is not finished, a refusal and a call of a tool are no answer. One that is empty, and an error in
-    place of a completion, may be asked for again.
+    An answer that is not finished, a refusal and a call of a tool are no answer; another may be drawn. One that is
+    empty, and an error in place of a completion, may be asked for again.
     """
     try:
         reply = json.loads(body)
@@ -114,7 +116,7 @@ def read_completion(judge: str, body: bytes) -> Completion:
     if finish is not None and not (isinstance(finish, str) and finish.lower() in FINISHED):
         answer = judge_failure(judge, f"did not finish its answer ({_name_finish(finish)})")
     if isinstance(answer, Invalid):
-        return Completion(answer, prompt, completion)
+        return Completion(answer, prompt, completion, drawn=True)
     if not answer.strip():
         return Completion(judge_failure(judge, "answered without text"), prompt, completion, again=True)
     return Completion(Reply(answer, _read_model(reply), _read_tokens(choice)), prompt, completion)
@@ -136,7 +138,7 @@ def _read_text(judge: str, message: dict[str, Any]) -> str | Invalid:
         parts = [part.get("text") for part in content if _kind(part) in TEXT_PARTS]
         content = "".join(part for part in parts if isinstance(part, str))
     if content is not None and not isinstance(content, str):
-        return _no_completion(judge)
+        raise TypeError("content that is no text")
     return content or ""
 
 

@@ -1,6 +1,7 @@
 """OpenAI's grader API: ``/fine_tuning/alpha/graders/run`` and ``/validate``. Point its SDK at this service.
 
-A grader without a number for a sample fails the request; it never answers 0 instead.
+A grader without a number for a sample fails the request; it never answers 0 instead. A sample that tries to end its own
+section of a judge's question is flagged: ``metadata.flags``.
 """
 
 from time import perf_counter
@@ -107,6 +108,7 @@ async def run(request: DialectRequest, body: RunGrader) -> Any:
             "sampled_model_name": None,
             "token_usage": None,
             "errors": {**dict.fromkeys(ERRORS, False), **dict.fromkeys(DETAILS)},
+            **({"flags": grading.flags} if grading.flags else {}),
         },
     }
 

@@ -90,7 +90,7 @@ async def chat_completions(request: DialectRequest, body: ChatRequest) -> Any:
         raise InvalidRequest("n: only 1 is supported", param="n")
     messages = parse_messages(body.messages, "messages")
     if body.model is not None and request.asks_judge(body.model, body.reward):
-        name, content = body.model, await request.judge(body.model, body.messages, body.temperature)
+        name, content = body.model, await request.judge(body.model, body.messages, str, body.temperature)
     else:
         name, content = await _answer_with_reward(request, body, messages)
     if body.stream:

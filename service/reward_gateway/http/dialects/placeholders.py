@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reward_gateway.errors import InvalidRequest, UnknownVariable
@@ -31,14 +31,24 @@ def check_placeholders(template: str, param: str) -> None:
             raise InvalidRequest(f"{param}: a placeholder must begin with item or sample", param=param)
 
 
-def fill_placeholders(template: str, values: Mapping[str, Any], param: str) -> str:
+def fill_placeholders(
+    template: str, values: Mapping[str, Any], param: str, enclose: Callable[[str], str] | None = None
+) -> str:
     """The template with its placeholders filled; values that are not text are written as JSON.
+
+    Args:
+        enclose: writes the values of ``sample``, the model's output, in a section of their own; None: as they stand.
 
     Raises:
         UnknownVariable: a placeholder names a variable that ``values`` do not have.
     """
     check_placeholders(template, param)
-    return _PLACE.sub(lambda match: _to_text(_look_up(match[1], values, param)), template)
+
+    def fill(match: re.Match[str]) -> str:
+        text = _to_text(_look_up(match[1], values, param))
+        return enclose(text) if enclose is not None and match[1].startswith("sample") else text
+
+    return _PLACE.sub(fill, template)
 
 
 def _look_up(path: str, values: Mapping[str, Any], param: str) -> Any:

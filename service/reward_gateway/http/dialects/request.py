@@ -16,11 +16,13 @@ from reward_gateway.gateway import ScoreOptions
 from reward_gateway.intake.chat_text import ChatText, TextReading, read_rendered
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
-from reward_gateway.operations.effects import AskJudge, RunSandboxed
+from reward_gateway.operations.effects import RunSandboxed
+from reward_gateway.operations.judged import ask_judge
 from reward_gateway.operations.patterns import capture
 from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import FloatArray, Invalid, Scored
+from reward_gateway.scoring.effects_runtime import run_effects
 from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
@@ -297,21 +299,25 @@ class DialectRequest:
         self,
         name: str,
         conversation: Sequence[dict[str, Any]],
+        parse: Callable[[str], T],
         temperature: float | None = None,
         schema: Mapping[str, Any] | None = None,
-    ) -> str:
-        """A judge's answer to a conversation. Raises ModelUnavailable or Unscorable if it gives none.
+    ) -> T:
+        """What ``parse`` reads in a judge's answer to a conversation.
+
+        Raises ModelUnavailable or Unscorable if there is none that it reads.
 
         Args:
+            parse: raises ItemError.
             temperature: None: the judge's own.
             schema: JSON Schema of the answer; None for free text.
         """
-        need = AskJudge(name, [conversation], temperature, schema)
-        (answer,) = await self.gateway.runtime.answer_effect(need, self._make_context())
-        if isinstance(answer, Invalid):
-            raise _refusal_of(answer)
-        words: str = answer
-        return words
+        steps = ask_judge(name, {0: conversation}, parse, temperature, schema)
+        judged = await run_effects(steps, self.gateway.runtime, self._make_context())
+        if judged.invalid:
+            reason = judged.invalid[0]
+            raise _refusal_of(reason) if 0 not in judged.answers else Unscorable(reason.message)
+        return judged.values[0]
 
     async def run_python(self, program: str, value: Any) -> Any:
         """The result of a program's ``main(value)`` in the sandbox. Raises as :meth:`judge` does."""
