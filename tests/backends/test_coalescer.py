@@ -1,6 +1,7 @@
 """Rows of many requests in few calls: who travels with whom, how many at once, and who pays for whose fault."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Batch, Invalid
 
-from tests.clock import Clock
+from tests.clock import LONGEST_WAIT_S, Clock, until
 
 pytestmark = pytest.mark.anyio
 
@@ -392,3 +393,38 @@ async def test_a_backend_of_another_kind_has_its_own_rows() -> None:
     )
     assert (first.values[:, 0].tolist(), second.values[:, 0].tolist()) == ([2.0, 3.0], [5.0])
     assert calls == [["xa", "yyccc"], ["xbb"]]
+
+
+async def test_rows_that_take_long_to_encode_hold_up_no_others() -> None:
+    may_end, on_loop = threading.Event(), list[bool]()
+
+    def encode(model: str, batch: Batch, rows: Sequence[int]) -> Encoded[Lists]:
+        on_loop.append(threading.current_thread() is threading.main_thread())
+        assert on_loop[-1] or may_end.wait(LONGEST_WAIT_S)
+        return Encoded(Lists([str(batch.responses[row]) for row in rows]), list(range(len(rows))), {})
+
+    async def send(pieces: Sequence[Piece[Lists]], deadline: float) -> CallAnswer:
+        return CallAnswer(np.array([[1.0] for _, start, stop in pieces for _ in range(start, stop)]), "1")
+
+    queue: Coalescer[str, Lists] = Coalescer(
+        "m", encode, send, max_calls=1, max_queued=100, takes_long=lambda model, batch, rows: len(rows) > 1
+    )
+    batch = Batch([""] * 3, [""] * 3, ["a", "b", "c"])
+
+    async def score(*rows: int) -> ModelAnswer:
+        deadline = asyncio.get_running_loop().time() + 3600.0
+        return await queue.score("m", batch, rows, width=1, deadline=deadline, max_rows=2)
+
+    long = asyncio.create_task(score(0, 1))
+    await until(lambda: on_loop == [False])
+    assert (await score(2)).values.tolist() == [[1.0]]
+    assert on_loop == [False, True]
+    assert not long.done()
+    may_end.set()
+    assert (await long).values.tolist() == [[1.0], [1.0]]
+    may_end.clear()
+    late = asyncio.create_task(score(0, 1))
+    await until(lambda: len(on_loop) == 3)
+    await queue.close()
+    may_end.set()
+    assert {reason.code for reason in (await late).invalid.values()} == {"model_unavailable"}

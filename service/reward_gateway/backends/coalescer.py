@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from reward_gateway.backends.call_sizes import CallSizes, InFlight
-from reward_gateway.backends.encoded_rows import EncodeRows, Model, Piece, Rows
+from reward_gateway.backends.encoded_rows import EncodeRows, Model, Piece, Rows, TakesLong
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.fair_queue import FairQueue, Share, current_share
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -157,6 +157,7 @@ class Coalescer(Generic[Model, Rows]):
             least one row.
         max_queued: maximum rows of one caller that wait; a request that exceeds it while others of the caller wait is
             ``overloaded``. So no caller fills the queue for another.
+        takes_long: which rows are encoded in a thread; None: none are.
     """
 
     def __init__(
@@ -168,10 +169,13 @@ class Coalescer(Generic[Model, Rows]):
         max_calls: int,
         max_queued: int,
         max_in_flight_s: float = 0.05,
+        takes_long: TakesLong[Model] | None = None,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self._name = name
         self._encode = encode
+        self._takes_long = takes_long
+        self._closed = False
         self._send = send
         self._max_calls = max_calls
         self._max_queued = max_queued
@@ -205,15 +209,18 @@ class Coalescer(Generic[Model, Rows]):
         """
         self._max_rows, self._instances = max_rows, instances
         self._sizes.set_calls(instances, self._max_calls)
-        encoded = self._encode(model, batch, rows)
+        if self._takes_long is not None and self._takes_long(model, batch, rows):
+            encoded = await asyncio.to_thread(self._encode, model, batch, rows)
+        else:
+            encoded = self._encode(model, batch, rows)
         return encoded.spread_answer(await self._submit_rows(encoded.rows, width, deadline))
 
     async def _submit_rows(self, rows: Rows, width: int, deadline: float) -> ModelAnswer:
         """Queue encoded rows, and wait until they are answered or the deadline passes."""
         loop = asyncio.get_running_loop()
         job = Job(rows, width, deadline, loop.create_future(), current_share())
-        if rows.size == 0 or deadline <= loop.time():
-            job.close(LATE)
+        if rows.size == 0 or deadline <= loop.time() or self._closed:
+            job.close(CLOSED if self._closed else LATE)
             return job.answer
         own = self._queued[job.share.caller]
         if own and own + rows.size > self._max_queued:
@@ -233,7 +240,8 @@ class Coalescer(Generic[Model, Rows]):
         return job.answer
 
     async def close(self) -> None:
-        """Fail every waiting row and cancel the calls in flight."""
+        """Fail every waiting row, and those still to come, and cancel the calls in flight."""
+        self._closed = True
         for job in [*self._waiting, *(job for call in self._calls for job, _, _ in call.pieces)]:
             job.close(CLOSED)
         if self._timer is not None:

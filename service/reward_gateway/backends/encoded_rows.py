@@ -95,3 +95,6 @@ class Encoded(NamedTuple, Generic[Rows]):
 
 EncodeRows = Callable[[Model, Batch, Sequence[int]], Encoded[Rows]]
 """A backend's encoder: encodes rows of a batch as a model reads them."""
+
+TakesLong = Callable[[Model, Batch, Sequence[int]], bool]
+"""Whether the event loop should not wait for rows to be encoded; they are in a thread, then."""

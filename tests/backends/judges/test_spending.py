@@ -36,13 +36,17 @@ def says(text: str) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def judging(
-    url: str, spend: SpendStore | None = None, metrics: Metrics | None = None, **settings: Any
+    url: str,
+    spend: SpendStore | None = None,
+    metrics: Metrics | None = None,
+    answers: TextCache | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Judges]:
     configs = [JudgeConfig(name=name, base_url=url, model="m", retries=0, **settings) for name in ("j", "k")]
     observer = metrics or Metrics()
     observer.models.register(["j", "k"])
     clock = asyncio.get_running_loop().time
-    answers = TextCache(MemoryCache(1000, 60.0))
+    answers = answers or TextCache(MemoryCache(1000, 60.0))
     judges = Judges(configs, lambda: Breaker(100, clock), observer, answers, spend)
     try:
         yield judges
@@ -153,6 +157,25 @@ async def test_an_answer_is_cached_once_the_server_has_told_its_version(fake: An
         for mode in ("refresh", "off"):
             await judges.ask("j", [says("q")], cache=CacheUse(mode, "alice"))
         assert len(fake.bodies) == 7
+
+
+async def test_after_a_restart_the_first_questions_find_what_was_cached(fake: Any) -> None:
+    fake.reply = lambda body: replying("YES")
+    answers = TextCache(MemoryCache(1000, 60.0))
+    async with judging(fake.url, answers=answers) as judges:
+        await judges.ask("j", [says("q")], cache=USE)
+    fake.forget()
+    fake.reply = lambda body: Response(status_code=400)
+    async with judging(fake.url, answers=answers) as judges:
+        assert await judges.ask("j", [says("q")], cache=USE) == ["YES"]
+        assert fake.bodies == [], "neither for the answer nor for the version: the judge may be away"
+        await judges.ask("j", [says("q")], cache=CacheUse("use", "bob"))
+        assert len(fake.bodies) == 1, "what another tenant asked is not known"
+        fake.reply = lambda body: replying("NO", "m-2")
+        await judges.ask("j", [says("other")], cache=USE)
+        assert await judges.ask("j", [says("q")], cache=USE) == ["NO"], "what the server tells counts from then on"
+    async with judging(fake.url, answers=answers) as judges:
+        assert await judges.ask("j", [says("q")], cache=USE) == ["NO"]
 
 
 async def test_another_version_answers_anew(fake: Any) -> None:

@@ -1,6 +1,7 @@
 """Which weights answer: a change is noticed, a wobble is none, and no score is taken for another version's."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.backends.upstreams import upstream
 from reward_gateway.backends.upstreams.activation import explain_activation
 from reward_gateway.backends.upstreams.identity import Identity, name_version
+from reward_gateway.backends.upstreams.rows import QuestionEncoder
 from reward_gateway.cache.memory import MemoryCache
+from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.request_context import RequestContext
 from scipy.special import expit, softmax
@@ -257,6 +260,38 @@ async def test_texts_are_measured_by_the_tokenizer_of_the_entry(
     assert answer.flags == ({1: ("truncated",)} if truncate else {})
     assert {k: reason.code for k, reason in answer.invalid.items()} == ({} if truncate else {1: "too_large"})
     assert server.asked[-1]["truncate"] is truncate
+
+
+async def test_many_characters_are_tokenized_in_a_thread_and_few_on_the_loop(
+    start: StartServer, upstreams: OpenUpstreams, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, on_loop = QuestionEncoder.encode, list[bool]()
+
+    def note(self: QuestionEncoder, *told: Any) -> Any:
+        on_loop.append(threading.current_thread() is threading.main_thread())
+        return encode(self, *told)
+
+    monkeypatch.setattr(QuestionEncoder, "encode", note)
+    server = await start("tei")
+    measured = {"tokenizer": "tokenizer.json", "max_tokens": 9000, "input": "response"}
+    models = upstreams(
+        rm=entry(server, "tei_predict", **measured).read_files(words),
+        plain=entry(server, "tei_predict", input="response"),
+    )
+    await models.models()
+    on_loop.clear()
+    long = "one " * 2501
+    many = [{"role": "user", "content": [{"type": "text", "text": "one " * 50}]}] * 50
+    for name, batch in (
+        ("rm", texts(("p", "one"))),
+        ("rm", texts(("p", long))),
+        ("rm", texts((long, "one"))),
+        ("rm", Batch(["0"], [many], ["one"])),
+        ("plain", texts(("p", long))),
+    ):
+        answer = await models.score(name, batch, [0], soon())
+        assert answer.invalid == {}
+    assert on_loop == [True, False, False, False, True]
 
 
 async def test_steps_end_at_their_marks(start: StartServer, upstreams: OpenUpstreams, words: Path) -> None:

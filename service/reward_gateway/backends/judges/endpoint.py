@@ -59,7 +59,7 @@ class ChatEndpoint:
         self._budget = Budget(config.name, config.daily_budget, spend or LocalSpend())
         self._parameters = Parameters(config)
         self.version = ""
-        """Model and version as the server told them last; empty if it has not yet."""
+        """Model and version as the server told them last; empty if that is not known."""
         self._client = open_client(headers, config.concurrency)
 
     async def ask(self, question: Question, deadline: float | None) -> Reply | Invalid:

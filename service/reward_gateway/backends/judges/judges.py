@@ -85,7 +85,8 @@ class Judges:
 
         At temperature 0, or with the same ``draw``, equal questions are sent once; others are separate draws. What is
         sent once is cached, by judge, model and version as its server tells them (one that tells nothing is not
-        cached), question and parameters.
+        cached), question and parameters. The version is the one that was told last, to this process or, until it is
+        told one, to any other: it is kept with the answers.
 
         Args:
             deadline: time on the loop's clock.
@@ -99,12 +100,8 @@ class Judges:
         distinct = dict(zip(keys, questions, strict=True))
         cached = {key for key, again in zip(keys, repeated, strict=True) if again and cache.mode != "off"}
         reply_of: dict[str, Reply | Invalid] = {}
-        if cache.mode == "use" and endpoint.version and self._answers is not None:
-            asked = sorted(cached)
-            names = [_name(endpoint, distinct[key], endpoint.version) for key in asked]
-            found = await self._answers.get_many(cache.owner, names)
-            kept = {key: text for key, text in zip(asked, found, strict=True) if text is not None}
-            reply_of = {key: decode_reply(text, tokens=distinct[key].tokens) for key, text in kept.items()}
+        if cache.mode == "use" and cached:
+            reply_of = await self._look_up(endpoint, {key: distinct[key] for key in sorted(cached)}, cache.owner)
             endpoint.note_cached(sum(key in reply_of for key in keys))
         missing = [key for key in distinct if key not in reply_of]
         replies = await asyncio.gather(*(endpoint.ask(distinct[key], deadline) for key in missing))
@@ -113,8 +110,28 @@ class Judges:
             new = [(key, reply_of[key]) for key in missing if key in cached]
             told = [(key, reply) for key, reply in new if isinstance(reply, Reply) and reply.model]
             texts = [(_name(endpoint, distinct[key], reply.model), encode_reply(reply)) for key, reply in told]
-            self._answers.put_later(cache.owner, texts)
+            if texts:
+                self._answers.put_later(cache.owner, [*texts, (_name_version(endpoint), endpoint.version)])
         return [reply_of[key] for key in keys]
+
+    async def _look_up(
+        self, endpoint: ChatEndpoint, questions: Mapping[str, Question], owner: str
+    ) -> dict[str, Reply | Invalid]:
+        """The cached answers to some questions."""
+        if self._answers is None:
+            return {}
+        if not endpoint.version:
+            (told,) = await self._answers.get_many(owner, [_name_version(endpoint)])
+            endpoint.version = endpoint.version or told or ""  # the judge may have answered another meanwhile
+        if not endpoint.version:
+            return {}
+        names = [_name(endpoint, question, endpoint.version) for question in questions.values()]
+        found = await self._answers.get_many(owner, names)
+        return {
+            key: decode_reply(text, tokens=question.tokens)
+            for (key, question), text in zip(questions.items(), found, strict=True)
+            if text is not None
+        }
 
     def may_say_otherwise(self, judge: str, temperature: float | None, attempt: int) -> bool:
         """Whether a question whose answer could not be read is worth asking again: not at temperature 0, and at most as
@@ -150,9 +167,18 @@ def _key(question: Question, place: int | None) -> str:
     return json.dumps([*asked, place], sort_keys=True)
 
 
+def _name_version(endpoint: ChatEndpoint) -> str:
+    """What the version that a server told last is kept under."""
+    return json.dumps(["version", *_who(endpoint)])
+
+
+def _who(endpoint: ChatEndpoint) -> list[str]:
+    return [endpoint.config.name, endpoint.config.base_url, endpoint.config.model]
+
+
 def _name(endpoint: ChatEndpoint, question: Question, version: str) -> str:
     """What a cached answer depends on."""
     config = endpoint.config
-    who = [config.name, config.base_url, config.model, version]
+    who = [*_who(endpoint), version]
     how = [endpoint.parameters(question), config.max_side, question.draw]
     return json.dumps([who, how, list(question.conversation)], sort_keys=True)

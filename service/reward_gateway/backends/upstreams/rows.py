@@ -18,6 +18,9 @@ from .templates import ChatTemplate, TemplateError
 from .tokens import TextTokens
 from .tool_forms import with_calls, write_arguments
 
+MOST_CHARACTERS = 10_000
+"""Characters of a request's texts that are tokenized or rendered on the event loop; more are in a thread."""
+
 
 @dataclass(slots=True)
 class Question:
@@ -85,6 +88,20 @@ class QuestionEncoder:
         # A token that the template writes and the server adds would stand there twice.
         self._bos = config.special_tokens.get("bos_token", "") if config.adds_special_tokens else ""
         self._tokens = TextTokens.of(config)
+
+    def takes_long(self, config: UpstreamConfig, batch: Batch, rows: Sequence[int]) -> bool:
+        """Whether tokenizing and rendering their texts may take over some 20 ms: a microsecond or two a character.
+
+        Implements :data:`reward_gateway.backends.encoded_rows.TakesLong`.
+        """
+        if self._tokens is None and self._template is None:
+            return False
+        left = MOST_CHARACTERS
+        for row in rows:
+            left -= count_json_bytes(batch.prompts[row] or "") + count_json_bytes(batch.responses[row] or "")
+            if left < 0:
+                return True
+        return False
 
     def encode(self, config: UpstreamConfig, batch: Batch, rows: Sequence[int]) -> Encoded[QuestionRows]:
         """Questions about rows of a batch; a row that cannot be asked about gets a reason."""

@@ -82,6 +82,7 @@ class Upstream:
             max_calls=config.limits.in_flight,
             max_queued=MAX_QUEUED,
             max_in_flight_s=config.limits.timeout_s,
+            takes_long=self._encoder.takes_long,
             observer=observer,
         )
         self._scoring = 0
