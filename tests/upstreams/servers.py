@@ -29,6 +29,8 @@ QUIET = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    # `--enforce-eager` leaves the sampler, which torch compiles by a command that fails where a path has a space.
+    "TORCH_COMPILE_DISABLE": "1",
     "INFINITY_ANONYMOUS_USAGE_STATS": "0",
 }
 
