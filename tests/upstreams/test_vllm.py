@@ -132,7 +132,7 @@ async def test_a_wrong_name_is_said_and_is_no_score(vllm: Server, tmp_path: Path
         answer = await ask(server, PAIRS[:1])
         (reason,) = answer.invalid.values()
         assert reason.code in ("model_error", "model_unavailable")
-        assert "model" in reason.message
+        assert "see `model`" in reason.message
         assert np.isnan(answer.values).all()
 
 
