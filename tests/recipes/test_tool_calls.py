@@ -48,6 +48,7 @@ def test_a_judge_is_shown_calls() -> None:
     [
         "{score: judge_rubric}",
         "{score: judge_reference}",
+        "{score: judge_principle}",
         "{score: judge_pairwise, inputs: {other: x}}",
         "{score: carr, params: {judge: j, rho: 1}, inputs: "
         "{question: {sample: prompt}, outcome: 1, rubrics: [<E0> is], pages: {}}}",

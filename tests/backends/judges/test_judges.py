@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from reward_gateway.backends.judges import parameters
 from reward_gateway.backends.judges.config import JudgeConfig
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.cache.breaker import Breaker
@@ -220,6 +221,21 @@ async def test_a_parameter_that_is_refused_is_left_out_from_then_on(fake: Any, p
         assert await judges.ask("j", [says("r")], 0.0, None, schema) == ["YES"]
     assert len(fake.bodies) == 5
     assert fake.bodies[-1] == {"model": "m", "messages": says("r"), "max_completion_tokens": 9}
+
+
+async def test_what_is_learnt_of_a_server_is_said_once_in_the_log(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, dict[str, Any]]] = []
+
+    class Log:
+        def warning(self, event: str, **told: Any) -> None:
+            said.append((event, told))
+
+    monkeypatch.setattr(parameters, "log", Log())
+    fake.reply, fake.together = without("max_tokens"), 4
+    async with judging(fake.url, max_tokens=9) as judges:
+        assert await judges.ask("j", [says(str(i)) for i in range(8)]) == ["YES"] * 8
+    told = {"judge": "j", "parameter": "max_tokens", "sent_instead": "max_completion_tokens"}
+    assert said == [("judge_refuses_parameter", told)]
 
 
 async def test_what_is_refused_under_either_name_is_not_sent(fake: Any) -> None:
