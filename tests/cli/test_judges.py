@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,11 +47,10 @@ def serve() -> Iterator[Serve]:
         server.server_close()
 
 
-def check(folder: Path, url: str, rows: list[dict[str, Any]], *options: str) -> Any:
+def check(folder: Path, url: str, rows: list[dict[str, Any]], *options: str, retries: int = 0) -> Any:
     judges, data = folder / "judges.yaml", folder / "data.jsonl"
-    judges.write_text(
-        f"judges: [{{name: j, base_url: '{url}', model: m, price: {{input: 10000, output: 10000}}, retries: 0}}]"
-    )
+    price = "{input: 10000, output: 10000}"
+    judges.write_text(f"judges: [{{name: j, base_url: '{url}', model: m, price: {price}, retries: {retries}}}]")
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments = ["judges", "check", "j", "--data", str(data), "--judges", str(judges), *options]
     return CliRunner().invoke(app, arguments)
@@ -113,6 +113,15 @@ def test_a_judge_is_checked_with_the_parameters_that_it_will_be_asked_with(tmp_p
 def test_what_cannot_be_read_costs_what_it_took(tmp_path: Path, serve: Serve) -> None:
     found = figures(tmp_path, serve(lambda asked: "hm"), [{"response": "x", "label": 1}])
     assert (found["unread"], found["tokens_per_sample"], found["cost_per_sample"]) == (1.0, 100, 1.0)
+
+
+def test_what_is_logged_meanwhile_stands_beside_the_figures(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        away = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    result = check(tmp_path, away, [{"response": "4", "reference": "4", "label": "yes"}], "--json", retries=1)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["unread"] == 1.0
+    assert "retry_scheduled" in result.stderr
 
 
 @pytest.mark.parametrize(

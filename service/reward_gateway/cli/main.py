@@ -11,7 +11,7 @@ import typer
 from reward_gateway import __version__
 
 from . import catalog, docs, judges, models, rewards, score, state, upstreams
-from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, print_error
+from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
 
@@ -34,10 +34,11 @@ app.add_typer(docs.app, name="docs")
 
 
 @app.callback(invoke_without_command=True)
-def version(
+def start(
     show: bool = typer.Option(False, "--version", help="Print the version."),
 ) -> None:
     """One URL for every reward an RL run needs."""
+    log_to_stderr()
     if show:
         typer.echo(__version__)
         raise typer.Exit

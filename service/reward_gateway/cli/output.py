@@ -1,10 +1,12 @@
 """Output of the commands: results on standard output, everything else on standard error."""
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -67,6 +69,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 class Unusable(Exception):
     """A file or argument cannot be used; the message says what to do."""
+
+
+def log_to_stderr() -> None:
+    """Send what the service's own parts log while a command runs to standard error, where results do not stand."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def print_error(sentence: str) -> None:
