@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,16 @@ OUTPUTS: Mapping[str, Callable[[Numbers], Numbers]] = {
 }
 
 
+def is_compiled(device: str) -> bool:
+    """Whether vLLM compiles the network, as it does by itself.
+
+    Not on a CPU if the path of torch has a space: torch names its headers to the C++ compiler without quotes.
+    """
+    torch = find_spec("torch")
+    path = (torch and torch.origin) or ""
+    return device != "CPU" or not any(map(str.isspace, path))
+
+
 class VllmEngine:
     """A checkpoint in vLLM. The card's ``engine.arguments`` are those of ``vllm.LLM``: ``gpu_memory_utilization`` …
 
@@ -51,7 +62,7 @@ class VllmEngine:
             dtype=task.network["dtype"],
             trust_remote_code=task.network["trust_remote_code"],
             max_model_len=task.tokens,
-            **task.arguments,
+            **{"enforce_eager": not is_compiled(task.device), **task.arguments},
         )
         # Logits; vLLM would otherwise make them shares, of which a single one is always 1.
         self._parameters = PoolingParams(use_activation=False)
