@@ -7,6 +7,15 @@ import pytest
 
 Make = Callable[[str], Path]
 
+LIMIT_S = 1800
+"""Of one test, of which some start three engines, each with imports of torch that take a busy machine minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(LIMIT_S))
+
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Make:

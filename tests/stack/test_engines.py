@@ -27,7 +27,8 @@ from tests.conftest import ROOT, start_stack, stop_stack
 if TYPE_CHECKING:
     from tests.conftest import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+# The first test waits for two conversions and Triton, which take a busy machine long.
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CONVERTED = ROOT / "tests" / "models" / "convert" / "converted"
 ARITHMETIC = ROOT / "tests" / "models" / "convert" / "engines" / "arithmetic_engine.py"
