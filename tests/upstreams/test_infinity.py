@@ -83,5 +83,4 @@ async def test_a_wrong_name_is_said_and_is_no_score(infinity: Server, tmp_path: 
     async with upstream(tmp_path, **entry(infinity, "rerank", "other")) as server:
         answer = await ask(server, PAIRS[:1])
         assert answer.invalid[0].code == "model_unavailable"
-        assert "see `model`" in answer.invalid[0].message
         assert np.isnan(answer.values).all()
