@@ -111,7 +111,9 @@ def test_a_judge_is_checked_with_the_parameters_that_it_will_be_asked_with(tmp_p
 
 
 def test_what_cannot_be_read_costs_what_it_took(tmp_path: Path, serve: Serve) -> None:
-    found = figures(tmp_path, serve(lambda asked: "hm"), [{"response": "x", "label": 1}])
+    result = check(tmp_path, serve(lambda asked: "hm"), [{"response": "x", "label": 1}], "--json")
+    assert (result.exit_code, "no answer could be read" in result.stderr) == (1, True)
+    found = json.loads(result.stdout)
     assert (found["unread"], found["tokens_per_sample"], found["cost_per_sample"]) == (1.0, 100, 1.0)
 
 
@@ -119,7 +121,7 @@ def test_what_is_logged_meanwhile_stands_beside_the_figures(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         away = f"http://127.0.0.1:{taken.getsockname()[1]}"
     result = check(tmp_path, away, [{"response": "4", "reference": "4", "label": "yes"}], "--json", retries=1)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert json.loads(result.stdout)["unread"] == 1.0
     assert "retry_scheduled" in result.stderr
 

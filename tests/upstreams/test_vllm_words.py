@@ -135,5 +135,5 @@ async def test_without_a_tokenizer_a_word_beyond_the_most_probable_has_no_score(
     async with upstream(tmp_path, **more) as server:
         answer = await ask(server, PAIRS[:1])
         assert answer.invalid[0].code in ("model_error", "model_unavailable")
-        assert "gave no finite number for any fixed text" in answer.invalid[0].message
+        assert "has a score for none of the fixed texts" in answer.invalid[0].message
         assert np.isnan(answer.values).all()

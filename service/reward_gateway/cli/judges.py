@@ -13,7 +13,7 @@ import typer
 from reward_gateway.observer import Observer
 
 from .judge_agreement import accuracy, cohens_kappa, self_consistency, wilson_interval
-from .output import AsJson, Unusable, print_table
+from .output import FAULTY, AsJson, Unusable, err, print_table
 
 if TYPE_CHECKING:
     from reward_gateway.backends.judges.judges import Judges
@@ -74,7 +74,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Measure a judge on labelled data: agreement with the labels (accuracy and Cohen's kappa with 95 % intervals),
-    position bias, self-consistency over repeats, answers that cannot be read, tokens, seconds and cost per sample."""
+    position bias, self-consistency over repeats, answers that cannot be read, tokens, seconds and cost per sample.
+    Exit 1 if no answer could be read."""
     from reward_gateway.backends.judges.config import JudgesFileError, load_judges
     from reward_gateway.errors import InvalidRequest, NotFound
 
@@ -92,8 +93,11 @@ def check(
     figures = summarize(labels, runs)
     if as_json:
         print(json.dumps({key: None if math.isnan(value) else value for key, value in figures.items()}))
-        return
-    print_table(("figure", "value"), ((key, "" if math.isnan(v) else f"{v:.6g}") for key, v in figures.items()))
+    else:
+        print_table(("figure", "value"), ((key, "" if math.isnan(v) else f"{v:.6g}") for key, v in figures.items()))
+    if figures["unread"] == 1.0:
+        err.print(f"{name}: no answer could be read: is it reached, and does it answer in the form asked for?")
+        raise typer.Exit(FAULTY)
 
 
 def _read_params(text: str, name: str) -> dict[str, Any]:

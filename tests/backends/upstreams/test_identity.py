@@ -161,7 +161,15 @@ async def test_a_version_may_be_asked_for_by_name(start: StartServer, upstreams:
         await models.info("rm@8")
 
 
+def give_no_numbers(path: str, body: dict[str, Any]) -> Any:
+    """Answers NaN to every question, and nothing to what else is asked."""
+    if "input" not in body:
+        return None
+    return as_json({"data": [{"index": i, "probs": [float("nan")]} for i in range(len(body["input"]))]})
+
+
 FAULTY: list[Any] = [
+    ({}, {"fault": give_no_numbers}, "has a score for none of the fixed texts: "),
     ({"model": "org/other"}, {}, "no such path or model"),
     ({"dimensions": ["a", "b"]}, {}, "4x1 numbers in place of 4x2"),
     ({}, {"always_activates": True}, "whatever is asked"),

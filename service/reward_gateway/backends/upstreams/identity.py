@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reward_gateway.backends.encoded_rows import EncodeRows
-from reward_gateway.sample import Batch, FloatArray, Media
+from reward_gateway.sample import Batch, FloatArray, Invalid, Media
 
 from .activation import explain_activation
 from .config import ACTIVATED, Activation, UpstreamConfig
@@ -93,12 +93,13 @@ async def ask_identity(
         name = await protocol.read_identity(replica)
         if not questions:
             return Identity(name, None)
-        scores = await _ask_scores(replica, protocol, questions)
+        scores, reason = await _ask_scores(replica, protocol, questions)
         fault = await _explain_activation(replica, protocol, questions, scores) if thorough else ""
     except Refused as refusal:
         return Identity(name, None, refusal.reason.message.rstrip("."))
     if not np.isfinite(scores).any():
-        fault = fault or f"{replica.name} gave no finite number for any fixed text"
+        why = reason.message.rstrip(".") if reason is not None else "it gave no finite number"
+        fault = fault or f"{replica.name} has a score for none of the fixed texts: {why}"
     return Identity(name, scores, fault)
 
 
@@ -112,19 +113,22 @@ async def _explain_activation(
         return ""
     opposite: Activation = "sigmoid" if wanted == "none" else "none"
     other_way = PROTOCOLS[config.protocol](config.model_copy(update={"activation": opposite}))
-    others = await _ask_scores(replica, other_way, questions)
+    others, _ = await _ask_scores(replica, other_way, questions)
     raw, activated = (scores, others) if wanted == "none" else (others, scores)
     fault = explain_activation(wanted, raw, activated)
     return f"{replica.name} cannot be used: {fault}" if fault else ""
 
 
-async def _ask_scores(replica: Replica, protocol: UpstreamProtocol, questions: Sequence[Question]) -> FloatArray:
-    """[m, K]"""
+async def _ask_scores(
+    replica: Replica, protocol: UpstreamProtocol, questions: Sequence[Question]
+) -> tuple[FloatArray, Invalid | None]:
+    """[m, K] scores, and why the first text without one has none."""
     size = min(len(questions), protocol.config.limits.batch) if protocol.batches else 1
     parts = [questions[start : start + size] for start in range(0, len(questions), size)]
     timeout_s = protocol.config.limits.timeout_s
     answers = await asyncio.gather(*(protocol.ask(replica, part, timeout_s) for part in parts))
-    return np.concatenate([answer.values for answer in answers])
+    reasons = (reason for answer in answers for reason in answer.invalid.values())
+    return np.concatenate([answer.values for answer in answers]), next(reasons, None)
 
 
 def name_version(config: UpstreamConfig, identity: Identity) -> str:
