@@ -1,5 +1,9 @@
 """Creates metrics with the common prefix, registry and aggregation over workers."""
 
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections.abc import Sequence
+
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -25,6 +29,17 @@ class BatchHistogram(Histogram):
             self._buckets[place].inc(int(counts[place]))
 
 
+class SummedHistogram(Histogram):
+    """A histogram with a sum that observes several values at once."""
+
+    def observe_many(self, values: Sequence[float]) -> None:
+        """Same as ``observe`` for each value."""
+        self._sum.inc(sum(values))
+        places = Counts(bisect_left(self._upper_bounds, value) for value in values)
+        for place, count in places.items():
+            self._buckets[place].inc(count)
+
+
 class Instruments:
     """Creates metrics in one registry."""
 
@@ -34,8 +49,8 @@ class Instruments:
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self._registry)
 
-    def histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
+    def histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> SummedHistogram:
+        return SummedHistogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
 
     def batch_histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> BatchHistogram:
         """A histogram without a sum, for values of either sign, whose sum would not be a counter."""

@@ -5,7 +5,9 @@ files, and a scrape of any worker returns the sum over all.
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -43,6 +45,7 @@ from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
 from .reward_metrics import RewardMetrics
 from .shadow_metrics import ShadowMetrics
+from .tallies import Tallies
 from .upstream_metrics import UpstreamMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -64,12 +67,13 @@ class Metrics(Observer):
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.registry)
         make = Instruments(self.registry)
+        self._tallies = Tallies()
         self.models, self.rewards, self.components, self.flags = Names(), Names(), Names(), Names()
         self.verdicts = Names()
         self._codes = Names(get_args(InvalidCode))
-        self._calls = ModelMetrics(make, self.models)
+        self._calls = ModelMetrics(make, self.models, self._tallies)
         self._upstreams = UpstreamMetrics(make)
-        self._cache = CacheMetrics(make)
+        self._cache = CacheMetrics(make, self._tallies)
         self._media = MediaMetrics(make)
         self.experiments = Names()
         self._experiments = ShadowMetrics(make, self.experiments)
@@ -78,13 +82,17 @@ class Metrics(Observer):
             make, self.rewards, self.components, self.flags, Path(shared) if shared is not None else None
         )
 
-        self._requests = make.counter("requests_total", "Requests answered.", "protocol", "route", "status")
-        self._durations = make.histogram(
-            "request_duration_seconds",
-            "Latency from a request's arrival to its answer.",
-            DURATION_S,
-            "protocol",
-            "route",
+        self._requests = cache(
+            make.counter("requests_total", "Requests answered.", "protocol", "route", "status").labels
+        )
+        self._durations = cache(
+            make.histogram(
+                "request_duration_seconds",
+                "Latency from a request's arrival to its answer.",
+                DURATION_S,
+                "protocol",
+                "route",
+            ).labels
         )
         self._in_flight = make.gauge("requests_in_flight", "Requests in flight, after admission.")
         self._queued = make.gauge("requests_queued", "Requests waiting in the admission queue.")
@@ -121,7 +129,7 @@ class Metrics(Observer):
             "work_unfinished_total", "Pieces of work that a worker process did not finish.", "reason"
         )
 
-        self._samples = make.counter("samples_total", "Samples answered.", "reward")
+        self._samples = cache(make.counter("samples_total", "Samples answered.", "reward").labels)
         self._invalid = make.counter("samples_invalid_total", "Samples without a score.", "code")
         self._flags = make.counter("sample_flags_total", "Flags raised by guards and models.", "guard")
         self._verdicts = make.counter(
@@ -129,15 +137,15 @@ class Metrics(Observer):
         )
 
     def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
-        self._requests.labels(protocol, route, status).inc()
-        self._durations.labels(protocol, route).observe(seconds)
+        self._tallies.count(self._requests(protocol, route, status))
+        self._tallies.observe(self._durations(protocol, route), seconds)
 
     def request_unauthorized(self, reason: str) -> None:
         self._unauthorized.labels(reason).inc()
 
     def admission_changed(self, in_flight: int, queued: int) -> None:
-        self._in_flight.set(in_flight)
-        self._queued.set(queued)
+        self._tallies.set(self._in_flight, in_flight)
+        self._tallies.set(self._queued, queued)
 
     def admission_queue_changed(self, waiting: Mapping[str, int], predicted_wait_s: float) -> None:
         for priority, requests in waiting.items():
@@ -219,22 +227,20 @@ class Metrics(Observer):
 
     def batch_scored(self, plan: ScoredPlan | None, scored: Scored, lengths: FloatArray | None = None) -> None:
         self.health.note_batch(plan, scored, lengths)
-        self._samples.labels(self.rewards.known_or_other(scored.recipe)).inc(len(scored.reward))
-        for reason in scored.invalid.values():
-            self._invalid.labels(self._codes.known_or_other(reason.code)).inc()
-        for names in scored.flags.values():
-            for name in names:
-                self._flags.labels(self.flags.known_or_other(name)).inc()
-
-        self._count_verdicts(scored)
-
-    def _count_verdicts(self, scored: Scored) -> None:
         reward = self.rewards.known_or_other(scored.recipe)
+        self._tallies.count(self._samples(reward), len(scored.reward))
+        for code, rows in Counter(reason.code for reason in scored.invalid.values()).items():
+            self._invalid.labels(self._codes.known_or_other(code)).inc(rows)
+        for flag, rows in Counter(name for names in scored.flags.values() for name in names).items():
+            self._flags.labels(self.flags.known_or_other(flag)).inc(rows)
         for name, component in scored.components.items():
-            for verdict, column in (component.verdicts or {}).items():
-                if count := float(column.sum()):
-                    labels = self.components.known_or_other(name), self.verdicts.known_or_other(verdict)
-                    self._verdicts.labels(reward, *labels).inc(count)
+            if component.verdicts:
+                self._count_verdicts(reward, self.components.known_or_other(name), component.verdicts)
+
+    def _count_verdicts(self, reward: str, component: str, verdicts: Mapping[str, FloatArray]) -> None:
+        for verdict, column in verdicts.items():
+            if count := float(column.sum()):
+                self._verdicts.labels(reward, component, self.verdicts.known_or_other(verdict)).inc(count)
 
     def candidate_scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:
         self._experiments.count_samples(experiment, outcome, rows)
@@ -242,9 +248,14 @@ class Metrics(Observer):
     def candidate_compared(self, experiment: str, report: Mapping[str, Any]) -> None:
         self._experiments.set_comparison(experiment, report)
 
+    def write(self) -> None:
+        """Write what waits to be written, so that other workers see it."""
+        self._tallies.write()
+
     def render(self) -> bytes:
         """The metrics in Prometheus text format, over all workers."""
         self.health.refresh_gauges()
+        self.write()
         if _MULTIPROC not in os.environ:
             return generate_latest(self.registry)
         all_workers = CollectorRegistry()

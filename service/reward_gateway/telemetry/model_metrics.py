@@ -1,5 +1,6 @@
 """Metrics of calls to models and judges, by model."""
 
+from functools import cache
 from typing import get_args
 
 from reward_gateway.sample import InvalidCode
@@ -7,28 +8,34 @@ from reward_gateway.sample import InvalidCode
 from .buckets import DURATION_S, ROWS
 from .instruments import Instruments
 from .labels import Names
+from .tallies import Tallies
 
 
 class ModelMetrics:
     """Counts every call; models not in ``models`` are counted as ``other``."""
 
-    def __init__(self, make: Instruments, models: Names) -> None:
+    def __init__(self, make: Instruments, models: Names, tallies: Tallies) -> None:
+        self._tallies = tallies
         self._models = models
         self._outcomes = Names(("ok", "cancelled", *get_args(InvalidCode)))
-        self._calls = make.counter("model_calls_total", "Infer calls.", "model", "outcome")
-        self._rows = make.counter("model_rows_total", "Rows sent in infer calls.", "model")
-        self._call_rows = make.histogram("model_call_rows", "Rows per infer call, after coalescing.", ROWS, "model")
-        self._seconds = make.histogram("model_call_duration_seconds", "Latency of infer calls.", DURATION_S, "model")
-        self._in_flight = make.gauge("model_calls_in_flight", "Infer calls in flight.", "model")
+        self._calls = cache(make.counter("model_calls_total", "Infer calls.", "model", "outcome").labels)
+        self._rows = cache(make.counter("model_rows_total", "Rows sent in infer calls.", "model").labels)
+        self._call_rows = cache(
+            make.histogram("model_call_rows", "Rows per infer call, after coalescing.", ROWS, "model").labels
+        )
+        self._seconds = cache(
+            make.histogram("model_call_duration_seconds", "Latency of infer calls.", DURATION_S, "model").labels
+        )
+        self._in_flight = cache(make.gauge("model_calls_in_flight", "Infer calls in flight.", "model").labels)
         self._judge_cost = make.counter("judge_cost_total", "Cost of judges' answers, by their price.", "judge")
         self._judge_answers = make.counter(
             "judge_answers_total", "Judges' answers, from their servers or from the cache.", "judge", "source"
         )
         self._judge_tokens = make.counter("judge_tokens_total", "Tokens of judges' answers.", "judge", "kind")
-        self._queued = make.gauge("model_rows_queued", "Rows waiting for an infer call.", "model")
+        self._queued = cache(make.gauge("model_rows_queued", "Rows waiting for an infer call.", "model").labels)
 
     def set_queued(self, model: str, rows: int) -> None:
-        self._queued.labels(self._models.known_or_other(model)).set(rows)
+        self._tallies.set(self._queued(self._models.known_or_other(model)), rows)
 
     def count_answer(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         name = self._models.known_or_other(judge)
@@ -44,12 +51,12 @@ class ModelMetrics:
 
     def count_started(self, model: str, rows: int) -> None:
         name = self._models.known_or_other(model)
-        self._in_flight.labels(name).inc()
-        self._rows.labels(name).inc(rows)
-        self._call_rows.labels(name).observe(rows)
+        self._tallies.count(self._in_flight(name))
+        self._tallies.count(self._rows(name), rows)
+        self._tallies.observe(self._call_rows(name), rows)
 
     def count_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         name = self._models.known_or_other(model)
-        self._in_flight.labels(name).dec()
-        self._calls.labels(name, self._outcomes.known_or_other(outcome)).inc()
-        self._seconds.labels(name).observe(seconds)
+        self._tallies.count(self._in_flight(name), -1)
+        self._tallies.count(self._calls(name, self._outcomes.known_or_other(outcome)))
+        self._tallies.observe(self._seconds(name), seconds)

@@ -24,4 +24,5 @@ class Telemetry:
         return cls(Metrics(), configure_tracing(settings))
 
     def close(self) -> None:
+        self.metrics.write()
         self.tracer.close()
