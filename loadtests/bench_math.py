@@ -26,10 +26,14 @@ from typing import Any
 
 import psutil
 from reward_gateway.backends.math.checker import MathChecker
+from reward_gateway.operations.answers.numbers import read_number
 from reward_gateway.operations.apply import apply
 from reward_gateway.operations.effects import CompareMath
+from reward_gateway.operations.mathematics.decide import _decide_kept
 from reward_gateway.operations.mathematics.evaluation import evaluate
+from reward_gateway.operations.mathematics.notation import to_latex
 from reward_gateway.operations.registry import catalog
+from reward_gateway.operations.score.math_equivalence import _read_reference
 
 CASES = Path(__file__).parents[1] / "tests/operations/verifiable/cases.jsonl"
 HOSTILE = (
@@ -122,7 +126,8 @@ time.sleep(0.1)
 async def forget(checker: MathChecker) -> None:
     """Forget the verdicts, values and expressions of the round before."""
     checker._known.clear()
-    evaluate.cache_clear()
+    for kept in (evaluate, _decide_kept, to_latex._read_kept, read_number._read_kept, _read_reference._read_kept):
+        kept.cache_clear()
     await asyncio.gather(*(checker.pool.run(partial(exec, FORGET, {})) for _ in range(PROCESSES)))
 
 

@@ -5,7 +5,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_gateway.operations.answers.numbers import Number, last_number, read_number
+from reward_gateway.operations.answers.numbers import Number, is_plain, last_number, read_number
+
+from tests.plain_answers import PLAIN_NUMBERS
 
 WHOLE: dict[str, int | Fraction] = {
     "10^3": 1000,
@@ -130,3 +132,19 @@ def test_fractions_are_exact(numerator: int, denominator: int) -> None:
 def test_any_text_is_read_or_not(text: str) -> None:
     read_number(text)
     last_number(text)
+
+
+@given(PLAIN_NUMBERS)
+def test_a_plain_number_is_read_at_once_as_it_is_by_all_rules(text: str) -> None:
+    assert is_plain(text)
+    spaced = f" {text} "
+    assert not is_plain(spaced), "the space leads through all rules, which leave it out"
+    assert read_number(text) == read_number(spaced)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "-", "+5", ".5", "5.", "1,000", "1/0", "3/04", "1 1/2", r"\frac12", "٤", "5\n", "1e5", "50%", "9" * 100],
+)
+def test_what_a_rule_may_read_otherwise_is_not_plain(text: str) -> None:
+    assert not is_plain(text)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from reward_gateway.operations.mathematics.decide import decide
 from reward_gateway.operations.mathematics.decision import Decision, Question, Tolerance
 
+from tests.plain_answers import PLAIN_NUMBERS
+
 TOLERANCE = Tolerance()
 
 
@@ -137,3 +139,27 @@ def test_whole_numbers_are_equal_if_they_are_the_same(one: int, other: int) -> N
 @given(st.text(min_size=1, max_size=40))
 def test_any_text_equals_itself(text: str) -> None:
     assert verdict(text, text) is True
+
+
+@given(PLAIN_NUMBERS, PLAIN_NUMBERS, st.sampled_from(("", "%", r"\%")), st.booleans())
+def test_plain_numbers_are_decided_at_once_as_they_are_by_all_rules(
+    reference: str, response: str, percent: str, strict: bool
+) -> None:
+    """By spaces around it, a number is led through all rules."""
+    tolerance = Tolerance(strict=strict)
+    by_all_rules = decide(f" {reference} ", f" {response}{percent} ", tolerance)
+    assert decide(reference, response + percent, tolerance) == by_all_rules
+
+
+@given(PLAIN_NUMBERS, st.integers(1, 9), st.integers(0, 12))
+def test_a_number_near_another_is_decided_at_once_as_it_is_by_all_rules(number: str, digit: int, places: int) -> None:
+    near = f"{number}{digit}" if "." in number else f"{number.removeprefix('-')}.{'0' * places}{digit}"
+    assert decide(number, near, TOLERANCE) == decide(f" {number} ", f" {near} ", TOLERANCE)
+
+
+def test_a_pair_is_decided_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a group many answers say the same."""
+    first = decide("n + 1234", "1234 + n", TOLERANCE)
+    monkeypatch.setattr("reward_gateway.operations.mathematics.decide.to_latex", None)
+    assert decide("n + 1234", "1234 + n", TOLERANCE) == first
+    assert decide("n + 1234", "1234 + n", Tolerance()) == first, "by the tolerance's value"

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from reward_gateway.operations.mathematics.notation import plain_words, strip_delimiters, to_latex
 
 from tests.clock import little_work
+from tests.plain_answers import PLAIN_NUMBERS
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,8 @@ def test_hostile_texts_take_no_longer_than_honest_ones(text: str) -> None:
     with little_work(2.0):
         to_latex(text)
         plain_words(text)
+
+
+@given(PLAIN_NUMBERS)
+def test_a_plain_number_is_left_as_it_is_at_once_as_it_is_by_all_rules(text: str) -> None:
+    assert to_latex(text) == to_latex(f" {text} ") == text

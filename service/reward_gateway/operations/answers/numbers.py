@@ -6,13 +6,12 @@ Values are fractions, so that integers and powers are compared exactly; roots ar
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 
 from .number_notation import plain_notation
 from .number_words import SCALES, last_words, read_words
+from .remembered import Remembered
 
 _LONGEST = 2_000
 """Characters of a text that is evaluated as one number."""
@@ -22,6 +21,9 @@ _MOST_NESTED = 50
 _GROUPS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ _'\u2009\u202f\u00a0]\d{3})+(?![\d ]\d)"
 _NUMBER = re.compile(rf"(?:{_GROUPS}|\d{1, 3}(?:_\d{3})+(?!\d)|\d+)(?:\.\d+|\.(?!\w))?|\.\d+")
 _EXPONENT = re.compile(r"[eE][-+]?\d{1,6}(?!\w)")
+_PLAIN_NUMBER = re.compile(
+    r"(-?[0-9]{1,99}(?:\.[0-9]{1,99})?)|(-?)(?:([0-9]{1,99})/([1-9][0-9]{0,98})|\\frac\{([0-9]{1,99})\}\{([1-9][0-9]{0,98})\})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,14 @@ class _Unreadable(Exception):
     pass
 
 
+@Remembered
 def read_number(text: str) -> Number | None:
     """The number that a whole text is, an expression of numbers included; None if it is none, or more than one.
 
     A unit may follow it ("18 dollars", "5 cm").
     """
+    if (found := _PLAIN_NUMBER.fullmatch(text)) is not None:
+        return Number(_value_of_plain(found))
     plain = plain_notation(text[: _LONGEST + 1]).strip().rstrip(".。").strip()
     if not plain or len(plain) > 2 * _LONGEST or _NO_NUMBER.match(plain):
         return None
@@ -78,6 +83,20 @@ def read_number(text: str) -> Number | None:
         return None if words is None else Number(words)
     rest = plain[parser.place :]
     return number if not rest.strip() or (_UNIT.fullmatch(rest) and not _VARIABLE.match(rest)) else None
+
+
+def is_plain(text: str) -> bool:
+    r"""Whether a text is what most answers are: an integer, a decimal or a fraction that needs no rule to be read, such
+    as ``-12``, ``0.5``, ``3/4`` and ``\frac{3}{4}``."""
+    return _PLAIN_NUMBER.fullmatch(text) is not None
+
+
+def _value_of_plain(found: "re.Match[str]") -> Fraction:
+    decimal, sign, *parts = found.groups()
+    if decimal is not None:
+        return Fraction(decimal)
+    numerator, denominator = (int(part) for part in parts if part is not None)
+    return Fraction(-numerator if sign else numerator, denominator)
 
 
 def last_number(text: str) -> Number | None:
@@ -189,13 +208,13 @@ class _Parser:
 
     def read_expression(self) -> Number:
         value = self._read_sum()
-        percent = self._take(r"\s?%")
-        if percent and self._take(r"\s{0,3}of\s{1,3}"):
+        percent = self._take(_PERCENT)
+        if percent and self._take(_OF):
             return Number(_checked(value / 100 * self._read_sum()))
         return Number(value, percent=percent)
 
-    def _take(self, pattern: str) -> bool:
-        found = _compiled(pattern).match(self.text, self.place)
+    def _take(self, pattern: "re.Pattern[str]") -> bool:
+        found = pattern.match(self.text, self.place)
         if found:
             self.place = found.end()
         return found is not None
@@ -227,31 +246,26 @@ class _Parser:
         return value
 
     def _read_power(self) -> Fraction | float:
-        with self._deeper():
-            if self._take(r"\s?-"):
-                return -self._read_power()
-            self._take(r"\s?\+")
-            value = self._read_atom()
-            if self._take(r"\s?\^\s?"):
-                return _raise_to(value, self._read_power())
-            return value
-
-    @contextmanager
-    def _deeper(self) -> Iterator[None]:
-        """One level of nesting more, up to a limit."""
         self._depth += 1
         if self._depth > _MOST_NESTED:
             raise _Unreadable
-        yield
+        if self._take(_MINUS):
+            value = -self._read_power()
+        else:
+            self._take(_PLUS)
+            value = self._read_atom()
+            if self._take(_POWER):
+                value = _raise_to(value, self._read_power())
         self._depth -= 1
+        return value
 
     def _read_atom(self) -> Fraction | float:
-        self._take(r"\s{1,4}")
-        if self._take(r"pi\b"):
+        self._take(_SPACES)
+        if self._take(_PI):
             return math.pi
-        if self._take(r"sqrt\("):
+        if self._take(_ROOT):
             return math.sqrt(_positive(self._read_closed()))
-        if self._take(r"\("):
+        if self._take(_OPENING):
             return self._read_closed()
         literal = _NUMBER.match(self.text, self.place)
         if literal is None:
@@ -264,7 +278,7 @@ class _Parser:
         if (exponent := _EXPONENT.match(self.text, self.place)) is not None:
             self.place = exponent.end()
             return _raise_to(Fraction(10), Fraction(int(exponent.group()[1:]))) * value
-        if self._take(r"\s?pi\b"):
+        if self._take(_TIMES_PI):
             return float(value) * math.pi
         if (scale := _SCALE.match(self.text, self.place)) is not None:
             self.place = scale.end()
@@ -278,7 +292,7 @@ class _Parser:
 
     def _read_closed(self) -> Fraction | float:
         value = self._read_sum()
-        if not self._take(r"\s?\)"):
+        if not self._take(_CLOSING):
             raise _Unreadable
         return value
 
@@ -287,11 +301,10 @@ _SUM_SIGN = re.compile(r"\s{0,2}([-+])(?=\s{0,2}[\d.(sp])")
 _PRODUCT_SIGN = re.compile(r"\s{0,2}([*/])\s{0,2}(?=[-\d.(sp])|\s{0,2}(x)\s{0,2}(?=10\^)")
 _SCALE = re.compile(r"\s(hundred|dozen|thousand|million|billion|trillion)s?\b", re.IGNORECASE)
 _MIXED = re.compile(r"\s{0,2}\((\d{1,9})\)/\((\d{1,9})\)|\s(\d{1,9})/(\d{1,9})(?![\d.])")
-
-
-@cache
-def _compiled(pattern: str) -> "re.Pattern[str]":
-    return re.compile(pattern)
+_PERCENT, _OF = re.compile(r"\s?%"), re.compile(r"\s{0,3}of\s{1,3}")
+_MINUS, _PLUS, _POWER = re.compile(r"\s?-"), re.compile(r"\s?\+"), re.compile(r"\s?\^\s?")
+_SPACES, _PI, _TIMES_PI = re.compile(r"\s{1,4}"), re.compile(r"pi\b"), re.compile(r"\s?pi\b")
+_ROOT, _OPENING, _CLOSING = re.compile(r"sqrt\("), re.compile(r"\("), re.compile(r"\s?\)")
 
 
 def _checked(value: Fraction | float) -> Fraction | float:

@@ -1,8 +1,11 @@
 """Verdicts that need no computer algebra: equal texts, exact numbers, other structures; else what to compare."""
 
 import re
+from functools import lru_cache
 
 from ..answers.numbers import read_number
+from ..answers.remembered import LONGEST
+from ..answers.rewriting import rewriting
 from .angles import in_one_unit
 from .decimals import decide_numbers
 from .decision import Decision, Question, Tolerance
@@ -14,13 +17,8 @@ from .sequences import DOTS, compare_patterns
 from .special_forms import compare_bases, compare_congruences, compare_ratios, compare_times
 from .wording import TEXT_COMMAND, decide_letter, decide_words
 
-
-def _close_up(text: str) -> str:
-    """A text without the spaces that stand beside a sign."""
-    return _IDLE_SPACE.sub("", text)
-
-
-_IDLE_SPACE = re.compile(r"\s+(?![A-Za-z0-9-])|(?<![A-Za-z0-9])\s+")
+# A text without the spaces that stand beside a sign: one of to_latex, which leaves no other white space.
+_close_up = rewriting(r" +(?![A-Za-z0-9-])|(?<![A-Za-z0-9]) +", "", " ")
 _NEGATED = re.compile(
     r"\\text\s?\{\s*not\b|\\ne(?![a-z])|\\neg(?![a-z])|"
     r"(?<![A-Za-z\\])(?:not|isn't|neither|nor|except|between|maybe|perhaps|either|"
@@ -30,7 +28,7 @@ _NEGATED = re.compile(
 )
 _SYMBOL = re.compile(r"[A-Za-z]|\\[A-Za-z]+")
 _ORDINAL = re.compile(r"\s*\d+\s?(?:\\text\s?\{\s?)?(?:\^\s?\{)?\s?(?:st|nd|rd|th)\b.*", re.DOTALL)
-_UNFINISHED_BRACE = re.compile(r"\A\\\{(?!.*\\\})")
+_leave_unfinished_brace_out = rewriting(r"\A\\\{(?!.*\\\})", "", "\\{")
 
 
 def decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Question:
@@ -40,6 +38,11 @@ def decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Qu
         reference: LaTeX, or any other notation.
         response: likewise.
     """
+    is_short = len(reference) <= LONGEST and len(response) <= LONGEST
+    return (_decide_kept if is_short else _decide)(reference, response, tolerance)
+
+
+def _decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Question:
     wanted, given = to_latex(reference), to_latex(response)
     if wanted == given or _close_up(wanted) == _close_up(given):
         return Decision(True, "exact")
@@ -60,8 +63,11 @@ def decide(reference: str, response: str, tolerance: Tolerance) -> Decision | Qu
     return _decide_structure(wanted, given, tolerance)
 
 
+_decide_kept = lru_cache(maxsize=4_096)(_decide)
+
+
 def _decide_structure(wanted: str, given: str, tolerance: Tolerance) -> Decision | Question:
-    wanted, given = (_UNFINISHED_BRACE.sub("", text) for text in (wanted, given))
+    wanted, given = _leave_unfinished_brace_out(wanted), _leave_unfinished_brace_out(given)
     for compare in (compare_congruences, compare_bases, compare_times, compare_ratios):
         if (verdict := compare(wanted, given)) is not None:
             return verdict

@@ -4,6 +4,7 @@ import re
 
 from ..answers.choices import find_letters
 from ..answers.numbers import Number
+from ..answers.rewriting import rewriting
 from .decision import Decision
 from .listed import SEPARATOR
 from .notation import plain_words
@@ -15,7 +16,7 @@ _PRODUCT = re.compile(r"[a-z]{2,3}")
 
 def decide_letter(wanted: str, response: str) -> Decision | None:
     """An option of a multiple choice as reference: (C) is C, and \\textbf{(C)} 5 is too."""
-    found = _ONE_LETTER.fullmatch(_TEXT_COMMANDS.sub(r"\1", wanted))
+    found = _ONE_LETTER.fullmatch(_leave_commands_out(wanted))
     if found is None:
         return None
     letters = find_letters(response, "ABCDEFGHIJ")
@@ -55,6 +56,6 @@ def _list_words(text: str) -> list[str] | None:
     return sorted(part.casefold() if len(part) > 1 else part for part in parts)
 
 
-_TEXT_COMMANDS = re.compile(r"\\(?:text\w{0,2}|mathrm|mathbf|mbox|bf|rm)\s?\{([^{}]*)\}")
+_leave_commands_out = rewriting(r"\\(?:text\w{0,2}|mathrm|mathbf|mbox|bf|rm)\s?\{([^{}]*)\}", r"\1", "\\")
 TEXT_COMMAND = re.compile(r"\\text\s?\{([^{}]*)\}")
 _WORDS = re.compile(r"[^\W\d_]+(?:\s[^\W\d_]+){0,3}")

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from reward_gateway.sample import Invalid
 
+from ..answers.remembered import Remembered
 from ..answers.sections import last_boxed, last_boxes
 from ..columns import Columns
 from ..effects import CompareMath, Effectful, perform
@@ -98,6 +99,7 @@ def math_equivalence(columns: Columns, params: Params) -> Effectful[Outcome]:
     return Outcome(reward=rewards, details={"by": by, "several_answers": several}, invalid=invalid)
 
 
+@Remembered
 def _read_reference(reference: str) -> str | None:
     """The answer of a reference: its box, what follows #### in a worked solution, else all of it."""
     if not reference.strip() or len(reference) > _LONGEST:
