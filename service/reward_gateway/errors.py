@@ -6,6 +6,7 @@ contains a prompt, a response or a path of this machine.
 """
 
 import time
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
@@ -122,9 +123,17 @@ class UnsupportedMediaType(RequestError):
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, but does not support the method."""
+    """The path exists, but does not support the method.
+
+    Args:
+        allowed: the methods that it does support.
+    """
 
     status, grpc_status, code = 405, "UNIMPLEMENTED", "method_not_allowed"
+
+    def __init__(self, message: str, *, param: str | None = None, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message, param=param)
+        self.allowed = allowed
 
 
 class UpgradeRequired(RequestError):

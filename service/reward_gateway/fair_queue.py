@@ -7,7 +7,6 @@ saves up service nor pays for what it used while nobody else wanted it.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -38,14 +37,19 @@ def current_share() -> Share:
     return _CURRENT.get()
 
 
-@contextmanager
-def charge_to(share: Share) -> Iterator[None]:
+class charge_to:  # noqa: N801 (read as a verb: `with charge_to(share)`)
     """Count the work of the ``with`` block, and of the tasks that it starts, against a share."""
-    token = _CURRENT.set(share)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+
+    __slots__ = ("_share", "_token")
+
+    def __init__(self, share: Share) -> None:
+        self._share = share
+
+    def __enter__(self) -> None:
+        self._token = _CURRENT.set(self._share)
+
+    def __exit__(self, *_: object) -> None:
+        _CURRENT.reset(self._token)
 
 
 _MOST_KEPT = 1_000

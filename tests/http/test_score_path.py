@@ -8,19 +8,12 @@ from typing import Any
 
 import pytest
 import reward_gateway
-from reward_gateway.settings import Settings
-from reward_gateway.telemetry.logs import configure_logging
 
 pytestmark = pytest.mark.anyio
 
 ROOT = f"{Path(reward_gateway.__file__).parent}/"
 
 of_the_request: ContextVar[bool] = ContextVar("of_the_request", default=False)
-
-
-@pytest.fixture(autouse=True)
-def logging_as_served() -> None:
-    configure_logging(Settings())  # what other tests left of it is passed by a request, too
 
 
 async def modules_visited(served: Any) -> list[str]:
@@ -50,7 +43,7 @@ async def modules_visited(served: Any) -> list[str]:
         gc.enable()
         of_the_request.reset(token)
     assert answer.status_code == 200
-    return visited[visited.index("http/middleware/context") :]  # what is before is the end of the request before
+    return visited[visited.index("http/entry/entry") :]  # what is before is the end of the request before
 
 
 async def test_a_request_passes_the_packages_in_their_order(served: Any) -> None:

@@ -1,17 +1,14 @@
-"""The HTTP application: the layers, the routes that are found, and one way for a failure to become an answer."""
+"""The HTTP application: the routes that are found, behind the entry that every request passes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reward_gateway import __version__
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
-from reward_gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
@@ -21,20 +18,28 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 
 from . import dialects, openapi, routes
-from .call import call_of
 from .dependencies import Dependencies
 from .dialects.dialect import check_failures
-from .errors import error_response
-from .middleware.admission import AdmissionLayer
-from .middleware.body import BodyLayer
-from .middleware.browsers import BrowserLayer
-from .middleware.certificates import CertificateLayer
-from .middleware.context import ContextLayer
-from .middleware.disconnect import DisconnectLayer
-from .middleware.drain import DrainLayer
-from .middleware.keys import KeysLayer
-from .middleware.websockets import WebSocketLayer
+from .entry.entry import Entry
+from .entry.websockets import WebSocketLayer
+from .route_table import RouteTable
 from .routing import found_routes
+
+
+class GatewayApp(FastAPI):
+    """The application: HTTP and WebSockets go straight to the entry; FastAPI has the lifespan and the OpenAPI page."""
+
+    def bind(self, http: ASGIApp, websockets: ASGIApp) -> None:
+        """Set what answers."""
+        self._answer = {"http": http, "websocket": websockets}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        answer = self._answer.get(scope["type"])
+        if answer is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await answer(scope, receive, send)
 
 
 def create_app(
@@ -70,7 +75,7 @@ def create_app(
         yield
         await traffic.drain.finish(settings.drain_s)
 
-    app = FastAPI(
+    app = GatewayApp(
         title="reward-gateway",
         version=__version__,
         docs_url=None,  # routes/docs.py
@@ -91,32 +96,7 @@ def create_app(
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)
-    app.add_exception_handler(HTTPException, _unrouted)
     openapi.install(app)
-
-    # The last one added is the outermost.
-    app.add_middleware(AdmissionLayer, traffic=traffic)
-    app.add_middleware(BodyLayer, settings=settings, traffic=traffic)
-    app.add_middleware(KeysLayer, traffic=traffic, observer=telemetry.metrics)
-    app.add_middleware(DrainLayer, drain=traffic.drain)
-    app.add_middleware(DisconnectLayer)
-    if settings.tls_client_ca is not None:
-        app.add_middleware(CertificateLayer)
-    app.add_middleware(BrowserLayer, settings=settings)
-    app.add_middleware(ContextLayer, settings=settings, telemetry=telemetry)
-    app.add_middleware(WebSocketLayer, settings=settings, traffic=traffic)
+    entry = Entry(RouteTable(app.router.routes), settings, telemetry, traffic)
+    app.bind(entry, WebSocketLayer(entry, settings, traffic))
     return app
-
-
-async def _unrouted(request: Request, error: Exception) -> Response:
-    """What the routing table says no to, with the error body of everything else."""
-    failure: GatewayError = InvalidRequest("the request cannot be understood")
-    headers = error.headers if isinstance(error, HTTPException) else None
-    match error:
-        case HTTPException(status_code=404):
-            failure = NotFound("there is nothing at this path; GET /openapi.json lists what there is")
-        case HTTPException(status_code=405):
-            failure = MethodNotAllowed("this path does not take this method; the Allow header lists those it does")
-    response = error_response(failure, error_format=call_of(request.scope).error_format)
-    response.headers.update(headers or {})
-    return response

@@ -35,7 +35,7 @@ _OF_BROWSERS = (
     *(b"host", b"origin", b"transfer-encoding", b"x-reward-gateway"),
     *(b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"),
 )
-"""What :mod:`.middleware.browsers` reads."""
+"""What :mod:`.entry.browsers` reads."""
 _READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode()}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -74,6 +74,11 @@ class Call:
     chat_format: str | None = None
     idempotency_key: str | None = None
     protocol: str = "http"
+
+    @property
+    def due_at(self) -> float | None:
+        """When the request's own deadline passes, on the running loop's clock; None: it has none."""
+        return None if self.deadline_s is None else self.arrived_at + self.deadline_s
 
     @property
     def scope(self) -> RequestScope:

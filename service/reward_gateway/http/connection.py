@@ -24,8 +24,9 @@ from reward_gateway.traffic.drain import Drain
 
 from .call import OPEN_PATHS
 from .connection_places import ConnectionPlaces
+from .entry.body import ARRIVED
+from .entry.certificates import HAS_CERTIFICATE
 from .errors import error_response
-from .middleware.certificates import HAS_CERTIFICATE
 
 _WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
@@ -241,6 +242,9 @@ class Connection(HttpToolsProtocol):
                 await self._wait_until_read()
             await send(message)
 
+        if not cycle.more_body and not cycle.disconnected:  # nobody has to wait for what is here already
+            scope[ARRIVED], cycle.body = bytes(cycle.body), bytearray()
+            cycle.message_event.clear()
         await app(scope, receive, send_last)
 
     async def _wait_until_read(self) -> None:

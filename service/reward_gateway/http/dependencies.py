@@ -24,7 +24,7 @@ from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from .call import Call, call_of
-from .middleware.context import ClientGone
+from .entry.disconnect import ClientGone
 
 T = TypeVar("T")
 

@@ -17,6 +17,7 @@ from reward_gateway.errors import (
     GatewayError,
     InvalidRecipe,
     MalformedBody,
+    MethodNotAllowed,
     Overloaded,
     TooLarge,
     Unauthenticated,
@@ -76,6 +77,8 @@ def error_response(
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = ", ".join(error.allowed)
     if isinstance(error, UpgradeRequired):
         headers |= {"upgrade": "websocket", "connection": "upgrade"}
     if isinstance(error, TooLarge | MalformedBody):

@@ -35,14 +35,20 @@ class KindConvertor(StringConvertor):
 register_url_convertor("kind", KindConvertor())
 
 
-class RawRoute(APIRoute):
-    """A route whose handler is called with the request as it is."""
+class RawRequest(Request):
+    """A request whose body has arrived."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in (self.methods or ()):
-            await super().handle(scope, receive, send)
-            return
-        response = await self.endpoint(Request(scope, receive, send))
+    def __init__(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+        super().__init__(scope, receive, send)
+        self._body = body  # where Starlette keeps it once it is read; all that reads a body looks there first
+
+
+class RawRoute(APIRoute):
+    """A route whose handler is called with the request as it is, by :class:`.entry.Entry`."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+        """Answer a request with one of this route's methods."""
+        response = await self.endpoint(RawRequest(scope, receive, send, body))
         await response(scope, receive, send)
 
 

@@ -4,8 +4,7 @@ A body is charged by its declared size before it is read, so that a request for 
 once. What is held counts until the request is answered, because its bytes are kept until then.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from reward_gateway.errors import Overloaded
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -14,12 +13,20 @@ from .fair_shares import FairShares
 
 
 class Reservation:
-    """The bytes that one request holds."""
+    """The bytes that one request holds, until the end of a ``with``."""
+
+    __slots__ = ("_budget", "_caller", "size")
 
     def __init__(self, budget: "BodyBudget", caller: str) -> None:
         self._budget = budget
         self._caller = caller
         self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shrink(self.size)
 
     def grow(self, size: int) -> None:
         """Hold ``size`` bytes in all, if that is more than now. Raises Overloaded."""
@@ -56,9 +63,8 @@ class BodyBudget:
         """Bytes held now."""
         return self._shares.held
 
-    @contextmanager
-    def reserve(self, caller: str, size: int = 0) -> Iterator[Reservation]:
-        """Hold ``size`` bytes for the body of the ``with``; the reservation may grow.
+    def reserve(self, caller: str, size: int = 0) -> Reservation:
+        """Hold ``size`` bytes for the body of a ``with``; the reservation may grow.
 
         Args:
             caller: whose share it is.
@@ -67,11 +73,8 @@ class BodyBudget:
             Overloaded: there is no room for it.
         """
         reservation = Reservation(self, caller)
-        try:
-            reservation.grow(size)
-            yield reservation
-        finally:
-            reservation.shrink(reservation.size)
+        reservation.grow(size)
+        return reservation
 
     def charge(self, caller: str, size: int, charged: int = 0) -> None:
         """Charge the ``size`` bytes of a body, some of them charged already, as if all came now. Raises Overloaded."""

@@ -6,8 +6,7 @@ to send it to another gateway.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
+from types import TracebackType
 
 from reward_gateway.errors import Draining
 
@@ -46,27 +45,28 @@ class Drain:
         if self.draining:
             raise Draining("this gateway is shutting down; send the request to another one")
 
-    @contextlib.contextmanager
-    def work(self) -> Iterator[None]:
+    def work(self) -> "Work":
         """Mark the running task as a request that is answered in the body of the ``with``.
 
         Raises:
             Draining: in the body, when it is cut off.
         """
-        task = asyncio.current_task()
-        assert task is not None, "work is done by a task"
+        return Work(self)
+
+    def begin_work(self, task: "asyncio.Task[object]") -> None:
+        """A task answers a request from now on."""
         self._work.add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self._cut.is_set():
-                raise
-            task.uncancel()
-            raise Draining("this gateway shut down before the request was answered; send it to another one") from None
-        finally:
-            self._work.discard(task)
-            if not self._work:
-                self._idle.set()
+
+    def end_work(self, task: "asyncio.Task[object]") -> None:
+        """The task is done with its request."""
+        self._work.discard(task)
+        if not self._work:
+            self._idle.set()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether what is in flight is cut off."""
+        return self._cut.is_set()
 
     def cut_off(self) -> None:
         """End all work now; each request fails with Draining."""
@@ -97,3 +97,26 @@ class Drain:
         while self._work:
             self._idle.clear()
             await self._idle.wait()
+
+
+class Work:
+    """A request in progress, for a ``with``."""
+
+    __slots__ = ("_drain", "_task")
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "work is done by a task"
+        self._task = task
+        self._drain.begin_work(task)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._drain.end_work(self._task)
+        if kind is asyncio.CancelledError and self._drain.is_cut:
+            self._task.uncancel()
+            raise Draining("this gateway shut down before the request was answered; send it to another one") from None

@@ -27,6 +27,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -103,7 +104,7 @@ class ApiKey(BaseModel):
             return bytes.fromhex(self.sha256)
         return digest(self.key.get_secret_value() if self.key else "")
 
-    @property
+    @cached_property
     def share(self) -> Share:
         """What the requests with this key are counted against where callers share what is scarce."""
         return Share(self.caller, self.priority)

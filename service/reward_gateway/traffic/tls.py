@@ -62,7 +62,7 @@ class TlsFiles:
         """A context of a server over HTTP with these files, for TLS 1.2 and later. Raises TlsFilesError.
 
         Without a client certificate the handshake succeeds all the same: health checks need none, and whoever asks for
-        more is told what is missing (:mod:`reward_gateway.http.middleware.certificates`). A wrong one ends it.
+        more is told what is missing (:mod:`reward_gateway.http.entry.certificates`). A wrong one ends it.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2

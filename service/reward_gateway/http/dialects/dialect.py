@@ -171,7 +171,7 @@ class Dialect:
     ) -> Callable[[BodyHandler[Body]], BodyHandler[Body]]:
         """Register a handler of the messages of a WebSocket on the paths, bare and with the prefix.
 
-        A message is a ``POST`` to the path of its WebSocket (:mod:`..middleware.websockets`); what the handler returns
+        A message is a ``POST`` to the path of its WebSocket (:mod:`..entry.websockets`); what the handler returns
         is the answer, and a response of status 204 closes the WebSocket. The handshake fails for an unknown recipe.
 
         Args:

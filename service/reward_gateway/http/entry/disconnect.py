@@ -1,33 +1,41 @@
 """Cancels the work of a client that disconnected, which frees its slot, its rows and its memory.
 
 Nothing is watched in the first quarter of a second, which is the life of nearly every request. After that
-the layer reads ahead on the connection, keeps what it reads for the application, and cancels the request
+the inbox reads ahead on the connection, keeps what it reads for the application, and cancels the request
 once the connection is closed.
 """
 
 import asyncio
 from collections import deque
+from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from .context import ClientGone
+from starlette.types import Message, Receive
 
 WATCH_AFTER_S = 0.25
 _READ_AHEAD = 4
 """Messages that are kept for the application; the server bounds the size of each."""
 
 
-class Inbox:
-    """A connection's messages, read by the application, or ahead of it by the watcher."""
+class ClientGone(Exception):
+    """The client closed the connection; whatever it asked for is dropped."""
 
-    def __init__(self, receive: Receive, owner: "asyncio.Task[None]") -> None:
+
+class Inbox:
+    """A connection's messages, read by the application, or ahead of it by the watcher.
+
+    Args:
+        owner: the task that answers the request; cancelled when the client is gone.
+
+    Attributes:
+        gone: whether it is.
+    """
+
+    def __init__(self, receive: Receive, owner: "asyncio.Task[Any]") -> None:
         self._receive = receive
         self._owner = owner
-        self._messages: deque[Message] = deque()
-        self._arrived = asyncio.Event()
-        self._taken = asyncio.Event()
         self._reading = False
         self._watcher: asyncio.Task[None] | None = None
+        self._alarm = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._start_watching)
         self.gone = False
 
     async def __call__(self) -> Message:
@@ -37,7 +45,8 @@ class Inbox:
                 return await self._receive()
             finally:
                 self._reading = False
-                self._taken.set()
+                if self._watcher is not None:  # it began meanwhile
+                    self._taken.set()
         while not self._messages:
             if self.gone:
                 return {"type": "http.disconnect"}
@@ -46,8 +55,9 @@ class Inbox:
         self._taken.set()
         return self._messages.popleft()
 
-    def start_watching(self) -> None:
-        """Begin to read ahead."""
+    def _start_watching(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._arrived, self._taken = asyncio.Event(), asyncio.Event()
         self._watcher = asyncio.get_running_loop().create_task(self._read_ahead())
 
     async def _read_ahead(self) -> None:
@@ -66,30 +76,6 @@ class Inbox:
 
     def close(self) -> None:
         """Stop reading ahead."""
+        self._alarm.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-
-
-class DisconnectLayer:
-    """Cancels requests whose client is gone."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.current_task()
-        if scope["type"] != "http" or task is None:
-            await self.app(scope, receive, send)
-            return
-        inbox = Inbox(receive, task)
-        alarm = asyncio.get_running_loop().call_later(WATCH_AFTER_S, inbox.start_watching)
-        try:
-            await self.app(scope, inbox, send)
-        except asyncio.CancelledError:
-            if not inbox.gone:
-                raise
-            task.uncancel()
-            raise ClientGone from None
-        finally:
-            alarm.cancel()
-            inbox.close()

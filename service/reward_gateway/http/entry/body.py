@@ -6,7 +6,7 @@ holds too many bytes already. A body that arrives too slowly is refused as well.
 
 import asyncio
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from reward_gateway.errors import DeadlineExceeded, SlowRequest
 from reward_gateway.settings import Settings
@@ -15,37 +15,63 @@ from reward_gateway.traffic.body_budget import Reservation
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
-from ..call import Call, call_of, caller_of
-from .context import ClientGone
+from ..call import Call, caller_of
+from .disconnect import ClientGone
 
 _LOOP_BYTES = 4 << 10
 """Compressed bodies up to this size are opened on the event loop; more goes to a thread."""
 
 
-class BodyLayer:
+ARRIVED = "reward_gateway.arrived"
+"""Entry of a request's scope: its whole body, where all of it came before anybody looked."""
+
+
+class BodyReader:
     """Reads, bounds and decompresses request bodies."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, traffic: Traffic) -> None:
-        self.app = app
+    def __init__(self, settings: Settings, traffic: Traffic) -> None:
         self._settings = settings
         self._limit = settings.max_body_bytes
         self._traffic = traffic
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (call := call_of(scope)).open:
-            await self.app(scope, receive, send)
-            return
-        encoding = encoding_of(call.headers.get("content-encoding"))
-        size = declared_size(call.headers.get("content-length"), self._limit)
-        self._traffic.admission.check_wait(None if call.deadline_s is None else call.arrived_at + call.deadline_s)
-        with self._traffic.bodies.reserve(caller_of(call, scope), size) as reservation:
-            body = await self._read_body(receive, call, reservation)
-            if encoding is not None and body:
-                body = await self._decompress(body, encoding)
-                reservation.grow(len(body))
-            await self.app(scope, _replay_body(body, receive), send)
+    def reserve(self, call: Call, scope: Scope) -> Reservation:
+        """Check the headers of a body, and hold room for as much as they declare.
 
-    async def _read_body(self, receive: Receive, call: Call, reservation: Reservation) -> bytes:
+        Raises:
+            UnsupportedMediaType, TooLarge, MalformedBody: its encoding or its length.
+            Overloaded: the request would wait too long, or there is no room for its body.
+        """
+        encoding_of(call.headers.get("content-encoding"))
+        size = declared_size(call.headers.get("content-length"), self._limit)
+        self._traffic.admission.check_wait(call.due_at)
+        return self._traffic.bodies.reserve(caller_of(call, scope), size)
+
+    async def read(self, call: Call, scope: Scope, receive: Receive, reservation: Reservation) -> bytes:
+        """The whole body, decompressed.
+
+        Raises:
+            ClientGone: the client left.
+            TooLarge, Overloaded: there is more of it than may be, or than there is room for.
+            SlowRequest, DeadlineExceeded: it did not arrive in time.
+            MalformedBody: its compression is broken.
+        """
+        body: bytes | None = scope.get(ARRIVED)
+        if body is None:
+            body = await self._receive(receive, call, reservation)
+        else:
+            self._hold(len(body), reservation)
+        encoding = encoding_of(call.headers.get("content-encoding"))
+        if encoding is not None and body:
+            body = await self._decompress(body, encoding)
+            reservation.grow(len(body))
+        return body
+
+    def _hold(self, size: int, reservation: Reservation) -> None:
+        if size > self._limit:
+            raise too_large(self._limit)
+        reservation.grow(size)
+
+    async def _receive(self, receive: Receive, call: Call, reservation: Reservation) -> bytes:
         deadline = deadline_at(call.arrived_at, self._settings, call.deadline_s)
         began = asyncio.get_running_loop().time()
         chunks: list[bytes] = []
@@ -65,9 +91,7 @@ class BodyLayer:
                 raise ClientGone
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._limit:
-                raise too_large(self._limit)
-            reservation.grow(size)
+            self._hold(size, reservation)
             chunks.append(chunk)
             more = message.get("more_body", False)
         return b"".join(chunks)
@@ -76,17 +100,3 @@ class BodyLayer:
         if len(data) <= _LOOP_BYTES:
             return decompress(data, encoding, self._limit)
         return await asyncio.to_thread(decompress, data, encoding, self._limit)
-
-
-def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """A receive that gives the whole body once, and then what the connection says."""
-    sent = False
-
-    async def receive_replayed() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_replayed

@@ -10,7 +10,7 @@ import pytest
 from reward_gateway.traffic.keys import ApiKey, KeyRing
 
 from tests.clock import Clock, turns, until
-from tests.http.middleware.test_browsers import OWN
+from tests.http.entry.test_browsers import OWN
 from tests.websocket import RESET, STATE, STEP, websocket
 
 pytestmark = pytest.mark.anyio

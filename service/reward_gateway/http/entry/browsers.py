@@ -15,18 +15,18 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from reward_gateway.errors import BrowserRefused, UnsupportedMediaType
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import is_loopback
 
-from ..call import call_of
-
 OWN_PAGE = "x-reward-gateway"
 """The header by which our own pages mark their requests."""
 
-_FETCH = ("sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+_OF_BROWSERS = frozenset({"origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"})
+"""Headers that browsers set, and programs do not."""
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_TYPES = frozenset({"", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"})
 """Content types that a page may send to any site; none at all is one of them."""
@@ -52,11 +52,10 @@ class HostList:
         return name in self._names or name.endswith(self._suffixes) or (self._addresses and _is_address(name))
 
 
-class BrowserLayer:
+class BrowserCheck:
     """Refuses what a page of another site made a browser send."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
+    def __init__(self, settings: Settings) -> None:
         listed = [name.strip("[]") for name in settings.allowed_hosts if name != "*"]
         loopback = is_loopback(settings.http_host)
         own = ("localhost", "127.0.0.1", "::1", settings.http_host.strip("[]"))
@@ -64,15 +63,13 @@ class BrowserLayer:
         self._hosts = HostList((*own, *listed), addresses=not loopback) if checked else None
         self._listed = HostList(listed)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = call_of(scope).headers
-            host = headers.get("host")
-            if self._hosts is not None and host is not None and host not in self._hosts:
-                raise BrowserRefused(_FOREIGN_HOST)
-            if "origin" in headers or any(name in headers for name in _FETCH):
-                self._check_browser(scope["method"], scope["scheme"], headers)
-        await self.app(scope, receive, send)
+    def check(self, scope: Scope, headers: Mapping[str, str]) -> None:
+        """Raises BrowserRefused, or UnsupportedMediaType for a change with the content type of a form."""
+        host = headers.get("host")
+        if self._hosts is not None and host is not None and host not in self._hosts:
+            raise BrowserRefused(_FOREIGN_HOST)
+        if not _OF_BROWSERS.isdisjoint(headers):
+            self._check_browser(scope["method"], scope["scheme"], headers)
 
     def _check_browser(self, method: str, scheme: str, headers: Mapping[str, str]) -> None:
         site = headers.get("sec-fetch-site", "none")

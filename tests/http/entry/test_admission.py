@@ -1,26 +1,22 @@
 """The gate over HTTP: overload is refused quickly and politely, probes pass, and every counter goes back to zero."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from reward_gateway.http.middleware.admission import AdmissionLayer
-from reward_gateway.http.middleware.body import BodyLayer
-from reward_gateway.http.middleware.context import ContextLayer
-from reward_gateway.http.middleware.disconnect import DisconnectLayer
-from reward_gateway.http.middleware.keys import KeysLayer
-from starlette.middleware.base import BaseHTTPMiddleware
+from reward_gateway.http.entry.entry import Entry
+from reward_gateway.http.route_table import RouteTable
+from reward_gateway.http.routing import RawRoute
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Message
 
 from tests.clock import Clock, until
 
 pytestmark = pytest.mark.anyio
 
 ONE = {"samples": [{"response": "a"}]}
-
-
-@pytest.mark.parametrize("layer", [AdmissionLayer, BodyLayer, ContextLayer, KeysLayer, DisconnectLayer])
-def test_no_layer_is_a_base_http_middleware(layer: type) -> None:
-    assert not issubclass(layer, BaseHTTPMiddleware)
 
 
 async def test_saturation_answers_everybody_with_a_score_or_a_polite_no(serve: Any) -> None:
@@ -91,21 +87,30 @@ async def test_a_place_is_held_to_the_last_byte_of_the_answer(serve: Any) -> Non
     held: list[int] = []
     async with serve() as served:
 
-        async def streaming(scope: Any, receive: Any, send: Any) -> None:
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            for more in (True, True, False):
-                held.append(served.traffic.admission.in_flight)
-                await send({"type": "http.response.body", "body": b"x", "more_body": more})
+        async def streaming(_: Request) -> StreamingResponse:
+            async def pieces() -> AsyncIterator[bytes]:
+                for _ in range(3):
+                    held.append(served.traffic.admission.in_flight)
+                    yield b"x"
 
-        gate = AdmissionLayer(streaming, served.traffic)
-        scope = {"type": "http", "method": "GET", "path": "/stream", "headers": []}
-        from reward_gateway.http.call import begin
+            return StreamingResponse(pieces())
 
-        begin(scope, 0.0)
+        routes = RouteTable([RawRoute("/stream", streaming, methods=["GET"])])
+        entry = Entry(routes, served.app.state.dependencies.settings, served.telemetry, served.traffic)
+        scope = {"type": "http", "method": "GET", "path": "/stream", "scheme": "http", "headers": []}
 
-        async def sink(message: Any) -> None:
+        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> Message:
+            if (message := next(messages, None)) is None:
+                await asyncio.Event().wait()
+                raise AssertionError
+            return message
+
+        async def sink(_: Message) -> None:
             held.append(served.traffic.admission.in_flight)
 
-        await gate(scope, None, sink)  # type: ignore[arg-type]
+        await entry(scope, receive, sink)
+        assert len(held) > 3
         assert set(held) == {1}
         assert served.traffic.admission.in_flight == 0
