@@ -24,7 +24,6 @@ from reward_gateway.recipes.missing_context import find_missing_context
 from reward_gateway.recipes.part_batches import select_part
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
-from reward_gateway.sample.fields import MEDIA
 from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch
@@ -169,15 +168,13 @@ class Gateway:
             self._refuse_template_marks(batch)
         context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
         raw = await self._fetch_raw_scores(plan, batch, context)
-        combining = perf_counter()
-        effects_timing = dict.fromkeys(("cache", "inference"), 0.0)
-        context = replace(context, timing=effects_timing)
+        combining, fetched_ms = perf_counter(), timing["cache"] + timing["inference"]
         policy = FailurePolicy.of(plan, options.on_invalid, options.default_reward)
         check = partial(policy.refuse_failed, size)
         outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
-        timing["combine"] = (perf_counter() - combining) * 1e3 - sum(effects_timing.values())
-        timing.update({name: timing.get(name, 0.0) + spent for name, spent in effects_timing.items()})
-        timing["total"] = (perf_counter() - started) * 1e3
+        ended, effects_ms = perf_counter(), timing["cache"] + timing["inference"] - fetched_ms
+        timing["combine"] = (ended - combining) * 1e3 - effects_ms
+        timing["total"] = (ended - started) * 1e3
         scored = Scored(
             recipe=plan.name,
             version=plan.version,
@@ -202,7 +199,7 @@ class Gateway:
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
         if attempt is None:
-            if options.commit is not None or context.state.has_writes:
+            if options.commit is not None or context.has_writes:
                 await commit(context.state.writes)
         else:
             unanswered = any(reason.server_caused for reason in scored.invalid.values())
@@ -219,13 +216,14 @@ class Gateway:
 
     async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
         """Raw scores by component; a model that several components share is called once."""
-        await self.runtime.fetch_media(batch, [name for name in MEDIA if name in plan.inputs], context.deadline)
+        if plan.media:
+            await self.runtime.fetch_media(batch, plan.media, context.deadline)
         raw: dict[str, RawScores] = {}
-        for part in dict.fromkeys(component.text for component in plan.components if component.model is not None):
-            readers = [(c, c.model) for c in plan.components if c.model is not None and c.text == part]
-            models = tuple(dict.fromkeys(model for _, model in readers))
-            answers = await self.runtime.fetch_raw_scores(models, select_part(plan, batch, part), context)
-            raw |= {component.name: _select_dimension(component, *answers[model]) for component, model in readers}
+        for call in plan.model_calls:
+            shown = select_part(plan, batch, call.part)
+            answers = await self.runtime.fetch_raw_scores(call.models, shown, context)
+            for component, model in call.readers:
+                raw[component.name] = _select_dimension(component, *answers[model])
         return raw
 
     # Recipes

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from reward_gateway.cache.port import Entry
-from reward_gateway.sample import BoolArray, FloatArray
+from reward_gateway.sample import FloatArray
 
 VERSION = 1
 _head = Struct("<BI")
@@ -41,21 +41,24 @@ def decode_entries(keys: Sequence[bytes], values: Sequence[bytes | None]) -> tup
     return entries, entries.count(None) - values.count(None)
 
 
-def unpack_entries(entries: Sequence[Entry | None], width: int) -> tuple[FloatArray, BoolArray]:
+def unpack_entries(entries: Sequence[Entry | None], width: int) -> FloatArray:
     """The numbers of looked-up entries as an array.
 
     Args:
         width: K, the model's numbers per sample; an entry with another count is a miss.
 
     Returns:
-        [n, K] float64, NaN in the rows that were not found; and [n] bool, True for rows that were found.
+        [n, K] float64, NaN in the rows that were not found.
     """
     size = 4 * width
-    is_found = np.fromiter((entry is not None and len(entry[0]) == size for entry in entries), np.bool_, len(entries))
+    readable = [entry[0] for entry in entries if entry is not None and len(entry[0]) == size]
+    found = np.frombuffer(b"".join(readable), "<f4").reshape(-1, width).astype(np.float64)
+    if len(readable) == len(entries):
+        return found
+    is_found = np.array([entry is not None and len(entry[0]) == size for entry in entries], np.bool_)
     values = np.full((len(entries), width), np.nan)
-    data = b"".join([entry[0] for entry in entries if entry is not None and len(entry[0]) == size])
-    values[is_found] = np.frombuffer(data, "<f4").reshape(-1, width)
-    return values, is_found
+    values[is_found] = found
+    return values
 
 
 def pack_entries(values: FloatArray, flags: Sequence[int] | None = None) -> list[Entry]:

@@ -8,6 +8,7 @@ With API keys the prefix begins with the tenant, to whom neither ``cached`` nor 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -45,7 +46,7 @@ class SampleDigests:
 
     def digest_fields(self, inputs: Sequence[str]) -> list[bytes]:
         """[n] digests of the fields behind a model's inputs."""
-        fields = fields_read(inputs)
+        fields = fields_read(tuple(inputs))
         if fields not in self._digests:
             self._digests[fields] = _hash_samples(self._batch, fields)
         return self._digests[fields]
@@ -73,7 +74,8 @@ def make_keys(
     return SampleDigests(batch, tenant).make_keys(info, rows, params)
 
 
-def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=1024)
+def fields_read(inputs: tuple[str, ...]) -> tuple[str, ...]:
     """The sample fields behind a model's inputs, sorted: ``messages`` stands for prompt and response."""
     names = set(inputs)
     if MESSAGES in names:
@@ -83,11 +85,15 @@ def fields_read(inputs: Sequence[str]) -> tuple[str, ...]:
 
 def make_prefix(info: KeyedModel, params: Mapping[str, Any] | None = None, tenant: str = "") -> bytes:
     """The common prefix of all of a tenant's keys of a model with the same parameters and inputs."""
-    name = split_version(info.name)[0]  # NAME and NAME@VERSION are the same model
-    parts = (name, info.version, canonical_json(dict(params or {})), *fields_read(info.inputs))
-    text = "".join([_frame_text(part) for part in parts])
-    owner = f"{tenant}:".encode() if tenant else b""
-    return owner + NAMESPACE + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    model = _hash_model(info.name, info.version, info.inputs, canonical_json(dict(params)) if params else "{}")
+    return f"{tenant}:".encode() + NAMESPACE + model if tenant else NAMESPACE + model
+
+
+@lru_cache(maxsize=1024)
+def _hash_model(name: str, version: str, inputs: tuple[str, ...], params: str) -> bytes:
+    base = split_version(name)[0]  # NAME and NAME@VERSION are the same model
+    text = "".join([_frame_text(part) for part in (base, version, params, *fields_read(inputs))])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def _hash_samples(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:

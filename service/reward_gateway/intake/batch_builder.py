@@ -54,7 +54,8 @@ class BatchBuilder:
         if takes_long:
             return await asyncio.to_thread(self.build, samples, body_bytes)
         self.limits.samples(len(samples))
-        return await self._load_apart(*self._take_fields(_columns_of(samples), len(samples), body_bytes))
+        batch, sources = self._take_fields(_columns_of(samples), len(samples), body_bytes)
+        return await self._load_apart(batch, sources) if sources else batch
 
     def build(self, samples: Sequence[SampleItem], body_bytes: int | None = None) -> Batch:
         """The batch of decoded samples, as :meth:`make` makes it, in one go: for threads and processes.
@@ -77,7 +78,8 @@ class BatchBuilder:
 
     async def make_of_columns(self, columns: Mapping[str, list[Any]]) -> Batch:
         """The batch of fields that came as columns, one at least, of one length; otherwise as :meth:`make`."""
-        return await self._load_apart(*self._take_fields(*self._complete_columns(columns), None))
+        batch, sources = self._take_fields(*self._complete_columns(columns), None)
+        return await self._load_apart(batch, sources) if sources else batch
 
     def _complete_columns(self, columns: Mapping[str, list[Any]]) -> tuple[tuple[list[Any], ...], int]:
         """All fields of the table, those that were not given with their defaults; and how many samples there are."""
@@ -204,7 +206,7 @@ class BatchBuilder:
         return columns
 
     async def _load_apart(self, batch: Batch, columns: Mapping[str, list[list[Source]]]) -> Batch:
-        return await asyncio.to_thread(self._load_media, batch, columns) if columns else batch
+        return await asyncio.to_thread(self._load_media, batch, columns)
 
     def _load_media(self, batch: Batch, columns: Mapping[str, list[list[Source]]]) -> Batch:
         for field, loaded in self._load(batch.invalid, columns).items():

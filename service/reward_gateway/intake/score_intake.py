@@ -95,7 +95,9 @@ class ScoreIntake:
             reward = self.resolve_reward(request.reward, address, request.model)
         if isinstance(batch, GatewayError):
             raise batch
-        await self._read_rendered(batch, reward, request.options, chat_format)
+        chosen = _choose_format(request.options, chat_format)
+        if chosen is not None:
+            await self._read_rendered(batch, reward, chosen)
         return PreparedRequest(batch, reward, options)
 
     async def prepare(
@@ -129,14 +131,13 @@ class ScoreIntake:
             await self.learn_models(request.reward, address, request.model)
             reward = self.resolve_reward(request.reward, address, request.model)
         batch = await self.batches.make(request.samples, body_bytes)
-        await self._read_rendered(batch, reward, request.options, chat_format)
+        chosen = _choose_format(request.options, chat_format)
+        if chosen is not None:
+            await self._read_rendered(batch, reward, chosen)
         return PreparedRequest(batch, reward, options)
 
-    async def _read_rendered(self, batch: Batch, reward: str, options: Options | None, chat_format: str | None) -> None:
-        """Read the texts of a batch back into messages where the request says that a chat template rendered them."""
-        chosen = options.chat_format if options is not None and options.chat_format is not None else chat_format
-        if chosen is None:
-            return
+    async def _read_rendered(self, batch: Batch, reward: str, chosen: str) -> None:
+        """Read the texts of a batch, which a chat template rendered, back into messages."""
         reading = TextReading.of(self._gateway.get_plan(reward), self._settings, chosen)
         if count_chars(batch) > LONG_TEXTS:
             await asyncio.to_thread(read_batch_texts, batch, reading)
@@ -167,3 +168,8 @@ class ScoreIntake:
     async def learn_models(self, reward: str | None, address: str | None = None, model: str | None = None) -> None:
         """As :func:`.learn_models`."""
         await learn_models(self._gateway, reward, address, model)
+
+
+def _choose_format(options: Options | None, chat_format: str | None) -> str | None:
+    """The format of chat text that a request names: in its options, else by its address."""
+    return options.chat_format if options is not None and options.chat_format is not None else chat_format

@@ -54,6 +54,8 @@ class Columns:
     def objects(self, name: str, default: Any = None) -> Sequence[Any]:
         """[n] values as they came: text, lists, models; ``default`` where the field is absent."""
         column = self._fields.get(name)
+        if isinstance(column, list):
+            return column
         if column is None:
             return [default] * self.size
         return column if isinstance(column, Sequence) else list(column)

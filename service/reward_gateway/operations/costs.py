@@ -61,7 +61,8 @@ class Cost:
                     break
         else:
             each = self.unit + self.pairs * columns.size
-            total += each * sum(count_column(column, room / each) for _, column in columns.read_fields())
+            for _, column in columns.read_fields():
+                total += each * count_column(column, room / each)
         return total * times
 
     def exceeds_limit(self, columns: Columns, params: Any, per_row: float = 0.0) -> bool:
@@ -83,10 +84,11 @@ def count_column(column: Any, room: float) -> float:
     """The units of a column; stops counting beyond ``room``."""
     if isinstance(column, np.ndarray):
         return column.size
-    if isinstance(column, Mapping):
-        return sum(count_column(values, room) for values in column.values())
-    if not isinstance(column, Sequence):
-        return 1
+    if not isinstance(column, list):
+        if isinstance(column, Mapping):
+            return sum([count_column(values, room) for values in column.values()])
+        if not isinstance(column, Sequence):
+            return 1
     kinds = set(map(type, column))
     if kinds <= _PLAIN:
         return len(column)

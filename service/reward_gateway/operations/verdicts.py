@@ -41,9 +41,10 @@ def find_verdict_names(operation: Operation, params: OperationParams) -> tuple[s
 
 def read_verdicts(names: Sequence[str], outcome: Outcome, size: int) -> dict[str, FloatArray]:
     """The verdicts of an outcome: name -> [size] 1.0 in the rows that have it, else 0.0."""
-    ways = np.array([_PLACES.get(by, -1) for by in outcome.details.get(BY, ())])
+    told = outcome.details.get(BY)
+    ways = np.array([_PLACES.get(by, -1) for by in told]) if told else ()
     return {
-        name: (ways == place).astype(np.float64)
+        name: np.equal(ways, place).astype(np.float64)
         if (place := _PLACES.get(name.removeprefix(f"{BY}_"))) is not None and len(ways)
         else _read_marks(name, outcome.details.get(name), size)
         for name in names

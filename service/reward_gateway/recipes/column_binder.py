@@ -1,32 +1,33 @@
 """Builds the columns that a step of a plan reads, for the rows that are still valid."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful, ReadReferences, ReadSet, perform
 from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.reading.response import prompt_opens_reasoning
-from reward_gateway.operations.reading.rule_fields import Carried, carries_fields, unpack_references
+from reward_gateway.operations.reading.rule_fields import Carried, unpack_references
 from reward_gateway.operations.reading.view import OPENED, RESPONSE
 from reward_gateway.sample import Batch, FloatArray, Invalid, Text, own_turns, plain_text, shown_text, turns_text
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
-from .fields import SAMPLE_FIELDS, accepts_floats, accepts_vectors, infer_shape, reads_sample
-from .plan import Binding, Step
+from .plan import Step
+from .step_fields import Binding, StepField
 from .turns import turns_as_shown, turns_as_steps
 
 Value = FloatArray | list[FloatArray | None]
 """A component over the batch: [n] numbers, or a vector per sample."""
 
 Rows = Sequence[int]
+_STORED = ("stored", "prompt_references")
+"""Kinds of bindings whose values are asked of the store."""
+_NOTHING_CARRIED = Carried()
 _PLAIN = frozenset((str, type(None)))
 ColumnsEffect = Effectful[tuple[Columns, list[int], dict[int, Invalid]]]
 
@@ -67,11 +68,13 @@ class ColumnBinder:
         self.size = batch.size
         self.values = values
         self._groups: list[str] | None = None
+        self._opened: list[bool] | None = None
 
-    @cached_property
-    def _opened(self) -> list[bool]:
+    def _find_opened(self) -> list[bool]:
         """[n] whether the prompt of a sample has opened the reasoning in which its response begins."""
-        return [self._reasoning_opened or prompt_opens_reasoning(prompt) for prompt in self.batch.prompts]
+        if self._opened is None:
+            self._opened = [self._reasoning_opened or prompt_opens_reasoning(prompt) for prompt in self.batch.prompts]
+        return self._opened
 
     @property
     def groups(self) -> list[str]:
@@ -93,43 +96,46 @@ class ColumnBinder:
             The columns, the rows that they cover, and the reasons of the rows left out: a required value is missing, or
             a value is not of the type that the operation's item declares.
         """
-        fields = step.operation.item.model_fields
         columns: dict[str, Any] = {}
-        if isinstance(step.params, TextParams) and any(self._opened):
-            columns[OPENED] = [self._opened[i] for i in rows]
-        carried = yield from self._unpack_references(step, provided, rows, address)
+        if isinstance(step.params, TextParams) and any(opened := self._find_opened()):
+            columns[OPENED] = [opened[i] for i in rows]
+        carried = _NOTHING_CARRIED
+        if step.reference is not None:
+            carried = yield from self._unpack_references(step, step.reference, provided, rows, address)
         invalid: dict[int, Invalid] = {rows[k]: reason for k, reason in carried.invalid.items()}
-        for name, field in fields.items():
+        for field in step.fields:
+            name, param = field.name, field.param
             if name == REFERENCE and name in carried.columns:
                 column = carried.columns[name]
             else:
-                column = yield from self._read_field(step, name, field, provided, rows, address)
+                if field.binding is not None and field.binding.kind in _STORED:
+                    column = yield from self._read_stored(field.binding, rows, address)
+                else:
+                    column = self._read_field(step, field, provided, rows)
                 if name in carried.columns:
                     column = _lay_over(column, carried.columns[name])
-            param = param_of(step, name)
-            if self._unprompted and param in ("prompt", MESSAGES):
+            if self._unprompted and field.reads_prompt:
                 instead = columns.get(step.operation.prompt_unless)
                 lacking = [
                     i for k, i in enumerate(rows) if i in self._unprompted and (instead is None or instead[k] is None)
                 ]
                 invalid.update(dict.fromkeys(lacking, _explain_missing(name, "prompt")))
-            default = None if field.is_required() else field.get_default(call_default_factory=True)
             if column is None:
-                if field.is_required():
+                if field.required:
                     invalid.update((i, _explain_missing(name, param)) for i in rows)
-                elif default is not None:
+                elif (default := field.find_default()) is not None:
                     columns[name] = [default] * len(rows)
                 continue
-            if not _is_fitting(step, name, field, column):
+            if not field.is_fitting(column):
                 column, faults = fit_column(step.operation.item, name, column)
                 for k, fault in faults.items():
                     invalid[rows[k]] = Invalid("invalid_field", f"{param or name}: {fault}", param=param)
             if isinstance(column, list) and any(value is None for value in column):
-                if field.is_required():
+                if field.required:
                     for k, value in enumerate(column):
                         if value is None:
                             invalid.setdefault(rows[k], _explain_missing(name, param))
-                elif default is not None:
+                elif (default := field.find_default()) is not None:
                     column = [default if value is None else value for value in column]
             columns[name] = column
         if step.checked and not invalid.keys() >= set(rows):
@@ -141,51 +147,47 @@ class ColumnBinder:
         return Columns(len(positions), valid_columns), [rows[k] for k in positions], invalid
 
     def _unpack_references(
-        self, step: Step, provided: Mapping[str, Any], rows: list[int], address: str
+        self, step: Step, field: StepField, provided: Mapping[str, Any], rows: list[int], address: str
     ) -> Effectful[Carried]:
         """What the references of samples carry for a step, where some of them are objects."""
-        if not carries_fields(step.operation):
-            return Carried()
-        field = step.operation.item.model_fields[REFERENCE]
-        references = yield from self._read_field(step, REFERENCE, field, provided, rows, address)
+        if field.binding is not None and field.binding.kind in _STORED:
+            references = yield from self._read_stored(field.binding, rows, address)
+        else:
+            references = self._read_field(step, field, provided, rows)
         if not isinstance(references, list):
-            return Carried()
+            return _NOTHING_CARRIED
         return unpack_references(step.operation, references, self._rule_fields)
 
-    def _read_field(
-        self, step: Step, name: str, field: FieldInfo, provided: Mapping[str, Any], rows: list[int], address: str
-    ) -> Effectful[Any]:
-        if name in step.bindings:
-            return (yield from self._read_bound(step, step.bindings[name], infer_shape(field), rows, address))
-        if name in provided:
-            return select_rows(provided[name], rows, self.size)
-        return self._read_implicit(step, name, field, rows)
+    def _read_field(self, step: Step, field: StepField, provided: Mapping[str, Any], rows: list[int]) -> Any:
+        """The column of a field whose values the request brought or the recipe has computed."""
+        if field.binding is not None:
+            return self._read_bound(step, field.binding, field.shape, rows)
+        if field.name in provided:
+            return select_rows(provided[field.name], rows, self.size)
+        if field.reads_sample:
+            return self._read_sample_field(field.name, rows, step)
+        return self._read_feature(field.name, rows)
 
-    def _read_bound(self, step: Step, binding: Binding, wanted_shape: str, rows: Rows, address: str) -> Effectful[Any]:
-        n = len(rows)
+    def _read_bound(self, step: Step, binding: Binding, wanted_shape: str, rows: Rows) -> Any:
         match binding.kind:
             case "constant":
                 if wanted_shape == "number" and isinstance(binding.value, (int, float)):
-                    return np.full(n, float(binding.value))
+                    return _repeat(binding.value, len(rows))
                 if wanted_shape == "table" and isinstance(binding.value, Mapping):
                     table = {name: np.nan if value is None else value for name, value in binding.value.items()}
-                    return {name: np.full(n, float(value)) for name, value in table.items()}
-                return [binding.value] * n
+                    return {name: _repeat(value, len(rows)) for name, value in table.items()}
+                return [binding.value] * len(rows)
             case "feature":
                 return self._read_feature(str(binding.value), rows)
             case "sample":
                 return self._read_sample_field(str(binding.value), rows, step)
-            case "component":
+            case _:
                 return select_rows(self.values[str(binding.value)], rows, self.size)
-            case "stored":
-                return [(yield from perform(ReadSet("references", str(binding.value))))] * n
-            case "prompt_references":
-                return list((yield from perform(ReadReferences(address, [self.groups[i] for i in rows]))))
 
-    def _read_implicit(self, step: Step, name: str, field: FieldInfo, rows: Rows) -> Any:
-        if reads_sample(name, field):
-            return self._read_sample_field(name, rows, step)
-        return self._read_feature(name, rows)
+    def _read_stored(self, binding: Binding, rows: Rows, address: str) -> Effectful[Any]:
+        if binding.kind == "stored":
+            return [(yield from perform(ReadSet("references", str(binding.value))))] * len(rows)
+        return list((yield from perform(ReadReferences(address, [self.groups[i] for i in rows]))))
 
     def _read_feature(self, name: str, rows: Rows) -> list[Any] | None:
         features = self.batch.features
@@ -226,6 +228,13 @@ class ColumnBinder:
         return [read_turns(self.batch.responses[i]) if given is None else given for i, given in enumerate(own)]
 
 
+def _repeat(value: float, size: int) -> FloatArray:
+    """[size] one number; as ``np.full``, which takes several times as long for a few."""
+    column = np.empty(size)
+    column.fill(value)
+    return column
+
+
 def _lay_over(column: Any, carried: list[Any]) -> list[Any]:
     """The values that references carry, and those of a column where they carry none."""
     below = [None] * len(carried) if column is None else column
@@ -243,41 +252,8 @@ def _join_messages(batch: Batch, i: int) -> list[dict[str, Any]]:
     return messages
 
 
-def param_of(step: Step, name: str) -> str | None:
-    """Path of the sample's value that a field reads; None if it reads no value of the sample."""
-    binding = step.bindings.get(name)
-    if binding is None:
-        if name in step.operation.rule_fields:
-            return f"{REFERENCE}.{name}"
-        return name if name in SAMPLE_FIELDS else f"features.{name}"
-    if binding.kind == "feature":
-        return f"features.{binding.value}"
-    return str(binding.value) if binding.kind == "sample" else None
-
-
 def _explain_missing(name: str, param: str | None) -> Invalid:
     return Invalid("missing_field", f"this reward needs {param or name} in the sample", param=param)
-
-
-def _is_fitting(step: Step, name: str, field: FieldInfo, column: Any) -> bool:
-    """True if a column is known to fit its field: a constant, which was checked when the recipe was compiled; the
-    sample's own field of that name; and arrays, of long features or of what earlier steps computed, where the shape is
-    the field's.
-    """
-    binding = step.bindings.get(name)
-    if binding is not None and binding.kind == "constant":
-        return True
-    if binding is None and isinstance(column, list) and reads_sample(name, field):
-        return True
-    shape = infer_shape(field)
-    if isinstance(column, np.ndarray):
-        return accepts_floats(field)
-    if isinstance(column, Mapping):
-        return shape == "table"
-    if not all(value is None or (isinstance(value, np.ndarray) and value.ndim == 1) for value in column):
-        return False
-    computed = binding is not None and binding.kind == "component"
-    return shape == "vector" and (computed or accepts_vectors(field))
 
 
 def _validate_rows(
@@ -309,11 +285,11 @@ def _validate_rows(
         except ValidationError as error:
             fault = error.errors(include_url=False, include_input=False)[0]
             name = str(fault["loc"][0]) if fault["loc"] else ""
-            param = param_of(step, name) if name else None
+            param = step.find_param(name) if name else None
             label = param or name
             message = f"{label}: {fault['msg']}" if label else str(fault["msg"])
             invalid[i] = Invalid("invalid_field", message, param=param)
-    validated = Columns.of_items(items, list(step.operation.item.model_fields))
+    validated = Columns.of_items(items, [field.name for field in step.fields])
     kept = {} if texts is None else {RESPONSE: texts, OPENED: opened}
     for name, column in kept.items():
         if column is not None:

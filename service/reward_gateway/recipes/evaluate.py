@@ -20,7 +20,7 @@ from reward_gateway.operations.apply import JUDGE_ANSWER
 from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.reading.alternatives import accepted_texts
-from reward_gateway.operations.verdicts import find_verdict_names, read_verdicts
+from reward_gateway.operations.verdicts import read_verdicts
 from reward_gateway.sample import (
     Batch,
     BoolArray,
@@ -34,8 +34,8 @@ from reward_gateway.sample import (
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
 from .cohort import compare_cohorts
-from .column_binder import ColumnBinder, Value, param_of
-from .fields import infer_shape, table_field, takes_group, value_field
+from .column_binder import ColumnBinder, Value
+from .fields import takes_group, value_field
 from .group import find_alone, normalize_rows
 from .members import spread_groups
 from .missing_context import find_ignored_media
@@ -110,9 +110,9 @@ class _Evaluation:
         self.rows = Rows(batch)
         self.runner = StepRunner(plan, batch, self._bind(batch), self.rows)
         self.components: dict[str, ComponentScores] = {}
-        self._reward_raw: FloatArray = np.empty(0)
+        self._reward_raw: FloatArray = _NO_REWARD
         self.rows.flag(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
-        if batch.images is not None or batch.frames is not None:
+        if batch.has_media:
             self.rows.flag(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
 
     def _bind(self, batch: Batch) -> ColumnBinder:
@@ -128,8 +128,10 @@ class _Evaluation:
         plan, size = self.plan, self.rows.size
         scored: dict[str, _RawComponent] = {}
         for component in plan.components:
-            if _scored_first(component):
-                scored[component.name] = yield from self._score_component(component)
+            if component.step is None:
+                scored[component.name] = self._read_model(component)
+            elif component.scored_first:
+                scored[component.name] = yield from self._score_component(component, component.step)
         reward, rewards = yield from self._compute_rewards(scored)
         if plan.group.cohort is not None:
             self.check(self.rows.invalid)
@@ -159,13 +161,15 @@ class _Evaluation:
 
         With a cohort the vectors are preliminary; they are computed to know which rows have one.
         """
+        if not self.plan.stateful:
+            return (yield from self._compute_rewards_once(scored))
         invalid, flags = dict(self.rows.invalid), dict(self.rows.flags)
         while True:
             answer = yield from self._compute_rewards_once(scored)
             failed_by_server = {
                 i: reason for i, reason in self.rows.invalid.items() if reason.server_caused and i not in invalid
             }
-            if not failed_by_server or not self.plan.stateful:
+            if not failed_by_server:
                 return answer
             yield from perform(DiscardWrites())
             invalid |= failed_by_server
@@ -177,45 +181,52 @@ class _Evaluation:
     ) -> Effectful[tuple[FloatArray, list[Any] | None]]:
         plan = self.plan
         for component in plan.components:
-            raw = scored.get(component.name) or (yield from self._score_component(component))
+            raw = scored.get(component.name)
+            if raw is None and component.step is not None:
+                raw = yield from self._score_component(component, component.step)
+            assert raw is not None
             yield from self._transform_component(component, raw)
-        zeroed = yield from self._apply_guards()
+        zeroed = (yield from self._apply_guards()) if plan.guards else []
         reward = yield from self._combine_components()
-        reward[[i for i in zeroed if i not in self.rows.invalid]] = 0.0
+        if zeroed:
+            reward[[i for i in zeroed if i not in self.rows.invalid]] = 0.0
         self._reward_raw = reward.copy() if plan.grouped else reward
-        self.runner.refuse_groups_of_one(*plan.comparisons)
+        if plan.comparisons:
+            self.runner.refuse_groups_of_one(*plan.comparisons)
         if plan.group.cohort is None and plan.group.normalize != "none":
             reward = self._normalize_rewards(reward)
         rewards = None
         if plan.credit is not None and (plan.group.cohort is None or plan.credit.operation.performs_effects):
             rewards = yield from self._assign_credit(plan.credit, reward)
-        self.runner.refuse_groups_of_one(*plan.comparisons)  # the other members may have failed since
-        self._settle_groups_of_one(reward, rewards)
+        if plan.comparisons:
+            self.runner.refuse_groups_of_one(*plan.comparisons)  # the other members may have failed since
+            self._settle_groups_of_one(reward, rewards)
         return reward, rewards
 
-    def _score_component(self, component: ComponentPlan) -> Effectful[_RawComponent]:
+    def _read_model(self, component: ComponentPlan) -> _RawComponent:
+        """A component whose number a model gave."""
+        scores = self.raw[component.name]
+        self.rows.fail(scores.invalid, component.name)
+        self.rows.flag(scores.flags)
+        if component.refuse_truncated:
+            reason = Invalid("truncated", "a text exceeds the model's limit, and the recipe refuses truncation")
+            self.rows.fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, component.name)
+        return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
+
+    def _score_component(self, component: ComponentPlan, step: Step) -> Effectful[_RawComponent]:
+        """A component that an operation scores."""
         name, size = component.name, self.rows.size
-        if component.step is None:
-            scores = self.raw[name]
-            self.rows.fail(scores.invalid, name)
-            self.rows.flag(scores.flags)
-            if component.refuse_truncated:
-                reason = Invalid("truncated", "a text exceeds the model's limit, and the recipe refuses truncation")
-                self.rows.fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, name)
-            return _RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
         optional = component.optional
         shown = select_part(self.plan, self.batch, component.text)
         binder = self.runner.binder if shown is self.batch else self._bind(shown)
-        outcome = yield from self.runner.run(
-            component.step, {}, f"{self.plan.name}/{name}", optional=optional, binder=binder
-        )
+        outcome = yield from self.runner.run(step, {}, f"{self.plan.name}/{name}", optional=optional, binder=binder)
         raw = _RawComponent(self._align_turns(self.runner.extract_value(outcome, name), component))
         if optional:
             raw.absent = frozenset(i for i in self.rows.valid() if is_absent(raw.value[i]))
-        if component.step.operation.judged:
+        if step.operation.judged:
             raw.judge_answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
-        names = find_verdict_names(component.step.operation, component.step.params)
-        raw.verdicts = read_verdicts(names, outcome, size) if names else None
+        if names := step.verdict_names:
+            raw.verdicts = read_verdicts(names, outcome, size)
         return raw
 
     def _align_turns(self, value: Value, component: ComponentPlan) -> Value:
@@ -223,20 +234,21 @@ class _Evaluation:
         surplus = find_surplus(self.plan, component.name) if isinstance(value, list) else None
         if surplus is None or not isinstance(value, list) or component.step is None:
             return value
-        given = param_of(component.step, _GIVEN) if _GIVEN in component.step.operation.item.model_fields else None
+        given = next((field.param for field in component.step.fields if field.name == _GIVEN), None)
         aligned, faults = align_vectors(value, self.batch.responses, surplus, given or component.name)
         self.rows.fail(faults, component.name)
         return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in aligned]
 
     def _transform_component(self, component: ComponentPlan, raw: _RawComponent) -> Running:
         name, value, model = component.name, raw.value, raw.model
-        address = f"{self.plan.name}/{name}"
-        if model is not None:
-            address = references_address(model, raw.version, raw.dimension)
-        self.rows.absent = raw.absent
-        for step in component.transforms:
-            value = yield from apply_transform(self.runner, step, value, address, name)
-        self.rows.absent = frozenset()
+        if component.transforms:
+            address = f"{self.plan.name}/{name}"
+            if model is not None:
+                address = references_address(model, raw.version, raw.dimension)
+            self.rows.absent = raw.absent
+            for step in component.transforms:
+                value = yield from apply_transform(self.runner, step, value, address, name)
+            self.rows.absent = frozenset()
         self.values[name] = value
         vector = value if isinstance(value, list) else None
         self.components[name] = ComponentScores(
@@ -253,11 +265,10 @@ class _Evaluation:
     def _apply_guards(self) -> Effectful[list[int]]:
         """Flag suspicious samples; returns the rows whose reward becomes 0."""
         zeroed: list[int] = []
-        if not self.plan.guards:
-            return zeroed
+        references = self.batch.references
         view = GuardView(
             ["" if response is None else shown_text(own_turns(response)) for response in self.batch.responses],
-            [accepted_texts(reference) for reference in self.batch.references or [None] * self.rows.size],
+            [()] * self.rows.size if references is None else [accepted_texts(reference) for reference in references],
             {name: scores.value for name, scores in self.components.items()},
             self.rows.flags,
         )
@@ -266,7 +277,9 @@ class _Evaluation:
             if isinstance(suspicious, Invalid):
                 self.rows.fail(dict.fromkeys(self.rows.valid(), suspicious), None)
                 continue
-            flagged = [i for i in np.flatnonzero(suspicious).tolist() if i not in self.rows.invalid]
+            flagged = [i for i, flag in enumerate(suspicious.tolist()) if flag and i not in self.rows.invalid]
+            if not flagged:
+                continue
             self.rows.flag(dict.fromkeys(flagged, (plan.guard.name,)))
             if plan.action == "invalid":
                 reason = Invalid("guard", f"the guard {plan.guard.name} flagged this sample")
@@ -281,8 +294,7 @@ class _Evaluation:
         if plan.combine is None:
             reward = next(iter(table.values())).copy() if table else np.zeros(size)
         else:
-            field_name = table_field(plan.combine.operation) or "rewards"
-            wanted_shape = infer_shape(plan.combine.operation.item.model_fields[field_name])
+            field_name, wanted_shape = plan.combine.table
             if field_name == "group":
                 numbers = yield from self._apply_to_groups(plan.combine, table)
                 reward = np.array([np.nan if number is None else float(number) for number in numbers])
@@ -327,7 +339,7 @@ class _Evaluation:
 
     def _settle_groups_of_one(self, reward: FloatArray, rewards: list[Any] | None) -> None:
         """Give the rows that are alone in what they are compared within 0, where the recipe says so."""
-        if not self.plan.comparisons or self.plan.group.of_one != "zero":
+        if self.plan.group.of_one != "zero":
             return
         for comparison in self.plan.comparisons:
             for i in find_alone(comparison, self.runner.binder.groups, self.rows.valid()):
@@ -353,10 +365,4 @@ class _Evaluation:
 _GIVEN = "values"
 """The field of vectors that come with a sample."""
 
-
-def _scored_first(component: ComponentPlan) -> bool:
-    """True if a component is scored before all state: it uses none, and reads no other component."""
-    step = component.step
-    if step is None:
-        return True
-    return not step.operation.stateful and all(binding.kind != "component" for binding in step.bindings.values())
+_NO_REWARD: FloatArray = np.empty(0)

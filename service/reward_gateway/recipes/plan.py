@@ -2,33 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
 from reward_gateway.operations.names import names_in
+from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.response import Part
+from reward_gateway.operations.reading.rule_fields import carries_fields
 from reward_gateway.operations.registry import Comparison, Operation, OperationParams
+from reward_gateway.operations.verdicts import find_verdict_names
 from reward_gateway.sample import split_version
+from reward_gateway.sample.fields import MEDIA
 from reward_gateway.whole_numbers import parse_whole
 
 from .chat_formats import ChatFormatName, PlainText, TemplateMarks
+from .fields import Shape, infer_shape, table_field, value_field
 from .judging import JudgePlan
 from .schema import GroupSpec
-
-SourceKind = Literal["constant", "feature", "sample", "component", "stored", "prompt_references"]
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """The source of one field of a step's operation."""
-
-    kind: SourceKind
-    value: Any
+from .step_fields import Binding, StepField, find_param
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
-    """An operation with its parameters and the bindings of its fields."""
+    """An operation with its parameters and the bindings of its fields; what follows from these is computed once."""
 
     operation: Operation
     params: OperationParams
@@ -36,24 +33,58 @@ class Step:
     checked: bool
     """Rows are validated by the operation's item model, because it has constraints or reads free-form objects."""
 
-    @property
+    @cached_property
+    def fields(self) -> tuple[StepField, ...]:
+        """The fields of its operation, in their order."""
+        fields = self.operation.item.model_fields.items()
+        return tuple(StepField.of(self.operation, name, field, self.bindings.get(name)) for name, field in fields)
+
+    @cached_property
+    def reference(self) -> StepField | None:
+        """The field of the reference, where that may be an object with fields of rules."""
+        if not carries_fields(self.operation):
+            return None
+        return next(field for field in self.fields if field.name == REFERENCE)
+
+    @cached_property
+    def value(self) -> tuple[str, Shape]:
+        """The field of a transform that takes the value to transform, and its shape."""
+        name = value_field(self.operation) or "reward"
+        return name, infer_shape(self.operation.item.model_fields[name])
+
+    @cached_property
+    def table(self) -> tuple[str, Shape]:
+        """The field of a combiner that takes the components, and its shape."""
+        name = table_field(self.operation) or "rewards"
+        return name, infer_shape(self.operation.item.model_fields[name])
+
+    def find_param(self, name: str) -> str | None:
+        """As :func:`.step_fields.find_param`."""
+        return find_param(self.operation, name, self.bindings.get(name))
+
+    @cached_property
     def shows_calls(self) -> bool:
         """The texts that it reads have their tool calls in them: it reads calls, or shows texts to a model or judge."""
         if self.operation.calls or self.shows_turns:
             return True
         return any(named.mark.kind == "model" for named in names_in(self.params))
 
-    @property
+    @cached_property
     def shows_turns(self) -> bool:
         """The texts that it reads are shown to a judge, with the roles of their turns."""
         return self.operation.judges_texts and any(named.mark.kind == "judge" for named in names_in(self.params))
 
-    @property
+    @cached_property
     def grouped(self) -> bool:
         """An answer depends on other samples."""
         return self.operation.is_grouped(self.params)
 
-    @property
+    @cached_property
+    def verdict_names(self) -> tuple[str, ...]:
+        """The verdicts that it counts."""
+        return find_verdict_names(self.operation, self.params)
+
+    @cached_property
     def comparison(self) -> Comparison | None:
         """With what a sample is compared."""
         return self.operation.find_comparison(self.params)
@@ -67,7 +98,7 @@ class Step:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ComponentPlan:
     """One component: a model's number or a scoring operation, then transforms.
 
@@ -87,6 +118,14 @@ class ComponentPlan:
     """The sample's fields that the model or the steps read, required or not."""
     text: Part = "whole"
     """What a model or a judge reads of the response; a rule has it among its parameters."""
+
+    @cached_property
+    def scored_first(self) -> bool:
+        """True if it is scored before all state: it uses none, and reads no other component."""
+        if self.step is None:
+            return True
+        reads_component = any(binding.kind == "component" for binding in self.step.bindings.values())
+        return not (self.step.operation.stateful or reads_component)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +159,22 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCall:
+    """The models that are shown one part of a response, and the components that read their answers.
+
+    Attributes:
+        models: each once.
+        readers: components, each with its model.
+    """
+
+    part: Part
+    models: tuple[str, ...]
+    readers: tuple[tuple[ComponentPlan, str], ...]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A recipe, ready to run.
+    """A recipe, ready to run; what follows from it alone is computed once.
 
     Attributes:
         inputs: fields of the sample that it needs, and features by their paths.
@@ -164,7 +217,24 @@ class Plan:
     labels: tuple[str, ...] = ()
     """Of a served model that gives several numbers: their names. Its components are the numbers; it has no reward."""
 
-    @property
+    @cached_property
+    def model_calls(self) -> tuple[ModelCall, ...]:
+        """What models are asked, by the part of the response that they are shown."""
+        readers = [(component, component.model) for component in self.components if component.model is not None]
+        parts: dict[Part, list[tuple[ComponentPlan, str]]] = {}
+        for component, model in readers:
+            parts.setdefault(component.text, []).append((component, model))
+        return tuple(
+            ModelCall(part, tuple(dict.fromkeys(model for _, model in together)), tuple(together))
+            for part, together in parts.items()
+        )
+
+    @cached_property
+    def media(self) -> tuple[str, ...]:
+        """The fields with images or frames that it needs."""
+        return tuple(name for name in MEDIA if name in self.inputs)
+
+    @cached_property
     def needs_group(self) -> bool:
         """A sample without a group and without a prompt, which names one, cannot be scored."""
         compares = self.group.normalize != "none" or "group" in self.comparisons
@@ -180,7 +250,7 @@ class Plan:
         """Whether its reward is a number that the model gives, as it gives it."""
         return self.models == (model,) and not self.steps and not self.guards and self.group.normalize == "none"
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Every step of the plan."""
         ends = (self.combine, self.credit)
@@ -188,12 +258,12 @@ class Plan:
             filter(None, ends)
         )
 
-    @property
+    @cached_property
     def rule_fields(self) -> frozenset[str]:
         """The fields that the references of its samples may carry."""
         return frozenset(name for step in self.steps for name in step.operation.rule_fields)
 
-    @property
+    @cached_property
     def shows_calls(self) -> bool:
         """Whether something in it sees the tool calls of messages."""
         return bool(self.models) or any(step.shows_calls for step in self.steps)
@@ -207,7 +277,7 @@ class Plan:
             for step in self.steps
         )
 
-    @property
+    @cached_property
     def ensemble(self) -> tuple[str, ...]:
         """Components that the recipe combines as an ensemble; empty if it does not."""
         return self.over if self.combine is not None and self.combine.operation.name == "ensemble" else ()
@@ -216,7 +286,7 @@ class Plan:
     def returns(self) -> Literal["scalar", "vector"]:
         return "vector" if self.credit is not None else "scalar"
 
-    @property
+    @cached_property
     def models(self) -> tuple[str, ...]:
         """The models that the components call, each once."""
         return tuple(dict.fromkeys(c.model for c in self.components if c.model is not None))

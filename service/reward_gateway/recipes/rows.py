@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from reward_gateway.sample import Batch, FloatArray, Invalid
+from reward_gateway.sample import Batch, FloatArray, Invalid, all_finite
+
+NOT_FINITE = Invalid("not_finite", "the recipe's result for this sample is not a finite number")
 
 
 class Rows:
@@ -21,14 +23,16 @@ class Rows:
         self.invalid: dict[int, Invalid] = dict(batch.invalid)
         self.flags: dict[int, tuple[str, ...]] = dict(batch.flags)
         self.absent: frozenset[int] = frozenset()
-        self._valid = list(range(self.size))
+        self._valid: list[int] | None = None
         self._failed = 0
 
     def valid(self) -> list[int]:
         """The rows that have not failed and are not absent, in order."""
-        if len(self.invalid) != self._failed:
+        if self._valid is None or len(self.invalid) != self._failed:
             self._failed = len(self.invalid)
-            self._valid = [i for i in range(self.size) if i not in self.invalid]
+            self._valid = (
+                [i for i in range(self.size) if i not in self.invalid] if self.invalid else list(range(self.size))
+            )
         return [i for i in self._valid if i not in self.absent] if self.absent else self._valid
 
     def fail(self, reasons: Mapping[int, Invalid], component: str | None) -> None:
@@ -47,8 +51,8 @@ class Rows:
 
     def fail_non_finite(self, reward: FloatArray) -> None:
         """Fail the rows whose reward is not a finite number."""
-        reason = Invalid("not_finite", "the recipe's result for this sample is not a finite number")
-        self.fail_all(np.flatnonzero(~np.isfinite(reward)).tolist(), reason, None)
+        if not all_finite(reward):
+            self.fail_all(np.flatnonzero(~np.isfinite(reward)).tolist(), NOT_FINITE, None)
 
     def restore(self, invalid: Mapping[int, Invalid], flags: Mapping[int, tuple[str, ...]]) -> None:
         """Take back what was told since a copy of ``invalid`` and ``flags`` was made."""

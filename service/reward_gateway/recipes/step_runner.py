@@ -13,7 +13,7 @@ from reward_gateway.operations.outcome import Outcome
 from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import Batch, Invalid
 
-from .column_binder import ColumnBinder, Value, param_of
+from .column_binder import ColumnBinder, Value
 from .group import find_alone
 from .missing_context import REASONS_OF_ONE
 from .outcome_rows import spread_outcome
@@ -54,27 +54,33 @@ class StepRunner:
             self.refuse_groups_of_one(step.comparison)
         rows = self.rows.valid()
         name = component or address.rpartition("/")[2]
-        no_outcome = Outcome(reward=np.full(self.rows.size, np.nan), rewards=[None] * self.rows.size)
         try:
             columns, kept, invalid = yield from (binder or self.binder).read_columns(step, provided, rows, address)
-            self.rows.fail({i: r for i, r in invalid.items() if not (optional and r.code == "missing_field")}, name)
+            if invalid:
+                missing = "missing_field" if optional else None
+                self.rows.fail({i: reason for i, reason in invalid.items() if reason.code != missing}, name)
             if is_by_turn(step) and kept:
                 columns, kept = self._align_fields(step, columns, kept)
             if not kept:
-                return no_outcome
+                return self._make_no_outcome()
             outcome = yield from run(step.operation, columns, step.params)
         except (Unavailable, ModelNotFound) as error:
             self.rows.fail(dict.fromkeys(rows, explain_unavailable(error)), name)
-            return no_outcome
-        self.rows.fail({kept[k]: reason for k, reason in (outcome.stood_in | outcome.invalid).items()}, name)
+            return self._make_no_outcome()
+        if outcome.invalid or outcome.stood_in:
+            self.rows.fail({kept[k]: reason for k, reason in (outcome.stood_in | outcome.invalid).items()}, name)
         if outcome.reward is None and outcome.rewards is None and len(outcome.invalid) == len(kept):
             outcome.reward = np.full(len(kept), np.nan)  # every row has a reason of its own
-        self.rows.flag({kept[k]: flags for k, flags in outcome.flags.items()})
+        if outcome.flags:
+            self.rows.flag({kept[k]: flags for k, flags in outcome.flags.items()})
         return spread_outcome(outcome, kept, self.rows.size)
+
+    def _make_no_outcome(self) -> Outcome:
+        return Outcome(reward=np.full(self.rows.size, np.nan), rewards=[None] * self.rows.size)
 
     def _align_fields(self, step: Step, columns: Columns, rows: list[int]) -> tuple[Columns, list[int]]:
         """The columns of a credit assignment with one entry per turn of the assistant's, over the rows that have it."""
-        names = {name: param for name in step.operation.item.model_fields if (param := param_of(step, name))}
+        names = {field.name: field.param for field in step.fields if field.param}
         columns, faults = align_columns(step, columns, [self.batch.responses[i] for i in rows], names)
         if not faults:
             return columns, rows

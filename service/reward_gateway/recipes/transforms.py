@@ -7,7 +7,6 @@ from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, FloatArray, Invalid
 
 from .column_binder import ColumnBinder, Value
-from .fields import infer_shape, value_field
 from .group import find_alone
 from .outcome_rows import sum_vectors
 from .plan import Step
@@ -25,8 +24,7 @@ def apply_transform(runner: StepRunner, step: Step, value: Value, address: str, 
 
 
 def _transform_value(runner: StepRunner, step: Step, value: Value, address: str, component: str) -> Running:
-    field_name = value_field(step.operation) or "reward"
-    wanted_shape = infer_shape(step.operation.item.model_fields[field_name])
+    field_name, wanted_shape = step.value
     if isinstance(value, list) and wanted_shape == "number":
         return (yield from _transform_vectors(runner, step, value, field_name, address, component))
     if not isinstance(value, list) and wanted_shape == "vector":

@@ -8,7 +8,7 @@ from .batch import Batch, response_lengths
 from .invalid import Invalid, InvalidCode
 from .media import Media, media_digest
 from .model_names import split_version
-from .scores import BoolArray, ComponentScores, FloatArray, RawScores, Scored, Usage
+from .scores import BoolArray, ComponentScores, FloatArray, RawScores, Scored, Usage, all_finite
 from .texts import (
     POLICY_ROLES,
     Message,
@@ -38,6 +38,7 @@ __all__ = [
     "Scored",
     "Text",
     "Usage",
+    "all_finite",
     "canonical_json",
     "json_text",
     "label_turns",

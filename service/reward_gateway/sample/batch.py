@@ -1,5 +1,6 @@
 """The samples of one request, as columns."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,11 @@ class Batch:
     @property
     def size(self) -> int:
         return len(self.ids)
+
+    @property
+    def has_media(self) -> bool:
+        """Whether any sample has images or frames."""
+        return any(self.column(name) for name in MEDIA)
 
     def column(self, name: str) -> list[Any] | None:
         """The values of a field [n], by its name in the table of fields; None where no sample has one."""
@@ -112,8 +118,7 @@ _ATTRIBUTES = {row.name: row.column for row in FIELDS if row.column}
 
 def response_lengths(batch: Batch) -> FloatArray:
     """Characters of every response [n], in the form that rules read; NaN for samples without a response."""
-    lengths = (
-        len(r) if type(r) is str else float("nan") if r is None else len(plain_text(own_turns(r)))
-        for r in batch.responses
-    )
-    return np.fromiter(lengths, dtype=np.float64, count=batch.size)
+    lengths = [
+        len(r) if type(r) is str else math.nan if r is None else len(plain_text(own_turns(r))) for r in batch.responses
+    ]
+    return np.array(lengths, np.float64)

@@ -55,7 +55,7 @@ class ModelRows:
         rows: [n] row numbers in the batch; the other attributes follow this order.
         keys: [n] cache keys; None if the cache is not used.
         results: [n] entries or reasons; None where not known yet.
-        cached: [n] True for answers from the cache.
+        hits: how many answers came from the cache.
         replaced: another version answered than the one in the keys.
     """
 
@@ -63,8 +63,9 @@ class ModelRows:
         self.info, self.batch, self.rows = info, batch, rows
         self.keys: list[bytes] | None = None
         self.results: list[Result | None] = [None] * len(rows)
-        self.cached: BoolArray = np.zeros(len(rows), np.bool_)
+        self.hits = 0
         self.replaced = False
+        self._looked_up: Sequence[Entry | None] = ()
 
     def find_missing_places(self) -> list[int]:
         """Indices into ``rows`` whose answer is not known yet."""
@@ -72,8 +73,16 @@ class ModelRows:
 
     def take_cached(self, entries: Sequence[Entry | None]) -> None:
         """Store the entries of a lookup [n]."""
-        self.results = list(entries)
-        self.cached = np.fromiter((entry is not None for entry in entries), np.bool_, len(entries))
+        self.results, self._looked_up = list(entries), entries
+        self.hits = len(entries) - self.results.count(None)
+
+    def find_cached(self) -> BoolArray:
+        """[n] True for answers from the cache."""
+        if 0 < self.hits < len(self.rows):
+            return np.array([entry is not None for entry in self._looked_up], np.bool_)
+        cached = np.empty(len(self.rows), np.bool_)
+        cached.fill(self.hits > 0)
+        return cached
 
 
 class CachedRows:
@@ -110,9 +119,13 @@ class CachedRows:
         answers: dict[str, ModelRows | Invalid] = {}
         waiting = list(dict.fromkeys(models))
         for attempt in range(ATTEMPTS):
-            infos = {model: await find_model(model) for model in waiting}
-            answers.update((model, info) for model, info in infos.items() if isinstance(info, Invalid))
-            all_rows = [ModelRows(info, batch, rows) for info in infos.values() if isinstance(info, ModelInfo)]
+            all_rows: list[ModelRows] = []
+            for model in waiting:
+                info = await find_model(model)
+                if isinstance(info, Invalid):
+                    answers[model] = info
+                else:
+                    all_rows.append(ModelRows(info, batch, rows))
             if not all_rows:
                 return answers
             started = perf_counter()
@@ -122,16 +135,21 @@ class CachedRows:
             if context.cache == "use" and attempt == 0:
                 await self._look_up(all_rows)
             looked_up = perf_counter()
-            unknown = [
-                (model_rows, missing) for model_rows in all_rows if (missing := model_rows.find_missing_places())
-            ]
-            await asyncio.gather(
-                *(self._complete_rows(model_rows, missing, deadline, context.usage) for model_rows, missing in unknown)
-            )
             context.add_time("cache", looked_up - started)
-            context.add_time("inference", perf_counter() - looked_up)
-            answers.update((model_rows.info.name, model_rows) for model_rows in all_rows if not model_rows.replaced)
-            waiting = [model_rows.info.name for model_rows in all_rows if model_rows.replaced]
+            calls = [
+                self._complete_rows(model_rows, missing, deadline, context.usage)
+                for model_rows in all_rows
+                if (missing := model_rows.find_missing_places())
+            ]
+            if calls:
+                await (calls[0] if len(calls) == 1 else asyncio.gather(*calls))
+                context.add_time("inference", perf_counter() - looked_up)
+            waiting = []
+            for model_rows in all_rows:
+                if model_rows.replaced:
+                    waiting.append(model_rows.info.name)
+                else:
+                    answers[model_rows.info.name] = model_rows
             if not waiting:
                 return answers
         return answers | dict.fromkeys(waiting, REPLACED)
@@ -144,7 +162,7 @@ class CachedRows:
 
     async def _look_up(self, all_rows: Sequence[ModelRows]) -> None:
         """Look up the rows of all models at once; nothing is sent without keys."""
-        keys = [key for model_rows in all_rows for key in model_rows.keys or ()]
+        keys = all_rows[0].keys if len(all_rows) == 1 else [key for rows in all_rows for key in rows.keys or ()]
         if not keys:
             return
         entries = await self._cache.get_many(keys)

@@ -38,7 +38,7 @@ class ScoreFormat:
     def select_readable(self, entries: Sequence[Entry | None], info: ModelInfo) -> Sequence[Entry | None]:
         """[n] entries, None for those with another number of scores than the model's."""
         size = 4 * score_width(info)
-        return [entry if entry is not None and len(entry.values) == size else None for entry in entries]
+        return [entry if entry is not None and len(entry[0]) == size else None for entry in entries]
 
 
 class CachedScorer:
@@ -71,9 +71,8 @@ class CachedScorer:
             if isinstance(answer, Invalid):
                 scored[model] = no_scores(model, answer, batch), None
             else:
-                hits = int(np.count_nonzero(answer.cached))
-                context.usage.cache_hits += hits
-                context.usage.cache_misses += len(answer.rows) - hits if context.cache != "off" else 0
+                context.usage.cache_hits += answer.hits
+                context.usage.cache_misses += len(answer.rows) - answer.hits if context.cache != "off" else 0
                 scored[model] = spread_scores(answer), answer.info
         return scored
 
@@ -90,7 +89,7 @@ class CachedScorer:
 
 def score_width(info: ModelInfo) -> int:
     """K, the number of values in a model's score."""
-    return max(1, len(info.dimensions))
+    return len(info.dimensions) or 1
 
 
 def spread_scores(answer: ModelRows) -> RawScores:
@@ -98,17 +97,16 @@ def spread_scores(answer: ModelRows) -> RawScores:
     info, rows, size = answer.info, answer.rows, answer.batch.size
     invalid: dict[int, Invalid] = {}
     flags: dict[int, tuple[str, ...]] = {}
-    entries: list[Entry | None] = []
-    for row, result in zip(rows, answer.results, strict=True):
-        if isinstance(result, Entry):
-            entries.append(result)
-            if result.flags:
-                flags[row] = info.flag_names(result.flags)
-        else:
-            entries.append(None)
-            invalid[row] = answer.batch.locate(row, result or WRONG_WIDTH)
-    values, _ = unpack_entries(entries, score_width(info))
-    cached = answer.cached
+    entries = [result if type(result) is Entry else None for result in answer.results]
+    for row, entry in zip(rows, entries, strict=True):
+        if entry is not None and entry[1]:
+            flags[row] = info.flag_names(entry[1])
+    if answer.hits < len(rows):
+        for row, result in zip(rows, answer.results, strict=True):
+            if not isinstance(result, Entry):
+                invalid[row] = answer.batch.locate(row, result or WRONG_WIDTH)
+    values = unpack_entries(entries, score_width(info))
+    cached = answer.find_cached()
     if len(rows) < size:
         all_values, all_cached = np.full((size, values.shape[1]), np.nan), np.zeros(size, np.bool_)
         all_values[rows], all_cached[rows] = values, cached

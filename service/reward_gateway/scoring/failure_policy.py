@@ -25,7 +25,7 @@ CONSEQUENCES = frozenset({"group_of_one"})
 OnInvalid = Literal["null", "fail", "default"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FailurePolicy:
     """The ``on_invalid`` of one request.
 
@@ -55,8 +55,10 @@ class FailurePolicy:
 
     def settle_failures(self, scored: Scored) -> None:
         """Give failed samples the default reward, where that is the policy. Raises as :meth:`refuse_failed`."""
+        if not scored.invalid:
+            return
         self.refuse_failed(len(scored.reward), scored.invalid)
-        if scored.invalid and self.on_invalid == "default":
+        if self.on_invalid == "default":
             if self.default is None:
                 raise InvalidRequest("on_invalid: default needs default_reward", param="options.default_reward")
             for i in scored.invalid:

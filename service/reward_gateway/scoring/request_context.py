@@ -22,7 +22,6 @@ class RequestContext:
         usage: samples, model calls, cache hits and misses; added to.
         timing: milliseconds by phase (``cache``, ``inference``); added to.
         scope: the caller and run whose state is read and written.
-        state: what was read of named state, and what will be written at the end.
     """
 
     deadline: float | None = None
@@ -30,11 +29,19 @@ class RequestContext:
     usage: Usage = field(default_factory=Usage)
     timing: dict[str, float] = field(default_factory=dict)
     scope: RequestScope = NO_SCOPE
-    state: StateView = field(default_factory=StateView)
+    _state: StateView | None = None
 
-    def __post_init__(self) -> None:
-        if (self.state.space.tenant, self.state.space.run) != (self.scope.caller, self.scope.run):  # the default
-            self.state = StateView(self.scope.space)
+    @property
+    def state(self) -> StateView:
+        """What was read of named state, and what will be written at the end."""
+        if self._state is None:
+            self._state = StateView(self.scope.space)
+        return self._state
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether anything will be written to named state."""
+        return self._state is not None and self._state.has_writes
 
     def add_time(self, phase: str, seconds: float) -> None:
         """Add the duration of a phase."""

@@ -148,7 +148,8 @@ class ScoringServices:
         context: RequestContext,
     ) -> dict[str, tuple[RawScores, ModelInfo | None]]:
         """Raw scores of a batch under several models; images that they read are fetched before."""
-        await self.fetch_media(batch, self._find_media_read(models), context.deadline)
+        if batch.has_media:
+            await self.fetch_media(batch, self._find_media_read(models), context.deadline)
         return await self.raw.fetch_scores(models, batch, context)
 
     async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:

@@ -229,17 +229,19 @@ class Metrics(Observer):
         self.health.note_batch(plan, scored, lengths)
         reward = self.rewards.known_or_other(scored.recipe)
         self._tallies.count(self._samples(reward), len(scored.reward))
-        for code, rows in Counter(reason.code for reason in scored.invalid.values()).items():
-            self._invalid.labels(self._codes.known_or_other(code)).inc(rows)
-        for flag, rows in Counter(name for names in scored.flags.values() for name in names).items():
-            self._flags.labels(self.flags.known_or_other(flag)).inc(rows)
+        if scored.invalid:
+            for code, rows in Counter(reason.code for reason in scored.invalid.values()).items():
+                self._invalid.labels(self._codes.known_or_other(code)).inc(rows)
+        if scored.flags:
+            for flag, rows in Counter(name for names in scored.flags.values() for name in names).items():
+                self._flags.labels(self.flags.known_or_other(flag)).inc(rows)
         for name, component in scored.components.items():
             if component.verdicts:
                 self._count_verdicts(reward, self.components.known_or_other(name), component.verdicts)
 
     def _count_verdicts(self, reward: str, component: str, verdicts: Mapping[str, FloatArray]) -> None:
         for verdict, column in verdicts.items():
-            if count := float(column.sum()):
+            if count := sum(column.tolist()):
                 self._verdicts.labels(reward, component, self.verdicts.known_or_other(verdict)).inc(count)
 
     def candidate_scored(self, experiment: str, outcome: ExperimentOutcome, rows: int) -> None:

@@ -30,4 +30,5 @@ def parse_milliseconds(text: str, param: str) -> float:
 def deadline_at(arrived: float, settings: Settings, *seconds: float | None) -> float:
     """The deadline: ``arrived`` plus the shortest given duration (or the default), capped at the maximum."""
     durations = [value for value in seconds if value is not None]
-    return arrived + min(min(durations, default=settings.default_deadline_s), settings.max_deadline_s)
+    shortest = min(durations) if durations else settings.default_deadline_s
+    return arrived + min(shortest, settings.max_deadline_s)

@@ -1,9 +1,11 @@
 """Sums of named components, with weights: plain, or behind a gate that has to open first."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from pydantic import Field
 
-from reward_gateway.sample import BoolArray, FloatArray
+from reward_gateway.sample import BoolArray, FloatArray, all_finite
 
 from ..columns import Columns
 from ..costs import CHEAP
@@ -34,11 +36,14 @@ class GateParams(OperationParams):
 
 def column(columns: Columns, name: str) -> FloatArray:
     """[n] the component of that name; NaN where an item lacks it."""
-    return columns.table("rewards").get(name, np.full(columns.size, np.nan))
+    values = columns.table("rewards").get(name)
+    return np.full(columns.size, np.nan) if values is None else values
 
 
 def require(outcome: Outcome, name: str, values: FloatArray) -> None:
     """Give a reason to every row in which a component is missing."""
+    if all_finite(values):
+        return
     reason = invalid_field(f"the component {name!r} is missing", f"rewards.{name}")
     for row in np.flatnonzero(np.isnan(values)).tolist():
         outcome.invalid.setdefault(row, reason)
@@ -53,6 +58,13 @@ def _sum_weighted(
             values = column(columns, name)
             require(outcome, name, values)
             total = total + weight * values
+        return total
+    given = columns.given("rewards")
+    if isinstance(given, Mapping):  # in a recipe: every item has the same components
+        total = np.zeros(columns.size)
+        for name, values in given.items():
+            if name != without:
+                total = total + values
         return total
     rewards = Ragged.of_column(columns, "rewards")
     if without is None:
@@ -73,7 +85,7 @@ def weighted_sum(columns: Columns, params: SumParams) -> Outcome:
     """
     outcome = Outcome()
     outcome.reward = _sum_weighted(columns, params.weights, outcome)
-    if not params.weights:
+    if not params.weights and isinstance(columns.given("rewards"), list):
         empty = np.flatnonzero(Ragged.of_column(columns, "rewards").empty)
         outcome.invalid = dict.fromkeys(empty.tolist(), invalid_field("there are no rewards to combine", "rewards"))
     return outcome

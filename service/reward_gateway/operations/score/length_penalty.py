@@ -30,8 +30,6 @@ def length_penalty(columns: Columns, params: Params) -> Outcome:
     r = −per_word · max(0, words − free_words), at most 0; words are what white space separates, and each character
     of scripts without spaces. Defaults 300 and .01. An empty response costs nothing. Details: `words`.
     """
-    words = np.array(
-        [len(split_words(response, params.tokens)) for response in columns.objects("response")], dtype=np.float64
-    )
-    reward = 0.0 - params.per_word * np.maximum(words - params.free_words, 0.0)
-    return Outcome(reward=reward, details={"words": words.astype(int).tolist()})
+    words = [len(split_words(response, params.tokens)) for response in columns.objects("response")]
+    rewards = [0.0 - params.per_word * max(count - params.free_words, 0) for count in words]
+    return Outcome(reward=np.array(rewards, np.float64), details={"words": words})

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from scipy.special import expit, log_expit, ndtri
 
-from reward_gateway.sample import FloatArray, Invalid
+from reward_gateway.sample import FloatArray, Invalid, all_finite
 
 from ..columns import Columns
 from ..costs import CHEAP
@@ -38,6 +38,9 @@ class Item(OperationItem):
     reference_rewards: list[float] | None = Field(
         None, description="Rewards of the base policy's answers to the same prompt, where no reference is given."
     )
+
+
+_MISSING = Invalid("missing_field", "give reference or reference_rewards", param="reference_rewards")
 
 
 def log_sigmoid_of(z: FloatArray) -> FloatArray:
@@ -81,10 +84,8 @@ def log_sigmoid(columns: Columns, params: Params) -> Outcome:
         stored = reference_quantile(rewards, params.quantile, params.method)
         reference = np.where(np.isnan(reference), stored, reference)
     gap = columns.floats("reward") - reference
-    missing = np.flatnonzero(np.isnan(reference)).tolist()
-    reason = Invalid("missing_field", "give reference or reference_rewards", param="reference_rewards")
     return Outcome(
         reward=log_sigmoid_of(gap),
         details={"reference": reference.tolist(), "probability": expit(gap).tolist()},
-        invalid=dict.fromkeys(missing, reason),
+        invalid={} if all_finite(reference) else dict.fromkeys(np.flatnonzero(np.isnan(reference)).tolist(), _MISSING),
     )
