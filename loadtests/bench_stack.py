@@ -100,7 +100,7 @@ class Bench:
         """CPU that the gateway's process has used so far, user and system."""
         children = psutil.Process(self.pid).children(recursive=True)
         worker = next(child for child in children if "reward_gateway.cli.worker" in child.cmdline())
-        return _cpu_seconds(worker.pid)
+        return cpu_seconds(worker.pid)
 
     def counter(self, name: str) -> float:
         """A metric summed over its labels."""
@@ -170,7 +170,7 @@ def serving(
         process.wait(timeout=40)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """CPU time of a process in nanosecond resolution (``cpu_times`` counts ticks of 10 ms)."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9

@@ -35,7 +35,8 @@ def encode_responses(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[Tenso
 class Model(Observer):
     """Scores a row by the number in its text, and keeps what each call held. Calls wait at the gate, if it is shut."""
 
-    def __init__(self, max_calls: int = 2, max_queued: int = 10_000) -> None:
+    def __init__(self, max_calls: int = 2, max_queued: int = 10_000, instances: int = 1) -> None:
+        self.instances = instances
         self.calls: list[list[int]] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -88,7 +89,9 @@ class Model(Observer):
     async def ask(self, numbers: Sequence[int], seconds: float = 3600.0, max_rows: int = 8) -> ModelAnswer:
         batch = Batch([""] * len(numbers), [""] * len(numbers), [str(number) for number in numbers])
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.queue.score("m", batch, range(batch.size), width=1, deadline=deadline, max_rows=max_rows)
+        return await self.queue.score(
+            "m", batch, range(batch.size), width=1, deadline=deadline, max_rows=max_rows, instances=self.instances
+        )
 
     def start(self, numbers: Sequence[int], seconds: float = 3600.0) -> "asyncio.Task[ModelAnswer]":
         return asyncio.ensure_future(self.ask(numbers, seconds))
@@ -115,13 +118,64 @@ async def test_a_single_row_does_not_wait_for_company() -> None:
     await task
 
 
-async def test_what_comes_while_calls_are_in_flight_goes_in_one_call() -> None:
+async def test_requests_that_come_one_at_a_time_gather_behind_a_call_until_it_is_answered() -> None:
+    """As those of gRPC do, of which each turn of the event loop brings one."""
+    model = Model(max_calls=4)
+    model.gate.clear()
+    tasks = []
+    for i in range(6):
+        tasks.append(model.start([i]))
+        await turn()
+    assert model.calls == [[0]]
+    model.gate.set()
+    await asyncio.gather(*tasks)
+    assert model.calls == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_behind_a_call_that_takes_longer_the_next_one_is_sent_while_it_is_computed(clock: Clock) -> None:
+    model = Model(max_calls=4)
+    model.gate.clear()
+    tasks = [model.start([1], seconds=1e6)]
+    await turn()
+    tasks.append(model.start([2], seconds=1e6))
+    await clock.advance(module.GATHER_S)
+    assert model.calls == [[1], [2]]
+    model.gate.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_full_call_waits_for_nobody() -> None:
+    model = Model(max_calls=4)
+    model.gate.clear()
+    tasks = [model.start([1])]
+    await turn()
+    tasks.append(model.start(range(2, 10)))
+    await turn()
+    assert model.calls == [[1], [2, 3, 4, 5, 6, 7, 8, 9]]
+    model.gate.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_every_instance_has_a_call_before_rows_gather() -> None:
+    model = Model(max_calls=4, instances=2)
+    model.gate.clear()
+    tasks = []
+    for i in range(4):
+        tasks.append(model.start([i]))
+        await turn()
+    assert model.calls == [[0], [1]]
+    model.gate.set()
+    await asyncio.gather(*tasks)
+    assert model.calls == [[0], [1], [2, 3]]
+
+
+async def test_what_comes_while_calls_are_in_flight_goes_in_one_call(clock: Clock) -> None:
     model = Model(max_calls=2)
     model.gate.clear()
-    early = [model.start([i]) for i in (1,)]
+    early = [model.start([1])]
     await turn()
     early.append(model.start([2]))
-    await turn()
+    await clock.advance(module.GATHER_S)
     late = [model.start([i]) for i in range(3, 9)]
     await turn()
     assert model.calls == [[1], [2]]

@@ -1,9 +1,10 @@
 """Coalesces the waiting rows of all requests for one model into infer calls.
 
-No row waits to be batched: a call is sent in the same turn of the event loop while few are in flight; otherwise rows
-wait and are sent together. What is in flight is bounded by the time that it is predicted to take, and a call takes a
-share of every waiting request, by the weight of its caller, so that a request of 4,096 rows does not delay one of a
-single row. The backend's encoder defines what a row contains.
+No row waits while the model is idle: a call is sent in the same turn of the event loop. While calls keep all its
+instances at work, rows gather until one is answered, for some milliseconds at most, and are sent together. What is in
+flight is bounded by the time that it is predicted to take, and a call takes a share of every waiting request, by the
+weight of its caller, so that a request of 4,096 rows does not delay one of a single row. The backend's encoder defines
+what a row contains.
 """
 
 import asyncio
@@ -31,6 +32,11 @@ MAX_CALL_BYTES = 64 << 20
 
 EXTRA_CALLS = 24
 """Extra calls that a request may cost, to find the rows that made a whole call fail."""
+
+GATHER_S = 0.005
+"""Seconds for which the rows of a call that is not full gather behind one that keeps all instances at work, unless that
+is answered before. It would wait at the server meanwhile; and where a model answers within milliseconds and requests
+come one at a time, as they do over gRPC, each would have a call of its own, which costs more than the request."""
 
 LATE = Invalid("deadline_exceeded", "The deadline passed before the model answered.")
 FULL = Invalid("overloaded", "Too many samples are waiting for this model; try again later.")
@@ -188,6 +194,7 @@ class Coalescer(Generic[Model, Rows]):
         self._calls: dict[Call[Rows], None] = {}  # in the order of sending
         self._queued: Counter[str] = Counter()  # rows that wait, by caller; none has 0
         self._scheduled = False
+        self._sent_at = -math.inf
         self._timer: asyncio.TimerHandle | None = None
 
     async def score(
@@ -280,6 +287,7 @@ class Coalescer(Generic[Model, Rows]):
         while (rows := self._count_room()) and (pieces := self._take_next_pieces(rows)):
             call = Call(pieces, sum(stop - start for _, start, stop in pieces))
             self._calls[call] = None
+            self._sent_at = asyncio.get_running_loop().time()
             self._note_begun_calls()
             call.task = asyncio.get_running_loop().create_task(self._run_call(call))
         self._schedule_next_call()
@@ -290,7 +298,7 @@ class Coalescer(Generic[Model, Rows]):
             self._timer.cancel()
             self._timer = None
         if (self._waiting or self._alone) and len(self._calls) < self._max_calls:
-            wait_s = self._sizes.predict_wait_s(self._in_flight())
+            wait_s = max(self._count_gathering_s(), self._sizes.predict_wait_s(self._in_flight()))
             if 0.0 < wait_s < math.inf:
                 self._timer = asyncio.get_running_loop().call_later(wait_s, self._dispatch_calls)
 
@@ -298,7 +306,16 @@ class Coalescer(Generic[Model, Rows]):
         """Maximum rows of one more call, by the number of calls in flight and their time; 0: none may be sent."""
         if len(self._calls) >= self._max_calls:
             return 0
+        is_full = self._alone or self._queued.total() >= self._max_rows
+        if not is_full and self._count_gathering_s() > 0.0:
+            return 0
         return min(self._max_rows, self._sizes.count_room(self._in_flight()))
+
+    def _count_gathering_s(self) -> float:
+        """Seconds for which rows still gather behind the latest call; not above 0: the next one may be sent."""
+        if len(self._calls) < self._instances:
+            return 0.0
+        return self._sent_at + GATHER_S - asyncio.get_running_loop().time()
 
     def _in_flight(self) -> list[InFlight]:
         now = asyncio.get_running_loop().time()
