@@ -4,26 +4,40 @@ A group of answers shares its reference. The library's grammar is read by ANTLR,
 where less is ambiguous; that takes six times as long as without. Without it a text is read as it is with it, or is
 refused (Parr, Harwell and Fisher, Adaptive LL(*) Parsing, 2014, section 3.2), so that a text is read with the full
 context only if it was refused.
+
+The library has SymPy evaluate each number as a program of Python, which takes longer than all else of a short
+expression. Plain ones are made directly.
 """
 
+import re
 from functools import lru_cache
 from typing import Any
 
 from antlr4 import PredictionMode
 from latex2sympy2_extended import latex2sympy2
 from math_verify import parse
+from sympy import Float, Integer
 
 _KEPT = 1_000
 """Expressions that are kept as they were read."""
 
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,99}(\.[0-9]{1,99})?")
 
-class _InTwoStages(latex2sympy2._Latex2Sympy):  # type: ignore[misc]
+
+class _QuickReader(latex2sympy2._Latex2Sympy):  # type: ignore[misc]
     _mode = PredictionMode.SLL
 
     def create_parser(self, latex_str: str) -> Any:
         parser = super().create_parser(latex_str)
         parser._interp.predictionMode = self._mode
         return parser
+
+    def parse_number(self, text: str) -> Any:
+        digits = text.replace(",", "")
+        found = _PLAIN_NUMBER.fullmatch(digits)
+        if found is None:
+            return super().parse_number(text)
+        return Integer(int(digits)) if found.group(1) is None else Float(digits)
 
     def parse(self, latex_str: str) -> Any:
         try:
@@ -35,7 +49,7 @@ class _InTwoStages(latex2sympy2._Latex2Sympy):  # type: ignore[misc]
             return super().parse(latex_str)
 
 
-latex2sympy2._Latex2Sympy = _InTwoStages
+latex2sympy2._Latex2Sympy = _QuickReader
 
 
 @lru_cache(maxsize=_KEPT)
