@@ -119,9 +119,12 @@ class InferenceService:
                 request = await self._parse_apart(raw, call)
                 return await self._protocol.infer(request, self._deadline_of(request, call), scope=call.scope)
         request = parse(pb.ModelInferRequest, raw)
-        deadline = self._deadline_of(request, call)
-        async with self._traffic.admission.enter(deadline):
+        deadline, admission = self._deadline_of(request, call), self._traffic.admission
+        await admission.acquire(deadline)
+        try:
             return await self._protocol.infer(request, deadline, scope=call.scope)
+        finally:
+            admission.release()
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> None:
         await InferStream(self._stream_answers, self._traffic, call).answer_requests(requests)

@@ -90,6 +90,7 @@ def find_valid_rows(scored: Scored) -> NDArray[np.bool_]:
 
 
 def _cast_rewards(rewards: FloatArray, dtype: str) -> NDArray[np.floating]:
+    """Rewards in a narrower datatype; what does not fit there is infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(rewards, np.float64).astype(dtype)
 

@@ -72,7 +72,7 @@ class OpenInference:
 
     async def is_ready(self, name: str, version: str = "", reward: str | None = None) -> bool:
         """True if a model can answer now; ``reward`` as in :meth:`infer`. Raises NotFound."""
-        if self._find_virtual_model(name, version) is not None:
+        if self._is_virtual(name, version):
             return await self._is_recipe_ready(name, reward)
         asked = pb.ModelReadyRequest(**_resolve_version(name, version))
         return bool((await self._call_triton("ModelReady", asked, pb.ModelReadyResponse)).ready)
@@ -94,7 +94,7 @@ class OpenInference:
     async def model_statistics(self, name: str = "", version: str = "") -> "pb.ModelStatisticsResponse":
         """Statistics of one model, or of all without a name; recipes count from process start. Raises NotFound."""
         asked = pb.ModelStatisticsRequest(**_resolve_version(name, version))
-        if name and self._find_virtual_model(name, version) is None:
+        if name and not self._is_virtual(name, version):
             return await self._call_triton("ModelStatistics", asked, pb.ModelStatisticsResponse)
         names = [name] if name else [*self._list_recipes(), NEMO]
         rows = [self._counts.get(name, ModelCounts()).encode_statistics(name) for name in dict.fromkeys(names)]
@@ -131,7 +131,7 @@ class OpenInference:
         name = request.model_name
         parameter = _read_text(request, "reward")
         await learn_models(self._gateway, parameter, reward, name)
-        if self._find_virtual_model(name, request.model_version) is None:
+        if not self._is_virtual(name, request.model_version):
             if {parameter, reward} - {None, name} or chat_format is not None:
                 raise InvalidRequest(
                     "`reward` and `chat_format` apply to recipes only; this is a model of the model server"
@@ -152,7 +152,7 @@ class OpenInference:
         self, request: "pb.ModelInferRequest", deadline: float, scope: RequestScope = NO_SCOPE
     ) -> AsyncIterator[Any]:
         """The ``ModelStreamInferResponse`` messages that answer one request of a stream. Raises GatewayError."""
-        if self._find_virtual_model(request.model_name, request.model_version) is None:
+        if not self._is_virtual(request.model_name, request.model_version):
             _set_version(request)
             check_request(request)
             async for message in self._require_triton(request.model_name).stream(request, deadline):
@@ -177,15 +177,17 @@ class OpenInference:
 
     def _find_virtual_model(self, name: str, version: str) -> VirtualModel | None:
         """The recipe of this name or alias, or None for one of Triton's. Raises NotFound for any version but 1."""
-        if name == NEMO:
-            model = NEMO_MODEL
-        elif self._is_recipe(name):
-            model = recipe_model(name, grouped=self._gateway.get_plan(name).grouped)
-        else:
+        if not self._is_virtual(name, version):
             return None
+        return NEMO_MODEL if name == NEMO else recipe_model(name, grouped=self._gateway.get_plan(name).grouped)
+
+    def _is_virtual(self, name: str, version: str) -> bool:
+        """Whether the gateway serves a model itself. Raises NotFound for any version of it but 1."""
+        if name != NEMO and not self._is_recipe(name):
+            return False
         if version not in ("", VERSION):
             raise NotFound(f"a recipe has a single model version, {VERSION}")
-        return model
+        return True
 
     def _is_recipe(self, name: str) -> bool:
         """Whether the gateway answers to the name: a recipe, an alias, or one number of a served model, NAME:LABEL.

@@ -65,9 +65,9 @@ class Scorer:
         plan = self._gateway.get_plan(reward)
         outputs = layout.outputs_of(grouped=plan.grouped)
         output_names = _select_outputs(request, outputs)
-        reading = TextReading.of(plan, self._settings, chat_format)
         rendered = layout.whole_texts or chat_format is not None
-        batch = await self._read_batch(inputs, layout, reading if rendered else None, RequestContext(deadline))
+        reading = TextReading.of(plan, self._settings, chat_format) if rendered else None
+        batch = await self._read_batch(inputs, layout, reading, deadline)
         read = perf_counter_ns()
         columns: list[tuple[str, bytes]] = []
         options = ScoreOptions(
@@ -82,13 +82,13 @@ class Scorer:
             columns = _encode_columns(layout, output_names, scored)
         done = perf_counter_ns()
         answer = _encode_response(request, layout, columns, len(scored.reward))
-        if flags := format_flags({1: (batch.size, scored.flags)}):
+        if scored.flags and (flags := format_flags({1: (batch.size, scored.flags)})):
             answer.parameters["flags"].string_param = flags
         counts.add_success(batch.size, read - began, done - read, perf_counter_ns() - done)
         return answer
 
     async def _read_batch(
-        self, inputs: Mapping[str, Tensor], layout: InputLayout, reading: TextReading | None, context: RequestContext
+        self, inputs: Mapping[str, Tensor], layout: InputLayout, reading: TextReading | None, deadline: float
     ) -> Batch:
         """The samples of a request; read in a worker process if that takes long.
 
@@ -97,7 +97,7 @@ class Scorer:
         """
         if not layout.needs_tokenizer and takes_long_to_read(inputs.values()):
             read: Batch = await self._gateway.runtime.compute(
-                partial(read_batch, self._builder, reading, inputs), b"", context
+                partial(read_batch, self._builder, reading, inputs), b"", RequestContext(deadline)
             )
             return read
         detokeniser = self._detokeniser
