@@ -311,6 +311,22 @@ async def test_an_overloaded_gateway_says_when_to_come_back(serve: Serve) -> Non
     assert (status, metadata["error-code"], metadata["retry-after"]) == ("UNAVAILABLE", "overloaded", "1")
 
 
+async def test_what_waits_for_a_slot_is_not_decoded_yet(serve: Serve) -> None:
+    async with serve(max_in_flight=1) as served:
+        served.models.gate.shut()
+        first = asyncio.ensure_future(served.stub.Score(request("four")))
+        await until(lambda: served.models.calls)
+        send: Any = served.channel.unary_unary("/reward_gateway.v1.RewardService/Score")
+        second = asyncio.ensure_future(refusal(send(b"no message")))
+        await until(lambda: served.traffic.admission.queued == 1)
+        assert not second.done()
+        served.models.gate.open()
+        await first
+        status, metadata, _ = await second
+
+    assert (status, metadata["error-code"]) == ("INVALID_ARGUMENT", "malformed_body")
+
+
 async def test_a_burst_is_answered_or_told_when_to_come_back(serve: Serve) -> None:
     """gRPC itself would cancel what it has not handed over yet, without a word on when to try again."""
     async with serve(max_in_flight=1, max_queued=2) as served:

@@ -66,6 +66,37 @@ async def test_every_sample_gets_its_own_result_and_samples_that_wait_share_call
     assert len(served.models.calls) <= stream.MOMENTS + 2
 
 
+async def test_samples_that_come_one_at_a_time_gather_until_those_before_are_answered(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "GATHER_S", 3600.0)
+    served.models.gate.shut()
+    call = served.stub.ScoreStream()
+    held = 0
+    for response in ("x", "xx", "xxx", "xxxx"):
+        each = message(response)
+        held += each.ByteSize()
+        await call.write(each)
+        await until(lambda: served.models.calls and served.traffic.bodies.held == held)  # noqa: B023 (awaited here)
+    served.models.gate.open()
+    await call.done_writing()
+
+    assert [answer.result.reward async for answer in call] == [1.0, 2.0, 3.0, 4.0]
+    assert served.models.calls == [1, 3]
+
+
+async def test_a_model_that_takes_its_time_is_given_the_next_samples_meanwhile(served: Any) -> None:
+    served.models.gate.shut()
+    call = served.stub.ScoreStream()
+    for times in (1, 2):
+        await call.write(message("x" * times))
+        await until(lambda: len(served.models.calls) == times)  # noqa: B023 (awaited here)
+    served.models.gate.open()
+    await call.done_writing()
+
+    assert sorted([answer.result.reward async for answer in call]) == [1.0, 2.0]
+
+
 async def test_samples_without_an_id_are_numbered_by_their_place(served: Any) -> None:
     answers = await exchanged(served, [message("x"), message("xx", id="mine"), message("xxx")])
 

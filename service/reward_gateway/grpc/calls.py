@@ -19,8 +19,9 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.fair_queue import charge_to
-from reward_gateway.intake import run_name
-from reward_gateway.intake.idempotency import HEADER, check_idempotency_key
+from reward_gateway.intake import idempotency, run_name
+from reward_gateway.intake.idempotency import check_idempotency_key
+from reward_gateway.intake.run_name import agree_on_run
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 _INTERNAL = "internal error; the gateway's log has the details under this call's id (x-request-id)"
 _MAX_ID = 256
+_IDEMPOTENCY_KEY, _RUN = idempotency.HEADER.lower(), run_name.HEADER.lower()
+"""Names of metadata, which gRPC has in lower case."""
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -84,10 +87,11 @@ class Calls:
             waits: ``answer`` waits for a slot; so the call is refused at once if it would wait too long.
         """
 
-        async def handle(requests: AsyncIterator[bytes], context: Context) -> bytes | None:
-            message: Message | bytes | None = await self._handle_call(
-                name, context, lambda call: self._receive_and_answer(requests, call, answer, waits=waits), right
-            )
+        async def receive_and_answer(call: Call) -> Message | bytes:
+            return await self._receive_and_answer(call, answer, waits=waits)
+
+        async def handle(_requests: AsyncIterator[bytes], context: Context) -> bytes | None:
+            message = await self._handle_call(name, context, receive_and_answer, right)
             return message if message is None or isinstance(message, bytes) else message.SerializeToString()
 
         return grpc.stream_unary_rpc_method_handler(handle)
@@ -100,13 +104,11 @@ class Calls:
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
-    async def _receive_and_answer(
-        self, requests: AsyncIterator[bytes], call: Call, answer: Unary, *, waits: bool
-    ) -> Message | bytes:
+    async def _receive_and_answer(self, call: Call, answer: Unary, *, waits: bool) -> Message | bytes:
         if waits:
             self._check_wait(call)
         deadline = deadline_at(asyncio.get_running_loop().time(), self._settings, call.time_remaining())
-        raw = await receive_message(requests, call.sender, self._traffic.messages, deadline)
+        raw = await receive_message(call.context, call.sender, self._traffic.messages, deadline)
         if raw is None:
             raise MalformedBody("the call has no message")
         with self._traffic.bodies.reserve(call.sender, len(raw)):
@@ -125,20 +127,22 @@ class Calls:
     ) -> R | None:
         started, status = perf_counter(), "CANCELLED"
         sent = context.invocation_metadata() or ()
-        metadata = dict(sent)
+        metadata: dict[str, Any] = dict(sent)
         request_id = call_id(_read_text(metadata, "x-request-id"))
         bound_variables = bind_contextvars(request_id=request_id)
         try:
             key = await self._identify_caller(metadata, right)
-            given_key = _read_text(metadata, HEADER.lower())
+            given_key = _read_text(metadata, _IDEMPOTENCY_KEY)
             idempotency_key = None if given_key is None else check_idempotency_key(given_key)
-            run = run_name.agree_on_run(str(value) for entry, value in sent if entry == run_name.HEADER.lower())
+            run = agree_on_run(str(value) for entry, value in sent if entry == _RUN) if _RUN in metadata else ""
             sender = address_of(context) if key is ANYBODY else f"key {key.name}"
             call = Call(context, RequestScope(key.caller, run, idempotency_key), sender)
-            span_metadata = _text_metadata(metadata) if self._tracer.enabled else None
-            span = self._tracer.span(f"gRPC {name}", span_metadata)
-            with self._traffic.drain.work(), span, charge_to(key.share):
-                result = await answer(call)
+            with self._traffic.drain.work(), charge_to(key.share):
+                if self._tracer.enabled:
+                    with self._tracer.span(f"gRPC {name}", _text_metadata(metadata)):
+                        result = await answer(call)
+                else:
+                    result = await answer(call)
             status = "OK"
         except GatewayError as error:
             status = error.grpc_status

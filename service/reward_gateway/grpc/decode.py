@@ -63,15 +63,16 @@ def decode_samples(samples: Sequence[pb.Sample], limits: InputLimits) -> list[Sa
     return [_item(sample, i) for i, sample in enumerate(samples)]
 
 
-def make_score_request(message: pb.ScoreRequest, limits: InputLimits) -> ScoreRequest:
-    """A request as JSON has it. Raises as :func:`decode_samples` and :func:`decode_options`."""
-    options = decode_options(message.options)
-    return ScoreRequest(decode_samples(message.samples, limits), message.reward or None, None, options)
-
-
 def read_score_message(limits: InputLimits, raw: bytes) -> ScoreRequest:
-    """As :func:`make_score_request`, from bytes; MalformedBody if they are no message."""
-    return make_score_request(parse(pb.ScoreRequest, raw), limits)
+    """A request as JSON has it.
+
+    Raises:
+        MalformedBody: the bytes are no message.
+        TooLarge, InvalidRequest: as :func:`decode_samples` and :func:`decode_options`.
+    """
+    message = parse(pb.ScoreRequest, raw)
+    options = decode_options(message.options) if message.HasField("options") else None
+    return ScoreRequest(decode_samples(message.samples, limits), message.reward or None, None, options)
 
 
 def _item(sample: pb.Sample, i: int) -> SampleItem:

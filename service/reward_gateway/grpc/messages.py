@@ -6,6 +6,7 @@ decides before anything of the message is received.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -26,12 +27,11 @@ def address_of(context: Any) -> str:
     return f"address {context.peer().rpartition(':')[0]}"
 
 
-async def receive_message(
-    requests: AsyncIterator[bytes], caller: str, places: MessagePlaces, deadline: float
-) -> bytes | None:
+async def receive_message(context: Any, caller: str, places: MessagePlaces, deadline: float) -> bytes | None:
     """The next message of a call; None if there is none.
 
     Args:
+        context: of the call.
         caller: whose share of the places it takes.
         deadline: time on the running loop's clock by which the whole message must have arrived.
 
@@ -39,23 +39,37 @@ async def receive_message(
         Overloaded: too many messages wait to be received.
         DeadlineExceeded: it did not arrive in time.
     """
+    loop = asyncio.get_running_loop()
+    await places.acquire(caller, deadline)
+    arrival: asyncio.Future[bytes | None] = loop.create_future()
+    # Never broken off: the transport would write into memory that is gone. It ends when the call does.
+    receiving = loop.create_task(context.read())
+    receiving.add_done_callback(partial(_tell_arrival, arrival))
+    alarm = loop.call_at(deadline, _give_up, arrival)
+    try:
+        return await arrival
+    finally:
+        alarm.cancel()
+        places.release(caller)
 
-    async def receive() -> bytes | None:
-        return await anext(requests, None)
 
-    async with places.hold(caller, deadline):
-        # Never broken off: the transport would write into memory that is gone. It ends when the call does.
-        receiving = asyncio.create_task(receive())
-        receiving.add_done_callback(_look_at_failure)
-        await asyncio.wait({receiving}, timeout=deadline - asyncio.get_running_loop().time())
-        if not receiving.done():
-            raise DeadlineExceeded("the deadline passed before the whole message had arrived")
-        return receiving.result()
+def _tell_arrival(arrival: "asyncio.Future[bytes | None]", receiving: "asyncio.Task[Any]") -> None:
+    """Pass on what was received, if somebody still waits for it."""
+    error = None if receiving.cancelled() else receiving.exception()
+    if arrival.done():
+        return
+    if receiving.cancelled():
+        arrival.cancel()
+    elif error is not None:
+        arrival.set_exception(error)
+    else:
+        message = receiving.result()
+        arrival.set_result(message if isinstance(message, bytes) else None)  # grpc.aio.EOF
 
 
-def _look_at_failure(receiving: "asyncio.Task[bytes | None]") -> None:
-    if not receiving.cancelled():
-        receiving.exception()  # so that it is not reported as never retrieved
+def _give_up(arrival: "asyncio.Future[bytes | None]") -> None:
+    if not arrival.done():
+        arrival.set_exception(DeadlineExceeded("the deadline passed before the whole message had arrived"))
 
 
 class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is generic in the stubs only
@@ -86,8 +100,8 @@ class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is g
         answer = handler.unary_stream if handler.response_streaming else handler.unary_unary
         read = handler.request_deserializer or bytes
 
-        async def bounded(requests: AsyncIterator[bytes], context: Any) -> Any:
-            raw = await self._receive(requests, context)
+        async def bounded(_requests: AsyncIterator[bytes], context: Any) -> Any:
+            raw = await self._receive(context)
             return await answer(read(b"" if raw is None else raw), context)
 
         make = (
@@ -100,9 +114,9 @@ class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is g
     def _bound_stream(self, handler: Handler) -> Handler:
         read = handler.request_deserializer or bytes
 
-        async def bounded(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
+        async def bounded(_requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
             async def received() -> AsyncIterator[Any]:
-                while (raw := await self._receive(requests, context)) is not None:
+                while (raw := await self._receive(context)) is not None:
                     yield read(raw)
 
             async for response in handler.stream_stream(received(), context):
@@ -110,11 +124,11 @@ class OpenCalls(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is g
 
         return grpc.stream_stream_rpc_method_handler(bounded, None, handler.response_serializer)
 
-    async def _receive(self, requests: AsyncIterator[bytes], context: Any) -> bytes | None:
+    async def _receive(self, context: Any) -> bytes | None:
         now = asyncio.get_running_loop().time()
         deadline = min(deadline_at(now, self._settings, context.time_remaining()), now + self._settings.body_grace_s)
         try:
-            return await receive_message(requests, address_of(context), self._places, deadline)
+            return await receive_message(context, address_of(context), self._places, deadline)
         except GatewayError as error:
             await context.abort(status_code(error), error.message, trailing_metadata(error))
             raise

@@ -10,7 +10,6 @@ from google.protobuf.json_format import ParseDict
 
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.decoding_cost import is_long_message
-from reward_gateway.intake.options import read_deadline
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.proto import reward_pb2 as pb
@@ -22,7 +21,7 @@ from reward_gateway.traffic.guard import Traffic
 
 from . import encode
 from .calls import Call, Calls, Unary, parse
-from .decode import decode_options, make_score_request, read_score_message
+from .decode import read_score_message
 from .operation_messages import encode_results, read_operation_message, takes_long_to_decode
 from .stream import ScoreStream
 
@@ -44,6 +43,7 @@ class RewardService:
         self._settings = settings
         self._traffic = traffic
         self._intake = ScoreIntake(gateway, settings)
+        self._read = partial(read_score_message, self._intake.limits)
         self._calls = Calls(traffic, settings, observer, tracer)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
@@ -56,29 +56,23 @@ class RewardService:
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     async def score(self, raw: bytes, call: Call) -> pb.ScoreResponse:
-        started = perf_counter()
+        started, admission = perf_counter(), self._traffic.admission
         now, left = asyncio.get_running_loop().time(), call.time_remaining()
-        takes_long, limits = is_long_message(raw), self._intake.limits
-        # A long one is decoded after its admission, so that its own deadline does not bound the wait for that.
-        message = pb.ScoreRequest() if takes_long else parse(pb.ScoreRequest, raw)
-        option_s = read_deadline(decode_options(message.options))
-        parsed = perf_counter()
-        async with self._traffic.admission.enter(deadline_at(now, self._settings, option_s, left)):
+        await admission.acquire(deadline_at(now, self._settings, left))
+        try:
             decoding = perf_counter()
             batch, reward, options = await self._intake.read_and_prepare(
-                partial(read_score_message, limits) if takes_long else lambda _: make_score_request(message, limits),
-                raw,
-                call.scope,
-                now,
-                left,
-                takes_long=takes_long,
+                self._read, raw, call.scope, now, left, takes_long=is_long_message(raw)
             )
             decoded = perf_counter()
             scored = await self._gateway.score(batch, reward, options)
-        scored.timing_ms["decode"] = (parsed - started + decoded - decoding) * 1e3
+        finally:
+            admission.release()
+        scored.timing_ms["decode"] = (decoded - decoding) * 1e3
         scored.timing_ms["total"] = (perf_counter() - started) * 1e3
-        answer = partial(encode.response, batch.ids, scored, options.explain)
-        return await asyncio.to_thread(answer) if scored.count_numbers() > LARGE_ANSWER else answer()
+        if scored.count_numbers() > LARGE_ANSWER:
+            return await asyncio.to_thread(encode.response, batch.ids, scored, options.explain)
+        return encode.response(batch.ids, scored, options.explain)
 
     async def score_stream(self, requests: AsyncIterator[bytes], call: Call) -> None:
         stream = ScoreStream(self._gateway, self._intake, self._traffic, self._settings, call)

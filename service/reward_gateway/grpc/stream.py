@@ -36,6 +36,10 @@ WAITING = 1024
 MOMENTS = 4
 """Moments of one stream that are scored at once."""
 
+GATHER_S = 0.005
+"""Seconds for which samples gather behind a moment, unless it is answered before. The transport hands samples over one
+at a time: without this most moments would be of one, which costs as much as of ten."""
+
 _SAMPLE_CODES = frozenset(get_args(InvalidCode)) - {"too_large"}
 """Failures of a moment that are its samples' own; every other ends the stream."""
 
@@ -94,11 +98,14 @@ class ScoreStream:
         try:
             async with asyncio.TaskGroup() as tasks:
                 while samples := await self._next_samples():
+                    answering: set[asyncio.Task[None]] = set()
                     for batch in self._split_by_terms(samples):
                         await self._places.acquire()
                         if self._traffic.drain.draining:
                             await self._end_stream(MOMENTS - 1)
-                        tasks.create_task(self._answer_batch(batch, held))
+                        answering.add(tasks.create_task(self._answer_batch(batch, held)))
+                    if self._call.scope.idempotency_key is None:  # else each sample is scored alone
+                        await asyncio.wait(answering, timeout=GATHER_S)
         except ExceptionGroup as group:
             raise _find_cause(group) from None
         finally:
@@ -123,7 +130,8 @@ class ScoreStream:
                     break
                 held.grow(held.size + len(raw))
                 message = parse(pb.ScoreStreamRequest, raw)
-                await self._intake.learn_models(message.reward or None)
+                if message.reward:
+                    await self._intake.learn_models(message.reward)
                 terms = self._update_terms(terms, message, first=not place)
                 await self._queue.put(self._make_waiting(message, terms, place, len(raw)))
                 place += 1
@@ -198,21 +206,28 @@ class ScoreStream:
 
     async def _answer_batch(self, batch: Sequence[_WaitingSample], held: Reservation) -> None:
         try:
-            for response in await self._score_batch(batch):
-                await self._write_answer(response.SerializeToString())
+            responses = await self._score_batch(batch)
+            await self._write_answers([response.SerializeToString() for response in responses])
         finally:
             held.shrink(sum(waiting.size for waiting in batch))
             self._places.release()
 
-    async def _write_answer(self, raw: bytes) -> None:
-        """Send one answer, to its end even where the stream is ending: half a write would spoil the status."""
+    async def _write_answers(self, messages: Sequence[bytes]) -> None:
+        """Send answers, and the one under way to its end where the stream ends: half of one would spoil the status."""
         async with self._writing:
-            sending = asyncio.ensure_future(self._call.context.write(raw))
+            sending = asyncio.create_task(self._send(messages))
             try:
                 await asyncio.shield(sending)
             except asyncio.CancelledError:
+                self._over = True
                 await asyncio.wait([sending])
                 raise
+
+    async def _send(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            if self._over:
+                return
+            await self._call.context.write(message)
 
     async def _score_batch(self, waiting_samples: Sequence[_WaitingSample]) -> list[pb.ScoreStreamResponse]:
         now = asyncio.get_running_loop().time()
@@ -233,14 +248,13 @@ class ScoreStream:
             if error.code not in _SAMPLE_CODES:
                 raise _renumber_error(error, waiting_samples) from None
             return [*responses, *_fail_samples(waiting_samples, error)]
-        results = encode.results(scored_batch.ids, scored, options.explain)
-        return [
-            *responses,
-            *(
-                pb.ScoreStreamResponse(reward=scored.recipe, recipe_version=scored.version, result=result)
-                for result in results
-            ),
-        ]
+
+        def add() -> pb.Result:
+            responses.append(pb.ScoreStreamResponse(reward=scored.recipe, recipe_version=scored.version))
+            return responses[-1].result
+
+        encode.write_results(add, scored_batch.ids, scored, options.explain)
+        return responses
 
 
 def _group_by_terms(samples: Sequence[_WaitingSample]) -> list[list[_WaitingSample]]:

@@ -51,14 +51,18 @@ class MessagePlaces:
             Overloaded: too many wait.
             DeadlineExceeded: the deadline passed before a place was free.
         """
+        await self.acquire(caller, deadline)
+        try:
+            yield
+        finally:
+            self.release(caller)
+
+    async def acquire(self, caller: str, deadline: float) -> None:
+        """Take a place, waiting for it, as :meth:`hold`. Each needs one :meth:`release`."""
         if caller not in self._waiting and self._shares.has_room(caller):
             self._shares.take(caller)
         else:
             await self._wait(caller, deadline)
-        try:
-            yield
-        finally:
-            self._release(caller)
 
     async def _wait(self, caller: str, deadline: float) -> None:
         if self.waiting >= self._max_waiting:
@@ -71,7 +75,7 @@ class MessagePlaces:
                 await place
         except BaseException as error:
             if place.done() and not place.cancelled():  # granted just as the caller left: pass it on
-                self._release(caller)
+                self.release(caller)
             else:
                 self._forget(caller, place)
             if isinstance(error, TimeoutError):
@@ -85,7 +89,8 @@ class MessagePlaces:
         if not waiting:
             del self._waiting[caller]
 
-    def _release(self, caller: str) -> None:
+    def release(self, caller: str) -> None:
+        """Give a place back: to one who waits for it."""
         self._shares.release(caller)
         while able := [waiting for waiting in self._waiting if self._shares.has_room(waiting)]:
             following = min(able, key=self._shares.held_by)
