@@ -94,7 +94,11 @@ class Client:
 
 
 async def connect(to: Listening) -> Client:
-    return Client(*await asyncio.open_connection("127.0.0.1", to.port))
+    return await connect_to(to.port)
+
+
+async def connect_to(port: int) -> Client:
+    return Client(*await asyncio.open_connection("127.0.0.1", port))
 
 
 def post(body: bytes = b"", *headers: str, path: str = "/v1/score", length: int | None = None) -> bytes:

@@ -71,6 +71,7 @@ from reward_gateway.sample.flags import FLAGS
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
+from reward_gateway.shared_counts import SharedCounts
 from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.epoch import StoreEpoch
 from reward_gateway.state.spend import RedisSpend
@@ -341,7 +342,7 @@ async def serve(settings: Settings) -> None:
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     metrics, tracer = telemetry.metrics, telemetry.tracer
-    http = HttpServer(app, settings, traffic.drain, metrics)
+    http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())
     inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer)
     more = [(oip.SERVICE, inference.handler())]
     grpc = None

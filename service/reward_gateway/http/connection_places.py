@@ -38,6 +38,10 @@ class ConnectionPlaces:
         self._heads: dict[Waiting, int] = {}
         self._head_bytes = 0
 
+    def __len__(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
     @property
     def full(self) -> bool:
         """True while more connections are open than may be at work."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -13,10 +14,12 @@ from starlette.types import ASGIApp
 
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
+from reward_gateway.shared_counts import SharedCounts
 from reward_gateway.traffic.drain import Drain
 from reward_gateway.traffic.open_files import count_connections
 from reward_gateway.traffic.tls import TlsFiles, reloading_context
 
+from .acceptor import Acceptor
 from .connection import Connection
 from .connection_places import ConnectionPlaces
 from .websocket_connection import PING_S, WebSocketConnection
@@ -35,6 +38,7 @@ class HttpServer(uvicorn.Server):
 
     Args:
         places: counts the connections; None: as many as the settings say.
+        counts: the connections of the workers that listen on the same socket; None: there is no other worker.
 
     Raises:
         TlsFilesError: the certificate or its key cannot be used.
@@ -47,9 +51,10 @@ class HttpServer(uvicorn.Server):
         drain: Drain,
         observer: Observer = UNOBSERVED,
         places: ConnectionPlaces | None = None,
+        counts: SharedCounts | None = None,
     ) -> None:
         tls = TlsFiles.of(settings)
-        places = places or ConnectionPlaces(count_connections(settings), observer)
+        places = ConnectionPlaces(count_connections(settings), observer) if places is None else places
         protocol: Any = partial(Connection, settings=settings, places=places, drain=drain, observer=observer)
         websocket: Any = partial(WebSocketConnection, settings=settings, places=places, observer=observer)
         super().__init__(
@@ -74,6 +79,21 @@ class HttpServer(uvicorn.Server):
         )
         self._drain = drain
         self._drain_s = settings.drain_s
+        self._places, self._counts = places, counts
+        self._acceptors: list[Acceptor] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen: on sockets that are shared with other workers by turns."""
+        if sockets is None or self._counts is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        config = self.config
+        protocol: Any = config.http_protocol_class  # ours, which takes what uvicorn gives its own
+        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        create_protocol = partial(protocol, config=config, **state)
+        count = partial(len, self._places)
+        self._acceptors = [Acceptor(each, create_protocol, self._counts, count, config.ssl) for each in sockets]
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,9 +110,11 @@ class HttpServer(uvicorn.Server):
         self._drain.begin()
         self.should_exit = True
 
-    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is in flight while new requests are refused; then stop listening."""
         log.info("draining", in_progress=self._drain.in_progress)
         if not await self._drain.finish(self._drain_s):
             log.warning("requests_cut_off", after_s=self._drain_s)
+        for acceptor in self._acceptors:
+            acceptor.close()
         await super().shutdown(sockets)

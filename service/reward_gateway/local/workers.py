@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from reward_gateway.local import probes
 from reward_gateway.local.children import Child
 from reward_gateway.local.private_folders import private_folder
 from reward_gateway.settings import Settings
+from reward_gateway.shared_counts import FD_VARIABLE, PLACE_VARIABLE, create_counts, withdraw_count
 
 MODULE = "reward_gateway.cli.worker"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made there
@@ -45,24 +46,31 @@ def worker_children(
     """
     host, port = http.getsockname()[:2]
     env = os.environ | settings_environment(settings) | {"REWARD_GATEWAY_HTTP_FD": str(http.fileno()), **environment}
-    clean_up: Callable[[int, bool], None] = lambda pid, was_ready: None  # noqa: E731
     if metrics is not None:
         env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        clean_up = partial(_remove_metrics, metrics)
+    counts = create_counts(settings.workers) if settings.workers > 1 else None
     return [
         Child(
-            name=f"gateway {number}" if settings.workers > 1 else "gateway",
+            name=f"gateway {place + 1}" if settings.workers > 1 else "gateway",
             argv=[sys.executable, "-m", module],
             ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez", tls=settings.tls_certificate is not None),
-            env=env,
+            env=env if counts is None else env | {FD_VARIABLE: str(counts), PLACE_VARIABLE: str(place)},
             ready_s=120.0,
             stop_s=settings.drain_s + STOP_S,
-            pass_fds=(http.fileno(),),
-            clean_up=clean_up,
+            pass_fds=(http.fileno(),) if counts is None else (http.fileno(), counts),
+            clean_up=partial(_clean_up, metrics, counts, place),
             reloads=True,
         )
-        for number in range(1, settings.workers + 1)
+        for place in range(settings.workers)
     ]
+
+
+def _clean_up(metrics: Path | None, counts: int | None, place: int, pid: int, was_ready: bool) -> None:
+    """Remove what a worker that has ended shares with the others."""
+    if metrics is not None:
+        _remove_metrics(metrics, pid, was_ready)
+    if counts is not None:
+        withdraw_count(counts, place)
 
 
 def metrics_folder(workers: int, run_dir: Path) -> AbstractContextManager[Path]:
