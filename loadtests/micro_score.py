@@ -86,7 +86,7 @@ async def make_score() -> tuple[Callable[[bytes], Awaitable[bytes]], Callable[[]
 
         async def _answer(self, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
             rows = sum(stop - start for _, start, stop in pieces)
-            return CallAnswer(np.linspace(0.1, 0.9, rows).reshape(rows, 1), "1")
+            return CallAnswer(answers[:rows], "1")
 
         async def models(self) -> list[ModelInfo]:
             return list(self._infos.values())
@@ -102,6 +102,7 @@ async def make_score() -> tuple[Callable[[bytes], Awaitable[bytes]], Callable[[]
 
         async def close(self) -> None: ...
 
+    answers = np.linspace(0.1, 0.9, 1024).reshape(-1, 1)
     metrics = Metrics()
     settings = Settings(max_samples=100_000, max_body_bytes=1 << 28)
     cache = MemoryCache(300_000, 3600.0, observer=metrics)

@@ -8,8 +8,7 @@ saves up service nor pays for what it used while nobody else wanted it.
 import math
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 Priority = Literal["interactive", "training", "batch"]
 
@@ -17,8 +16,7 @@ WEIGHTS: dict[Priority, int] = {"interactive": 16, "training": 4, "batch": 1}
 """Parts that a caller of each priority gets while all of them wait; none gets nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """What work is counted against: the caller, with one priority.
 
     Attributes:
@@ -29,7 +27,7 @@ class Share:
     priority: Priority = "training"
 
 
-_CURRENT: ContextVar[Share] = ContextVar("share", default=Share())  # noqa: B039 (frozen)
+_CURRENT: ContextVar[Share] = ContextVar("share", default=Share())  # noqa: B039 (a tuple)
 
 
 def current_share() -> Share:

@@ -424,7 +424,7 @@ class Lists(SizedRows):
     """Rows of another backend: plain objects instead of tensors."""
 
     def __init__(self, items: list[str]) -> None:
-        super().__init__(np.cumsum([len(item) for item in items]))
+        super().__init__(np.cumsum([len(item) for item in items]).tolist())
         self.items = items
 
 

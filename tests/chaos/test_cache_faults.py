@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.anyio]
 
 @pytest.fixture(scope="module")
 def embedded(launch: Launch) -> ChaosStack:
-    """A stack with a model, whose scores an embedded Valkey caches."""
-    return launch()
+    """A stack with a model, whose scores an embedded Valkey alone caches."""
+    return launch("--cache-memory-entries", "0")
 
 
 async def ask_cached(caller: Caller, turn: int) -> None:
@@ -85,7 +85,7 @@ async def test_the_cache_is_slow_by_200_ms(
     valkey.start()
     try:
         async with delaying_proxy(valkey.port) as delays:
-            stack = await asyncio.to_thread(launch, "--redis-url", delays.url)
+            stack = await asyncio.to_thread(launch, "--redis-url", delays.url, "--cache-memory-entries", "0")
             delays.answer_s = 0.2
             async with load(callers_of(stack, ledger), ask_cached):
                 seconds = await asyncio.to_thread(wait_until, lambda: is_open(stack), 30)

@@ -26,7 +26,9 @@ ALLOWED = {200, 503, 504}
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stack"]:
     """A stack of our own, whose servers may be killed."""
-    running = start_stack(tmp_path_factory.mktemp("mortal") / "serve.log", "--models", "text_preference")
+    running = start_stack(
+        tmp_path_factory.mktemp("mortal") / "serve.log", "--models", "text_preference", "--cache-memory-entries", "0"
+    )
     yield running
     stop_stack(running)
 

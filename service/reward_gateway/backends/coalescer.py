@@ -9,7 +9,7 @@ what a row contains.
 
 import asyncio
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -95,9 +95,11 @@ class Job(Generic[Rows]):
         self.left = rows.size
         self.open = True
         self.extra_calls = EXTRA_CALLS
-        self.unanswered = np.ones(rows.size, np.bool_)
+        self.unanswered = bytearray(b"\x01") * rows.size
         self.versions: set[str] = set()
-        self.answer = ModelAnswer(np.full((rows.size, width), np.nan))
+        values = np.empty((rows.size, width))
+        values.fill(np.nan)
+        self.answer = ModelAnswer(values)
 
     def store_values(self, start: int, stop: int, values: FloatArray, version: str) -> None:
         """Store the scores of some rows."""
@@ -116,11 +118,11 @@ class Job(Generic[Rows]):
     def close(self, reason: Invalid) -> None:
         """Finish now: unanswered rows get ``reason``."""
         if self.open:
-            self.answer.invalid.update(dict.fromkeys(np.flatnonzero(self.unanswered).tolist(), reason))
+            self.answer.invalid.update((row, reason) for row, waits in enumerate(self.unanswered) if waits)
             self._resolve_answer()
 
     def _mark_answered(self, start: int, stop: int) -> None:
-        self.unanswered[start:stop] = False
+        self.unanswered[start:stop] = bytes(stop - start)
         self.left -= stop - start
         if self.left == 0:
             self._resolve_answer()
@@ -192,7 +194,8 @@ class Coalescer(Generic[Model, Rows]):
         self._waiting: FairQueue[Job[Rows]] = FairQueue()
         self._alone: deque[tuple[Job[Rows], int, int]] = deque()
         self._calls: dict[Call[Rows], None] = {}  # in the order of sending
-        self._queued: Counter[str] = Counter()  # rows that wait, by caller; none has 0
+        self._queued: dict[str, int] = {}  # rows that wait, by caller; none has 0
+        self._queued_rows = 0
         self._scheduled = False
         self._sent_at = -math.inf
         self._timer: asyncio.TimerHandle | None = None
@@ -229,7 +232,7 @@ class Coalescer(Generic[Model, Rows]):
         if rows.size == 0 or deadline <= loop.time() or self._closed:
             job.close(CLOSED if self._closed else LATE)
             return job.answer
-        own = self._queued[job.share.caller]
+        own = self._queued.get(job.share.caller, 0)
         if own and own + rows.size > self._max_queued:
             job.close(FULL)
             return job.answer
@@ -259,12 +262,13 @@ class Coalescer(Generic[Model, Rows]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _count_queued(self, share: Share, rows: int) -> None:
-        self._queued[share.caller] += rows
-        if not self._queued[share.caller]:
-            del self._queued[share.caller]
+        waiting = self._queued.pop(share.caller, 0) + rows
+        if waiting:
+            self._queued[share.caller] = waiting
+        self._queued_rows += rows
 
     def _report_queued(self) -> None:
-        self._observer.rows_queued(self._name, self._queued.total())
+        self._observer.rows_queued(self._name, self._queued_rows)
 
     def _withdraw_job(self, job: Job[Rows]) -> None:
         """Remove the rows of a caller that left or timed out; cancel calls that no other request waits for."""
@@ -306,7 +310,7 @@ class Coalescer(Generic[Model, Rows]):
         """Maximum rows of one more call, by the number of calls in flight and their time; 0: none may be sent."""
         if len(self._calls) >= self._max_calls:
             return 0
-        is_full = self._alone or self._queued.total() >= self._max_rows
+        is_full = self._alone or self._queued_rows >= self._max_rows
         if not is_full and self._count_gathering_s() > 0.0:
             return 0
         return min(self._max_rows, self._sizes.count_room(self._in_flight()))

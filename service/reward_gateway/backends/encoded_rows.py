@@ -4,12 +4,12 @@ A backend's encoder turns the rows of a batch into :class:`Encoded`, once per re
 into :class:`Piece` knowing only their sizes in bytes.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reward_gateway.backends.port import ModelAnswer
 from reward_gateway.sample import Batch, Invalid
@@ -37,18 +37,18 @@ class SizedRows:
         ends: [n] cumulative bytes, including each row.
     """
 
-    ends: NDArray[np.int64]
+    ends: list[int]
 
     @property
     def size(self) -> int:
         return len(self.ends)
 
     def fit_rows(self, start: int, rows: int, room: int) -> int:
-        sent = int(self.ends[start - 1]) if start else 0
-        return start + int(np.searchsorted(self.ends[start : start + rows], sent + room, side="right"))
+        sent = self.ends[start - 1] if start else 0
+        return bisect_right(self.ends, sent + room, start, min(start + rows, len(self.ends)))
 
     def count_bytes(self, start: int, stop: int) -> int:
-        return int(self.ends[stop - 1]) - (int(self.ends[start - 1]) if start else 0)
+        return self.ends[stop - 1] - (self.ends[start - 1] if start else 0)
 
 
 Model = TypeVar("Model")

@@ -63,9 +63,8 @@ def unpack_entries(entries: Sequence[Entry | None], width: int) -> FloatArray:
 
 def pack_entries(values: FloatArray, flags: Sequence[int] | None = None) -> list[Entry]:
     """Entries of [n, K] numbers. The numbers came from a model as float32, so storing them as float32 loses nothing."""
-    data = np.ascontiguousarray(values, "<f4").tobytes()
-    size = 4 * values.shape[1]
-    ends = range(size, len(data) + 1, size)
+    data, size = values.astype("<f4").tobytes(), 4 * values.shape[1]
+    starts = range(0, len(data), size)
     if flags is None:
-        return [Entry(data[end - size : end]) for end in ends]
-    return [Entry(data[end - size : end], bits) for end, bits in zip(ends, flags, strict=True)]
+        return [Entry(data[start : start + size]) for start in starts]
+    return [Entry(data[start : start + size], bits) for start, bits in zip(starts, flags, strict=True)]

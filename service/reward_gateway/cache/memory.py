@@ -1,4 +1,7 @@
-"""The cache level in front of Redis: entries in this process's memory, least recently used evicted first."""
+"""The cache level in front of Redis: entries in this process's memory, least recently used evicted first.
+
+What is kept is bounded in number and in bytes: judges' answers and a number per token take far more room than a score.
+"""
 
 import time
 from collections import OrderedDict
@@ -7,12 +10,18 @@ from collections.abc import Callable, Sequence
 from reward_gateway.cache.port import Entry
 from reward_gateway.observer import UNOBSERVED, Observer
 
+AVERAGE_BYTES = 1024
+"""Bytes that entries may have on average where there are as many as there may be."""
+
+OWN_BYTES = 300
+"""What an entry takes besides its key and its numbers."""
+
 
 class MemoryCache:
     """Implements :class:`reward_gateway.cache.port.ScoreCache` in this process.
 
     Args:
-        entries: maximum number of entries.
+        entries: maximum number of entries; together they take at most :data:`AVERAGE_BYTES` times as many bytes.
         ttl_s: seconds that an entry is kept.
     """
 
@@ -25,6 +34,8 @@ class MemoryCache:
         observer: Observer = UNOBSERVED,
     ) -> None:
         self._limit = entries
+        self._max_bytes = entries * AVERAGE_BYTES
+        self._bytes = 0
         self._ttl_s = ttl_s
         self._clock = clock
         self._observer = observer
@@ -32,6 +43,10 @@ class MemoryCache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def has_room(self, entries: int) -> bool:
+        """Whether so many entries leave most of the others: a large request is not to drive out all small ones."""
+        return entries <= self._limit // 4
 
     def look_up(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Entries in the order of the keys, None for a miss."""
@@ -49,20 +64,32 @@ class MemoryCache:
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
         expires = self._clock() + self._ttl_s
         for key, entry in items:
+            if key in self._entries:
+                self._remove(key)
             self._entries[key] = (expires, entry)
-            self._entries.move_to_end(key)
-        while len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
+            self._bytes += _count_bytes(key, entry)
+        while len(self._entries) > self._limit or self._bytes > self._max_bytes:
+            key, (_, entry) = self._entries.popitem(last=False)
+            self._bytes -= _count_bytes(key, entry)
 
     async def close(self) -> None:
         self._entries.clear()
+        self._bytes = 0
+
+    def _remove(self, key: bytes) -> None:
+        _, entry = self._entries.pop(key)
+        self._bytes -= _count_bytes(key, entry)
 
     def _get_unexpired(self, key: bytes, now: float) -> Entry | None:
         stored = self._entries.get(key)
         if stored is None:
             return None
         if stored[0] <= now:
-            del self._entries[key]
+            self._remove(key)
             return None
         self._entries.move_to_end(key)
         return stored[1]
+
+
+def _count_bytes(key: bytes, entry: Entry) -> int:
+    return OWN_BYTES + len(key) + len(entry.values)

@@ -1,9 +1,16 @@
-"""Two cache levels as one: misses of the near level are looked up in the far level, and stored in the near one."""
+"""Two cache levels as one: misses of the near level are looked up in the far level, and stored in the near one.
+
+Levels of other processes stand before the same far level, so what one of them computes anew reaches the others once
+their near entries have expired: they are kept for a short time.
+"""
 
 from collections.abc import Sequence
 
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.port import Entry, ScoreCache
+
+NEAR_TTL_S = 60.0
+"""Seconds after which an entry of the near level is looked up in the far level again, at most."""
 
 
 class TieredCache:
@@ -14,6 +21,8 @@ class TieredCache:
         self._far = far
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
+        if not self._near.has_room(len(keys)):
+            return await self._far.get_many(keys)
         entries = self._near.look_up(keys)
         missing = [i for i, entry in enumerate(entries) if entry is None]
         if missing:
@@ -27,7 +36,8 @@ class TieredCache:
         return entries
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
-        self._near.put_later(items)
+        if self._near.has_room(len(items)):
+            self._near.put_later(items)
         self._far.put_later(items)
 
     async def close(self) -> None:

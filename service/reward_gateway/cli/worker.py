@@ -42,7 +42,7 @@ from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.cache.redis import RedisCache
 from reward_gateway.cache.texts import TextCache
-from reward_gateway.cache.tiered import TieredCache
+from reward_gateway.cache.tiered import NEAR_TTL_S, TieredCache
 from reward_gateway.cli.compute import prepare_process
 from reward_gateway.cli.configuration import read_settings
 from reward_gateway.cli.gateway_checks import find_gateway_faults
@@ -111,7 +111,8 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
         )
     if not settings.cache_memory_entries:
         return far or NullCache()
-    near = MemoryCache(settings.cache_memory_entries, settings.cache_ttl_s, observer=telemetry.metrics)
+    ttl_s = min(settings.cache_ttl_s, NEAR_TTL_S) if far else settings.cache_ttl_s
+    near = MemoryCache(settings.cache_memory_entries, ttl_s, observer=telemetry.metrics)
     return TieredCache(near, far) if far else near
 
 

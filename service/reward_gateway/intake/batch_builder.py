@@ -21,6 +21,7 @@ from .messages import Source, media_content, plain_if_single, plain_messages
 from .nesting import check_nesting
 from .objects import plain_object, texts_of
 
+_TEXT = frozenset((str,))
 _SINGLE_ROLES = {"prompt": "user", "response": "assistant"}
 
 LONG_LIST = 10_000
@@ -159,7 +160,8 @@ class BatchBuilder:
 
     def _check_texts(self, columns: Mapping[str, Sequence[Any]]) -> None:
         for field, column in columns.items():
-            self.limits.texts([text if isinstance(text, str) else None for text in column], field)
+            plain = _TEXT.issuperset(map(type, column))
+            self.limits.texts(column if plain else [text if isinstance(text, str) else None for text in column], field)
 
     def _take_as_given(self, _batch: Batch, _field: str, values: list[Any], _long: bool) -> list[Any]:
         return values

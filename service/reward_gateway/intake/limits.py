@@ -37,7 +37,7 @@ class InputLimits:
 
     def texts(self, column: Sequence[str | None], param: str) -> None:
         """Check a whole column; ``param`` is the field's name below ``samples[i]``."""
-        longest = max((len(text) for text in column if text), default=0)
+        longest = max(map(len, filter(None, column)), default=0)
         if longest > self.max_text_chars:
             row = next(i for i, text in enumerate(column) if text and len(text) > self.max_text_chars)
             self.text(longest, f"samples[{row}].{param}")

@@ -88,9 +88,13 @@ def find_marked(texts: Iterable[Sequence[str]]) -> list[int]:
 
 def flag_template_marks(batch: Batch) -> None:
     """Flag the samples in whose response a turn begins or ends. No text is changed."""
-    texts = ((text,) if isinstance(text, str) else _texts_of(text or ()) for text in batch.responses)
-    for row in find_marked(texts):
-        batch.flag(row, TEMPLATE_MARKS)
+    for row, response in enumerate(batch.responses):
+        if isinstance(response, str):
+            marked = has_turn_marks(response)
+        else:
+            marked = any(map(has_turn_marks, _texts_of(response or ())))
+        if marked:
+            batch.flag(row, TEMPLATE_MARKS)
 
 
 def _texts_of(messages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -5,7 +5,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -86,7 +85,7 @@ class MathChecker:
         distinct = list(dict.fromkeys(pairs))
         limit_s = self._pair_timeout_s if pair_timeout_s is None else pair_timeout_s
         share = current_share()
-        with charge_to(replace(share, caller=f"{share.caller}#{next(self._numbers)}")):
+        with charge_to(share._replace(caller=f"{share.caller}#{next(self._numbers)}")):
             verdicts = await asyncio.gather(
                 *(self._compare_pair(pair, tolerances, deadline, limit_s) for pair in distinct)
             )

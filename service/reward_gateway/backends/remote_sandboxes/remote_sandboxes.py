@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from reward_gateway.errors import NotFound
@@ -59,7 +58,7 @@ class RemoteSandboxes:
             NotFound: there is no such sandbox.
         """
         endpoint, share = self._find(sandbox), current_share()
-        own = replace(share, caller=f"{share.caller}#{next(self._numbers)}")
+        own = share._replace(caller=f"{share.caller}#{next(self._numbers)}")
         runs = (
             _ProgramRun(endpoint, program, tests, timeout_s, own, deadline).judge()
             for program, tests in zip(programs, inputs, strict=True)

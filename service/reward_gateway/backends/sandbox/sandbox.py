@@ -12,7 +12,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -147,7 +146,7 @@ class Sandbox:
         """
         pairs = list(zip(programs, inputs, strict=True))
         share = current_share()
-        with charge_to(replace(share, caller=f"{share.caller}#{next(self._numbers)}")):
+        with charge_to(share._replace(caller=f"{share.caller}#{next(self._numbers)}")):
             return await self._run_pairs(language, pairs, timeout_s, deadline)
 
     async def _run_pairs(

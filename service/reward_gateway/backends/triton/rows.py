@@ -1,6 +1,7 @@
 """Encodes samples as the rows that a model reads, with a reason for every sample that lacks a field."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ _ENCODER_OF_FORM: dict[Form, Callable[[Any], bytes]] = {
 _ENCODERS = {field.name: _ENCODER_OF_FORM[field.form] for field in FIELDS if field.model_input and field.form != "chat"}
 
 
+_TEXT = frozenset((str,))
 _LISTS = frozenset(field.name for field in of_form("media", "objects"))
 """Fields for which an empty list counts as missing."""
 
@@ -61,11 +63,16 @@ def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encode
     positions = [k for k in range(len(rows)) if k not in invalid]
     chosen = [rows[k] for k in positions] if invalid else rows
     columns = _encode_conversations(model, batch, chosen)
-    for name, encode in _ENCODERS.items():
-        if name in model.info.inputs:
-            column = batch.column(name) or [None] * batch.size
-            columns[name] = [frame_value(encode(column[i])) if column[i] else EMPTY for i in chosen]
+    for name, encode in _find_encoders(model.info.inputs):
+        column = batch.column(name) or [None] * batch.size
+        columns[name] = [frame_value(encode(column[i])) if column[i] else EMPTY for i in chosen]
     return Encoded(TensorRows.of(columns, len(chosen)), positions, invalid)
+
+
+@lru_cache(maxsize=1024)
+def _find_encoders(inputs: tuple[str, ...]) -> tuple[tuple[str, Callable[[Any], bytes]], ...]:
+    """The fields besides prompt and response that a model reads, each with its encoder."""
+    return tuple((name, encode) for name, encode in _ENCODERS.items() if name in inputs)
 
 
 def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, list[bytes]]:
@@ -74,7 +81,7 @@ def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int])
     prompts: Sequence[Any] = [batch.prompts[i] for i in rows]
     responses: Sequence[Any] = [batch.responses[i] for i in rows]
     columns: dict[str, list[bytes]] = {}
-    if {str}.issuperset(map(type, prompts)) and {str}.issuperset(map(type, responses)):
+    if _TEXT.issuperset(map(type, prompts)) and _TEXT.issuperset(map(type, responses)):
         pass  # plain text throughout: nothing to convert
     elif MESSAGES in inputs:
         conversations = [
@@ -99,10 +106,14 @@ def _find_missing(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict
     invalid: dict[int, Invalid] = {}
     for name in sorted(model.required):
         column = batch.column(name) or [None] * batch.size
+        if _TEXT.issuperset(map(type, column)):
+            continue
         for k, row in enumerate(rows):
             value = column[row]
             if value is None or (value == [] and name in _LISTS):
                 invalid.setdefault(k, Invalid("missing_field", f"{model.info.name} needs '{name}'.", param=name))
+    if not batch.has_media:
+        return invalid
     for name in MEDIA:
         if name in model.info.inputs and (media := batch.column(name)) is not None:
             for k, row in enumerate(rows):

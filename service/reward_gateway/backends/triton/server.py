@@ -19,7 +19,7 @@ from reward_gateway.backends.triton.rows import encode_rows
 from reward_gateway.backends.triton.tensors import TensorRows, join_pieces, unframe_values
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.sample import Batch, Invalid, split_version
+from reward_gateway.sample import Batch, Invalid, all_finite, split_version
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -206,8 +206,8 @@ class TritonServer:
         raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
         values = np.frombuffer(raw["score"], "<f4").reshape(rows, model.width).astype(np.float64)
         call_answer = CallAnswer(values, self._answer_version(model, answer))
-        not_finite_rows = ~np.isfinite(values).all(axis=1)
-        if not_finite_rows.any():
+        if not all_finite(values.ravel()):
+            not_finite_rows = ~np.isfinite(values).all(axis=1)
             values[not_finite_rows] = np.nan
             call_answer.invalid = dict.fromkeys(np.flatnonzero(not_finite_rows).tolist(), NOT_FINITE)
         if len(raw.get("error", b"")) > 4 * rows:  # otherwise all error strings are empty

@@ -6,9 +6,8 @@ request arrives; a call then joins slices of several requests.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from struct import Struct
-
-import numpy as np
 
 from reward_gateway.backends.encoded_rows import Piece, SizedRows
 
@@ -42,10 +41,9 @@ class TensorRows(SizedRows):
     @classmethod
     def of(cls, columns: dict[str, list[bytes]], size: int) -> "TensorRows":
         """Rows of framed columns, each of them [size]."""
-        sizes = np.zeros(size, np.int64)
-        for column in columns.values():
-            sizes += np.fromiter(map(len, column), np.int64, size)
-        return cls(np.cumsum(sizes), columns)
+        lengths = [map(len, column) for column in columns.values()]
+        sizes = map(sum, zip(*lengths, strict=True)) if lengths else [0] * size
+        return cls(list(accumulate(sizes)), columns)
 
 
 def join_pieces(pieces: Sequence[Piece[TensorRows]]) -> dict[str, bytes]:

@@ -57,7 +57,7 @@ class QuestionRows(SizedRows):
 
     @classmethod
     def of(cls, questions: list[Question], sizes: Sequence[int]) -> "QuestionRows":
-        return cls(np.fromiter(itertools.accumulate(sizes), dtype=np.int64, count=len(sizes)), questions)
+        return cls(list(itertools.accumulate(sizes)), questions)
 
 
 def inputs_of(config: UpstreamConfig) -> tuple[str, ...]:
