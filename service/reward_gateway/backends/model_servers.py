@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from google.protobuf.message import Message
 
-from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelsAway, ModelServer
+from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelsAway
 from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.errors import Conflict, GatewayError, ModelUnavailable, NotFound
@@ -58,7 +58,10 @@ class ModelServers:
         return list(named.values())
 
     async def info(self, name: str) -> ModelInfo:
-        return await (await self._find(name)).info(name)
+        if name in self.upstreams:
+            return await self.upstreams.info(name)
+        server = self.tritons[0] if len(self.tritons) == 1 else (await self.find_tritons(name))[0]
+        return await server.info(name)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         if name in self.upstreams:
@@ -74,9 +77,6 @@ class ModelServers:
                 break
             answer = await server.score(name, batch, rows, deadline)
         return answer
-
-    async def _find(self, name: str) -> ModelServer:
-        return self.upstreams if name in self.upstreams else (await self.find_tritons(name))[0]
 
     async def find_tritons(self, name: str) -> list[TritonServer]:
         """The Triton servers of a model, at least one: those on which it is ready, else the first that has it.

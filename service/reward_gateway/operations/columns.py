@@ -18,14 +18,14 @@ class Columns:
 
     Args:
         size: number of items.
-        fields: name -> [n] array, list, or a mapping of name -> [n] array (a table).
+        fields: name -> [n] array, list, or a mapping of name -> [n] array (a table); kept as it is, and not changed.
     """
 
     __slots__ = ("_fields", "size")
 
     def __init__(self, size: int, fields: Mapping[str, Any]) -> None:
         self.size = size
-        self._fields = dict(fields)
+        self._fields = fields
 
     @classmethod
     def of_items(cls, items: Sequence[Any], names: Sequence[str]) -> "Columns":

@@ -1,7 +1,6 @@
 """The fields of a step's operation, with all that is known of them before a request comes: what each reads, and of what
 type."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -84,7 +83,7 @@ class StepField:
             return self.reads_sample or (self.fits_vectors and all(map(_is_vector, column)))
         if isinstance(column, np.ndarray):
             return self.fits_floats
-        return self.shape == "table" and isinstance(column, Mapping)
+        return self.shape == "table"
 
 
 def _is_vector(value: Any) -> bool:

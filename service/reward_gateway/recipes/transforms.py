@@ -15,22 +15,19 @@ from .step_runner import Running, StepRunner
 
 def apply_transform(runner: StepRunner, step: Step, value: Value, address: str, component: str) -> Running:
     """The values of a component after one of its transforms."""
-    transformed = yield from _transform_value(runner, step, value, address, component)
+    field_name, wanted_shape = step.value
+    if isinstance(value, list) and wanted_shape == "number":
+        transformed = yield from _transform_vectors(runner, step, value, field_name, address, component)
+    elif not isinstance(value, list) and wanted_shape == "vector":
+        transformed = yield from _transform_stream(runner, step, value, field_name, component)
+    else:
+        outcome = yield from runner.run(step, {field_name: value}, address, component)
+        transformed = runner.extract_value(outcome, component)
     if step.comparison is not None and runner.plan.group.of_one == "raw":
         before = value if isinstance(transformed, list) else sum_vectors(value)
         for i in find_alone(step.comparison, runner.binder.groups, runner.rows.valid()):
             transformed[i] = before[i]
     return transformed
-
-
-def _transform_value(runner: StepRunner, step: Step, value: Value, address: str, component: str) -> Running:
-    field_name, wanted_shape = step.value
-    if isinstance(value, list) and wanted_shape == "number":
-        return (yield from _transform_vectors(runner, step, value, field_name, address, component))
-    if not isinstance(value, list) and wanted_shape == "vector":
-        return (yield from _transform_stream(runner, step, value, field_name, component))
-    outcome = yield from runner.run(step, {field_name: value}, address, component)
-    return runner.extract_value(outcome, component)
 
 
 def _transform_vectors(

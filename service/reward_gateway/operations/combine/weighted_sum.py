@@ -1,7 +1,5 @@
 """Sums of named components, with weights: plain, or behind a gate that has to open first."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from pydantic import Field
 
@@ -60,7 +58,7 @@ def _sum_weighted(
             total = total + weight * values
         return total
     given = columns.given("rewards")
-    if isinstance(given, Mapping):  # in a recipe: every item has the same components
+    if isinstance(given, dict):  # in a recipe: every item has the same components
         total = np.zeros(columns.size)
         for name, values in given.items():
             if name != without:
