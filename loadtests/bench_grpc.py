@@ -32,7 +32,7 @@ from reward_gateway.proto import reward_pb2
 from tritonclient.grpc import service_pb2
 
 IN_FLIGHT = 64
-"""Messages that are under way at once, over all streams."""
+"""Calls, or messages of a stream, that are under way at once."""
 
 ECHO_PORT = 18482
 SCORE, INFER = "/reward_gateway.v1.RewardService/Score", "/inference.GRPCInferenceService/ModelInfer"
@@ -128,12 +128,12 @@ def calls(path: str, make: Callable[[], bytes]) -> Work:
 
 
 def streams(number: int) -> Work:
-    """So many streams, which share the messages, and those under way."""
+    """So many streams, which share the messages."""
     first, further = stream_request(True), stream_request(False)
 
     async def one(channel: Channel, messages: int) -> None:
         stream = channel.stream_stream(STREAM)()
-        places = asyncio.Semaphore(IN_FLIGHT // number)
+        places = asyncio.Semaphore(IN_FLIGHT)
 
         async def write() -> None:
             for i in range(messages):

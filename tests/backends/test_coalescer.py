@@ -118,6 +118,13 @@ async def test_a_single_row_does_not_wait_for_company() -> None:
     await task
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows gather for as long as the test takes, however slow the machine is."""
+    monkeypatch.setattr(module, "GATHER_S", 3600.0)
+
+
+@pytest.mark.usefixtures("patience")
 async def test_requests_that_come_one_at_a_time_gather_behind_a_call_until_it_is_answered() -> None:
     """As those of gRPC do, of which each turn of the event loop brings one."""
     model = Model(max_calls=4)
@@ -130,6 +137,45 @@ async def test_requests_that_come_one_at_a_time_gather_behind_a_call_until_it_is
     model.gate.set()
     await asyncio.gather(*tasks)
     assert model.calls == [[0], [1, 2, 3, 4, 5]]
+
+
+async def shared_call(model: Model) -> None:
+    """A call that two requests share."""
+    await asyncio.gather(model.ask([0]), model.ask([1]))
+    assert model.calls.pop() == [0, 1]
+
+
+@pytest.mark.usefixtures("patience")
+async def test_after_a_shared_call_rows_are_sent_once_no_more_come_at_once() -> None:
+    model = Model()
+    await shared_call(model)
+    tasks = []
+    for i in range(5):
+        tasks.append(model.start([i]))
+        await turn(module.QUIET_TURNS - 2)
+    await asyncio.gather(*tasks)
+    assert model.calls == [[0, 1, 2, 3, 4]]
+
+
+async def test_rows_that_come_without_a_pause_are_sent_after_a_while(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUIET_TURNS", 1_000_000)
+    model = Model()
+    await shared_call(model)
+    task = model.start([2])
+    await clock.advance(module.GATHER_S)
+    assert model.calls == [[2]]
+    await task
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_full_call_does_not_wait_for_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUIET_TURNS", 1_000_000)
+    model = Model()
+    await shared_call(model)
+    await model.ask(range(2, 10))
+    assert model.calls == [[2, 3, 4, 5, 6, 7, 8, 9]]
 
 
 async def test_behind_a_call_that_takes_longer_the_next_one_is_sent_while_it_is_computed(clock: Clock) -> None:
@@ -156,6 +202,7 @@ async def test_a_full_call_waits_for_nobody() -> None:
     await asyncio.gather(*tasks)
 
 
+@pytest.mark.usefixtures("patience")
 async def test_every_instance_has_a_call_before_rows_gather() -> None:
     model = Model(max_calls=4, instances=2)
     model.gate.clear()

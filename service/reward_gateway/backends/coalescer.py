@@ -1,7 +1,7 @@
 """Coalesces the waiting rows of all requests for one model into infer calls.
 
-No row waits while the model is idle: a call is sent in the same turn of the event loop. While calls keep all its
-instances at work, rows gather until one is answered, for some milliseconds at most, and are sent together. What is in
+A lone row does not wait for an idle model. While calls keep all instances of a model at work, rows gather until one is
+answered, and as long as further ones come at once, for some milliseconds at most, and are sent together. What is in
 flight is bounded by the time that it is predicted to take, and a call takes a share of every waiting request, by the
 weight of its caller, so that a request of 4,096 rows does not delay one of a single row. The backend's encoder defines
 what a row contains.
@@ -33,10 +33,15 @@ MAX_CALL_BYTES = 64 << 20
 EXTRA_CALLS = 24
 """Extra calls that a request may cost, to find the rows that made a whole call fail."""
 
-GATHER_S = 0.005
+GATHER_S = 0.01
 """Seconds for which the rows of a call that is not full gather behind one that keeps all instances at work, unless that
 is answered before. It would wait at the server meanwhile; and where a model answers within milliseconds and requests
-come one at a time, as they do over gRPC, each would have a call of its own, which costs more than the request."""
+come one at a time, each would have a call of its own, which costs more than the request."""
+
+QUIET_TURNS = 6
+"""Turns of the event loop without a further row, after which a call is sent where requests shared the one before: then
+others are on their way. gRPC hands over one at most a turn, and each takes some turns to come to its rows. A turn in
+which nothing happens takes microseconds; all together take no longer than :data:`GATHER_S`."""
 
 LATE = Invalid("deadline_exceeded", "The deadline passed before the model answered.")
 FULL = Invalid("overloaded", "Too many samples are waiting for this model; try again later.")
@@ -197,7 +202,9 @@ class Coalescer(Generic[Model, Rows]):
         self._queued: dict[str, int] = {}  # rows that wait, by caller; none has 0
         self._queued_rows = 0
         self._scheduled = False
-        self._sent_at = -math.inf
+        self._quiet_turns = 0
+        self._send_by = self._sent_at = -math.inf
+        self._shared = False  # the latest call held rows of several requests
         self._timer: asyncio.TimerHandle | None = None
 
     async def score(
@@ -282,9 +289,21 @@ class Coalescer(Generic[Model, Rows]):
                 call.task.cancel()
 
     def _schedule_dispatch(self) -> None:
+        self._quiet_turns = 0
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._dispatch_calls)
+            loop = asyncio.get_running_loop()
+            self._send_by = loop.time() + GATHER_S
+            loop.call_soon(self._await_quiet)
+
+    def _await_quiet(self) -> None:
+        """Send calls now, or some turns later where more rows are likely to come at once."""
+        loop = asyncio.get_running_loop()
+        self._quiet_turns += 1
+        if self._shared and self._quiet_turns < QUIET_TURNS and not self._is_full() and loop.time() < self._send_by:
+            loop.call_soon(self._await_quiet)
+        else:
+            self._dispatch_calls()
 
     def _dispatch_calls(self) -> None:
         self._scheduled = False
@@ -292,6 +311,7 @@ class Coalescer(Generic[Model, Rows]):
             call = Call(pieces, sum(stop - start for _, start, stop in pieces))
             self._calls[call] = None
             self._sent_at = asyncio.get_running_loop().time()
+            self._shared = len(pieces) > 1
             self._note_begun_calls()
             call.task = asyncio.get_running_loop().create_task(self._run_call(call))
         self._schedule_next_call()
@@ -310,10 +330,13 @@ class Coalescer(Generic[Model, Rows]):
         """Maximum rows of one more call, by the number of calls in flight and their time; 0: none may be sent."""
         if len(self._calls) >= self._max_calls:
             return 0
-        is_full = self._alone or self._queued_rows >= self._max_rows
-        if not is_full and self._count_gathering_s() > 0.0:
+        if not self._is_full() and self._count_gathering_s() > 0.0:
             return 0
         return min(self._max_rows, self._sizes.count_room(self._in_flight()))
+
+    def _is_full(self) -> bool:
+        """Whether the next call is as large as one may be, or must hold what it holds alone."""
+        return bool(self._alone) or self._queued_rows >= self._max_rows
 
     def _count_gathering_s(self) -> float:
         """Seconds for which rows still gather behind the latest call; not above 0: the next one may be sent."""
