@@ -108,12 +108,19 @@ class _Evaluation:
         self.check = check
         self.values: dict[str, Value] = {}
         self.rows = Rows(batch)
-        self.runner = StepRunner(plan, batch, self._bind(batch), self.rows)
+        self._runner: StepRunner | None = None
         self.components: dict[str, ComponentScores] = {}
         self._reward_raw: FloatArray = _NO_REWARD
         self.rows.flag(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
         if batch.has_media:
             self.rows.flag(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
+
+    @property
+    def runner(self) -> StepRunner:
+        """Runs the operations; a recipe that only asks a model needs none."""
+        if self._runner is None:
+            self._runner = StepRunner(self.plan, self.batch, self._bind(self.batch), self.rows)
+        return self._runner
 
     def _bind(self, batch: Batch) -> ColumnBinder:
         return ColumnBinder(
