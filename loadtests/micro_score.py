@@ -34,6 +34,7 @@ from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.backends.triton.rows import encode_rows
 from reward_gateway.backends.triton.tensors import TensorRows
 from reward_gateway.cache.memory import MemoryCache
+from reward_gateway.cli.worker import freeze_startup_objects
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.encode import encode_scored
 from reward_gateway.intake.decode import decode_as
@@ -191,6 +192,7 @@ async def measure() -> dict[str, float]:
         "batch of 100,000, cached, per sample": (partial(score, body_of(100_000, "trivial")), 100_000),
     }
     found: dict[str, list[float]] = {name: [] for name in works}
+    freeze_startup_objects()
     for work, _ in works.values():
         await work()
     for _ in range(ROUNDS):

@@ -7,7 +7,7 @@ Every value is framed with its type and length, so that no two different samples
 With API keys the prefix begins with the tenant, to whom neither ``cached`` nor a time then tells what others scored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -98,16 +98,18 @@ def _hash_model(name: str, version: str, inputs: tuple[str, ...], params: str) -
 
 
 def _hash_samples(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:
-    """[n] hashes, each of the framed fields of one sample."""
-    columns = []
+    """[n] hashes, each of the framed fields of one sample; the texts are framed one by one, as copies of all of them
+    would be out of the processor's cache before they are hashed.
+    """
+    columns: list[Iterable[str]] = []
     for name in fields:
         frame, values = _FRAME_BY_FIELD[name], batch.column(name)
         if values is None:
             columns.append(["n"] * batch.size)
         elif frame is _frame_text and _TEXT.issuperset(map(type, values)):
-            columns.append([f"t{len(value)}:{value}" for value in values])  # as _frame_text, without a call for each
+            columns.append(f"t{len(value)}:{value}" for value in values)  # as _frame_text, without a call for each
         else:
-            columns.append([frame(value) for value in values])
+            columns.append(map(frame, values))
     texts = columns[0] if len(columns) == 1 else map("".join, zip(*columns, strict=True))
     return [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest() for text in texts]
 
