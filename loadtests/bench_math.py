@@ -2,9 +2,10 @@
 
     python loadtests/bench_math.py
 
-Ordinary answers are those of the tests' cases with their references; nothing is remembered from one round to the next.
-``groups`` is what a run asks: 16 answers to each reference, of which half are right in one of four forms and the others
-are off in one of four ways. Both sides are warmed up, then timed in turn, and the medians of their ratios are printed.
+Ordinary answers are those of the tests' cases with their references, each once; nothing is remembered from one round
+to the next. ``groups`` is what a run asks: 16 answers to each reference, of which half are right in one of four forms
+and the others are off in one of four ways. Plain numbers are integers, decimals, fractions and percentages, each once.
+Both sides are warmed up, then timed in turn, and the medians of their ratios are printed.
 
 Easy items are one that is decided at once and one that needs computer algebra. Sixteen clients send answers that never
 end (powers, factorials, products) and are given up. All the while the event loop is asked how late it
@@ -43,6 +44,7 @@ HOSTILE = (
 )
 ORDINARY = ("reported answers", "thousands & numbers", "units & text", "algebra & forms", "extraction", "same in a box")
 GROUP = 16
+PLAIN = 160
 PROCESSES = 2
 _numbers = count(1_000)
 
@@ -86,6 +88,30 @@ def write_groups() -> list[dict[str, str]]:
         for reference, right, wrong in REFERENCES
         for answer in chosen.choices(right, k=GROUP // 2) + chosen.choices(wrong, k=GROUP // 2)
     ]
+
+
+def write_plain() -> list[dict[str, str]]:
+    """Numbers without anything to compute, half of them right, as most data sets have them."""
+    chosen = random.Random(2)
+    return [
+        {"response": f"We compute.\n\nSo the answer is \\boxed{{{answer}}}.", "reference": reference}
+        for reference, right, wrong in (_write_number(chosen, chosen.randrange(4)) for _ in range(PLAIN))
+        for answer in [chosen.choice((right, wrong))]
+    ]
+
+
+def _write_number(chosen: random.Random, kind: int) -> tuple[str, str, str]:
+    """A reference, and an answer that is right and one that is not."""
+    number, divisor = chosen.randint(-999, 9_999), chosen.randint(2, 99)
+    match kind:
+        case 0:
+            return f"{number}", f"{number}", f"{number + 1}"
+        case 1:
+            return f"{number / 100:.2f}", f"{number / 100:.3f}", f"{number / 100 + 1:.2f}"
+        case 2:
+            return f"{number}/{divisor}", f"\\frac{{{number}}}{{{divisor}}}", f"\\frac{{{divisor}}}{{{number or 1}}}"
+        case _:
+            return f"{number}\\%", f"{number / 100}", f"{number + 1}\\%"
 
 
 async def score_items(items: Sequence[dict[str, str]], checker: MathChecker) -> list[Any]:
@@ -238,7 +264,11 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=("speed", "fairness"), default=("speed", "fairness"))
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    sets: dict[str, Callable[[], list[dict[str, str]]]] = {"ordinary": read_ordinary, "groups of 16": write_groups}
+    sets: dict[str, Callable[[], list[dict[str, str]]]] = {
+        "ordinary": read_ordinary,
+        "groups of 16": write_groups,
+        "plain numbers": write_plain,
+    }
     for name, read in sets.items() if "speed" in arguments.parts else ():
         asyncio.run(measure_speed(name, read(), arguments.pairs))
     if "fairness" in arguments.parts:

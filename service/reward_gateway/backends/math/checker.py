@@ -18,7 +18,7 @@ from .comparison import DEFAULT, Tolerances, compare_answers, prepare, prepare_s
 PAIR_TIMEOUT_S = 3.0
 MOST_TIMES = 20.0
 """A pair has this many times its time by the clock on the wall, whatever else the machine does."""
-QUICK_S = 0.15
+QUICK_S = 0.1
 """Seconds on a CPU that nearly every pair ends in. One that does not begins anew among the slow ones."""
 PATIENCE_S = 5.0
 """Seconds that a pair waits before a further process is started for it: that takes as long as some twenty pairs."""

@@ -1,0 +1,47 @@
+"""backends/math/simplification.py: what Math-Verify compares without simplifying it, to the same verdict."""
+
+from typing import Any
+
+import pytest
+from reward_gateway.backends.math import simplification
+from reward_gateway.backends.math.comparison import compare_answers
+from reward_gateway.backends.math.parsing import read_expression
+from reward_gateway.backends.math.simplification import are_symbolically_equal
+
+QUICK = [
+    (r"\sin 2x", r"2\sin x\cos x", True),
+    (r"\sin 2x", r"\sin x", False),
+    (r"(\sin 2x, 1)", r"(2\sin x\cos x, 1)", True),
+    (r"(\sin 2x, 1)", r"(\sin x, 1)", False),
+    (r"y = \sin 2x", r"y = 2\sin x\cos x", True),
+    (r"\sqrt{x+1}", r"\sqrt{x}+1", False),
+]
+SLOW = [
+    (r"\frac{\sin x}{\cos x}", r"\tan x", True),
+    (r"\sqrt{x^2}", "x", False),
+    (r"\ln(x^2)", r"2\ln x", False),
+    ("n!", "n(n-1)!", True),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "equal"), QUICK)
+def test_what_values_or_products_tell_is_not_simplified(
+    one: str, other: str, equal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simplified: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(simplification, "_simplify_difference", lambda *pair: simplified.append(pair))
+    assert compare_answers(one, other) == (equal, "symbolic")
+    assert not simplified
+
+
+@pytest.mark.parametrize(("one", "other", "equal"), SLOW)
+def test_the_rest_is_simplified(one: str, other: str, equal: bool) -> None:
+    assert compare_answers(one, other) == (equal, "symbolic")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [pair[:2] for pair in QUICK + SLOW if "," not in pair[0] and "=" not in pair[0]]
+)
+def test_the_verdict_is_that_of_simplifying(one: str, other: str) -> None:
+    pair = read_expression(one)[0], read_expression(other)[0]
+    assert are_symbolically_equal(*pair) == simplification._simplify_difference(*pair)
