@@ -45,21 +45,27 @@ R = TypeVar("R")
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One call that was let in.
 
     Attributes:
         scope: on whose behalf it is answered, and whether a repeat counts as the same request.
         sender: whose share of the bytes its messages take: its key's, or its address's where keys are off.
+        arrived_at: time on the running loop's clock; deadlines count from here.
+        left_s: seconds until the caller's own deadline at that time; None without one.
+        deadline: the caller's own, within those of the settings.
     """
 
     context: Context
     scope: RequestScope
     sender: str
+    arrived_at: float
+    left_s: float | None
+    deadline: float
 
     def time_remaining(self) -> float | None:
-        """Seconds until the caller's own deadline; None without one."""
+        """Seconds until the caller's own deadline now; None without one."""
         return self.context.time_remaining()
 
 
@@ -106,26 +112,22 @@ class Calls:
 
     async def _receive_and_answer(self, call: Call, answer: Unary, *, waits: bool) -> Message | bytes:
         if waits:
-            self._check_wait(call)
-        deadline = deadline_at(asyncio.get_running_loop().time(), self._settings, call.time_remaining())
-        raw = await receive_message(call.context, call.sender, self._traffic.messages, deadline)
+            self._traffic.admission.check_wait(call.deadline)
+        raw = await receive_message(call.context, call.sender, self._traffic.messages, call.deadline)
         if raw is None:
             raise MalformedBody("the call has no message")
         with self._traffic.bodies.reserve(call.sender, len(raw)):
             return await answer(raw, call)
 
     async def _answer_stream(self, requests: AsyncIterator[bytes], call: Call, answer: Stream) -> None:
-        self._check_wait(call)
+        self._traffic.admission.check_wait(call.deadline)
         await answer(requests, call)
-
-    def _check_wait(self, call: Call) -> None:
-        left = call.time_remaining()
-        self._traffic.admission.check_wait(None if left is None else asyncio.get_running_loop().time() + left)
 
     async def _handle_call(
         self, name: str, context: Context, answer: Callable[[Call], Coroutine[Any, Any, R]], right: Right = "score"
     ) -> R | None:
         started, status = perf_counter(), "CANCELLED"
+        arrived_at, left_s = asyncio.get_running_loop().time(), context.time_remaining()
         sent = context.invocation_metadata() or ()
         metadata: dict[str, Any] = dict(sent)
         request_id = call_id(_read_text(metadata, "x-request-id"))
@@ -136,7 +138,9 @@ class Calls:
             idempotency_key = None if given_key is None else check_idempotency_key(given_key)
             run = agree_on_run(str(value) for entry, value in sent if entry == _RUN) if _RUN in metadata else ""
             sender = address_of(context) if key is ANYBODY else f"key {key.name}"
-            call = Call(context, RequestScope(key.caller, run, idempotency_key), sender)
+            scope = RequestScope(key.caller, run, idempotency_key)
+            deadline = deadline_at(arrived_at, self._settings, left_s)
+            call = Call(context, scope, sender, arrived_at, left_s, deadline)
             with self._traffic.drain.work(), charge_to(key.share):
                 if self._tracer.enabled:
                     with self._tracer.span(f"gRPC {name}", _text_metadata(metadata)):

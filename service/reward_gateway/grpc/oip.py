@@ -114,14 +114,12 @@ class InferenceService:
         return pb.RepositoryModelUnloadResponse()
 
     async def model_infer(self, raw: bytes, call: Call) -> "pb.ModelInferResponse":
-        if takes_long_to_parse(raw):
-            async with self._traffic.admission.enter(self._deadline_of(_UNKNOWN, call)):
-                request = await self._parse_apart(raw, call)
-                return await self._protocol.infer(request, self._deadline_of(request, call), scope=call.scope)
-        request = parse(pb.ModelInferRequest, raw)
-        deadline, admission = self._deadline_of(request, call), self._traffic.admission
-        await admission.acquire(deadline)
+        admission = self._traffic.admission
+        await admission.acquire(call.deadline)
         try:
+            long = takes_long_to_parse(raw)
+            request = await self._parse_apart(raw, call) if long else parse(pb.ModelInferRequest, raw)
+            deadline = deadline_at(call.arrived_at, self._settings, read_timeout_s(request), call.left_s)
             return await self._protocol.infer(request, deadline, scope=call.scope)
         finally:
             admission.release()

@@ -16,7 +16,6 @@ from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample.scores import LARGE_ANSWER
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
-from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
 from . import encode
@@ -57,12 +56,11 @@ class RewardService:
 
     async def score(self, raw: bytes, call: Call) -> pb.ScoreResponse:
         started, admission = perf_counter(), self._traffic.admission
-        now, left = asyncio.get_running_loop().time(), call.time_remaining()
-        await admission.acquire(deadline_at(now, self._settings, left))
+        await admission.acquire(call.deadline)
         try:
             decoding = perf_counter()
             batch, reward, options = await self._intake.read_and_prepare(
-                self._read, raw, call.scope, now, left, takes_long=is_long_message(raw)
+                self._read, raw, call.scope, call.arrived_at, call.left_s, takes_long=is_long_message(raw)
             )
             decoded = perf_counter()
             scored = await self._gateway.score(batch, reward, options)
@@ -80,8 +78,7 @@ class RewardService:
 
     async def apply(self, raw: bytes, call: Call) -> bytes:
         target = parse(pb.ApplyTarget, raw, pb.ApplyRequest)  # the items may take the event loop long
-        deadline = self._deadline(call)
-        async with self._traffic.admission.enter(deadline):
+        async with self._traffic.admission.enter(call.deadline):
             answer: bytes = await self._gateway.operations.answer_request(
                 target.kind,
                 target.name,
@@ -89,7 +86,7 @@ class RewardService:
                 partial(read_operation_message, self._intake.limits),
                 encode_results,
                 may_take_long=takes_long_to_decode(raw),
-                deadline=deadline,
+                deadline=call.deadline,
                 scope=call.scope,
             )
         return answer
@@ -112,7 +109,3 @@ class RewardService:
         return pb.CatalogResponse(
             operations=[ParseDict(row, pb.Operation(), ignore_unknown_fields=True) for row in rows]
         )
-
-    def _deadline(self, call: Call) -> float:
-        """The call's own deadline, within those of the settings."""
-        return deadline_at(asyncio.get_running_loop().time(), self._settings, call.time_remaining())

@@ -216,6 +216,7 @@ class ScoreStream:
         """Send answers, and the one under way to its end where the stream ends: half of one would spoil the status."""
         async with self._writing:
             sending = asyncio.create_task(self._send(messages))
+            sending.add_done_callback(_look_at_failure)
             try:
                 await asyncio.shield(sending)
             except asyncio.CancelledError:
@@ -255,6 +256,12 @@ class ScoreStream:
 
         encode.write_results(add, scored_batch.ids, scored, options.explain)
         return responses
+
+
+def _look_at_failure(sending: "asyncio.Task[None]") -> None:
+    """What fails after its call was cancelled is no news: it is not reported as never retrieved."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _group_by_terms(samples: Sequence[_WaitingSample]) -> list[list[_WaitingSample]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.chat_text import ReadSamples, TextReading, read_batch_texts, read_columns
-from reward_gateway.intake.decoding_cost import TYPED
+from reward_gateway.intake.decoding_cost import SHORT, TYPED
 from reward_gateway.sample import Batch, Invalid
 
 from .input_layouts import find_layout
@@ -18,6 +18,7 @@ def takes_long_to_read(tensors: Iterable[Tensor]) -> bool:
     return any(
         tensor.datatype.name == "BYTES" and TYPED.exceeds_limit(tensor.raw, math.prod(tensor.shape))
         for tensor in tensors
+        if len(tensor.raw) > SHORT
     )
 
 

@@ -4,8 +4,6 @@ With a further part a caller may hold as much as is free without it: alone at mo
 each, and 1/(n + 1) each with n in all. So whoever takes much leaves room for somebody else.
 """
 
-from collections import Counter
-
 
 class FairShares:
     """What each caller holds of a limited amount.
@@ -20,11 +18,11 @@ class FairShares:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
-        self._by_caller: Counter[str] = Counter()
+        self._by_caller: dict[str, int] = {}
 
     def held_by(self, caller: str) -> int:
         """What one caller holds."""
-        return self._by_caller[caller]
+        return self._by_caller.get(caller, 0)
 
     def has_room(self, caller: str, size: int = 1, charged: int = 0) -> bool:
         """Whether a caller may hold ``size``, of which it holds ``charged`` already, as if all of it came now."""
@@ -34,11 +32,13 @@ class FairShares:
     def take(self, caller: str, size: int = 1) -> None:
         """The caller holds so much more."""
         self.held += size
-        self._by_caller[caller] += size
+        self._by_caller[caller] = self._by_caller.get(caller, 0) + size
 
     def release(self, caller: str, size: int = 1) -> None:
         """The caller holds so much less."""
         self.held -= size
-        self._by_caller[caller] -= size
-        if not self._by_caller[caller]:
+        left = self._by_caller[caller] - size
+        if left:
+            self._by_caller[caller] = left
+        else:
             del self._by_caller[caller]

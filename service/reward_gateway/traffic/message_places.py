@@ -92,7 +92,7 @@ class MessagePlaces:
     def release(self, caller: str) -> None:
         """Give a place back: to one who waits for it."""
         self._shares.release(caller)
-        while able := [waiting for waiting in self._waiting if self._shares.has_room(waiting)]:
+        while self._waiting and (able := [waiting for waiting in self._waiting if self._shares.has_room(waiting)]):
             following = min(able, key=self._shares.held_by)
             place = self._waiting[following][0]
             self._forget(following, place)
