@@ -15,6 +15,7 @@ from reward_gateway.cache.port import Entry
 from reward_gateway.sample import FloatArray
 
 VERSION = 1
+_STORED, _READ = np.dtype("<f4"), np.dtype(np.float64)
 _head = Struct("<BI")
 _tail = Struct("<I")
 _RESIDUE = 0x2144DF1C
@@ -52,7 +53,7 @@ def unpack_entries(entries: Sequence[Entry | None], width: int) -> FloatArray:
     """
     size = 4 * width
     readable = [entry[0] for entry in entries if entry is not None and len(entry[0]) == size]
-    found = np.frombuffer(b"".join(readable), "<f4").reshape(-1, width).astype(np.float64)
+    found = np.array(np.frombuffer(b"".join(readable), _STORED), _READ).reshape(-1, width)
     if len(readable) == len(entries):
         return found
     is_found = np.array([entry is not None and len(entry[0]) == size for entry in entries], np.bool_)

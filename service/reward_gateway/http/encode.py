@@ -27,12 +27,18 @@ def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: flo
     if scored.reward_raw is not None:
         body["answer"] = scored.answer
     if size <= step:
-        body["results"] = _make_rows(batch, scored, invalid, range(size), explain=explain)
+        body["results"] = _make_rows(batch, scored, invalid, explain=explain)
     else:
         parts = (range(start, min(start + step, size)) for start in range(0, size, step))
         pieces = [_dump(_make_rows(batch, scored, invalid, part, explain=explain))[1:-1] for part in parts]
         body["results"] = orjson.Fragment(b"[%b]" % b",".join(pieces))
-    body["usage"] = scored.usage
+    usage = scored.usage
+    body["usage"] = {
+        "samples": usage.samples,
+        "cache_hits": usage.cache_hits,
+        "cache_misses": usage.cache_misses,
+        "model_calls": usage.model_calls,
+    }
     body["timing_ms"] = timing(scored, decode_ms, total_ms)
     return _dump(body)
 
@@ -64,11 +70,13 @@ def _to_microseconds(milliseconds: float) -> float:
 
 
 def _make_rows(
-    batch: Batch, scored: Scored, invalid: Mapping[int, Invalid], part: range, *, explain: bool
+    batch: Batch, scored: Scored, invalid: Mapping[int, Invalid], part: range | None = None, *, explain: bool
 ) -> list[dict[str, Any]]:
-    """The results of some samples, in their order."""
-    n, chosen = len(part), slice(part.start, part.stop)
-    vectors = scored.rewards[chosen] if scored.rewards is not None else [None] * n
+    """The results of some samples (None: of all), in their order."""
+    chosen = None if part is None else slice(part.start, part.stop)
+    part = range(batch.size) if part is None else part
+    n = len(part)
+    vectors = _cut(scored.rewards, chosen) if scored.rewards is not None else [None] * n
     components = _component_rows(scored.components, chosen, n) if explain else [{}] * n
     rows = [
         {
@@ -81,11 +89,11 @@ def _make_rows(
             "error": None,
         }
         for name, reward, vector, component in zip(
-            batch.ids[chosen], scored.reward[chosen].tolist(), vectors, components, strict=True
+            _cut(batch.ids, chosen), _cut(scored.reward, chosen).tolist(), vectors, components, strict=True
         )
     ]
     if scored.reward_raw is not None:
-        for row, raw in zip(rows, scored.reward_raw[chosen].tolist(), strict=True):
+        for row, raw in zip(rows, _cut(scored.reward_raw, chosen).tolist(), strict=True):
             row["reward_raw"] = raw
     if scored.flags:
         for i, row in zip(part, rows, strict=True):
@@ -95,6 +103,10 @@ def _make_rows(
             if (reason := invalid.get(i)) is not None:
                 row["valid"], row["error"] = False, _describe(reason)
     return rows
+
+
+def _cut(column: Any, chosen: slice | None) -> Any:
+    return column if chosen is None else column[chosen]
 
 
 def _describe(reason: Invalid) -> dict[str, Any]:
@@ -109,7 +121,7 @@ def _with_not_finite(scored: Scored) -> dict[int, Invalid]:
     return {**scored.invalid, **missed}
 
 
-def _component_rows(components: dict[str, ComponentScores], chosen: slice, n: int) -> list[dict[str, Any]]:
+def _component_rows(components: dict[str, ComponentScores], chosen: slice | None, n: int) -> list[dict[str, Any]]:
     columns = [_component_column(component, chosen, n) for component in components.values()]
     names = list(components)
     if len(names) == 1:
@@ -120,19 +132,19 @@ def _component_rows(components: dict[str, ComponentScores], chosen: slice, n: in
     return [dict(zip(names, entries, strict=True)) for entries in zip(*columns, strict=True)]
 
 
-def _component_column(component: ComponentScores, chosen: slice, n: int) -> list[dict[str, Any]]:
+def _component_column(component: ComponentScores, chosen: slice | None, n: int) -> list[dict[str, Any]]:
     model, version = component.model, component.model_version
-    raws = component.raw[chosen].tolist()
-    values = raws if component.value is component.raw else component.value[chosen].tolist()
-    cached = [False] * n if component.cached is None else component.cached[chosen].tolist()
+    raws = _cut(component.raw, chosen).tolist()
+    values = raws if component.value is component.raw else _cut(component.value, chosen).tolist()
+    cached = [False] * n if component.cached is None else _cut(component.cached, chosen).tolist()
     rows = [
         {"raw": raw, "value": value, "model": model, "model_version": version, "cached": hit}
         for raw, value, hit in zip(raws, values, cached, strict=True)
     ]
     if component.vectors is not None:
-        for row, vector in zip(rows, component.vectors[chosen], strict=True):
+        for row, vector in zip(rows, _cut(component.vectors, chosen), strict=True):
             row["vector"] = None if vector is None else vector.tolist()
     if component.judge_answers is not None:
-        for row, words in zip(rows, component.judge_answers[chosen], strict=True):
+        for row, words in zip(rows, _cut(component.judge_answers, chosen), strict=True):
             row["judge_answer"] = words
     return rows

@@ -28,6 +28,7 @@ from reward_gateway.sample import (
     FloatArray,
     Invalid,
     RawScores,
+    all_finite,
     own_turns,
     shown_text,
 )
@@ -82,7 +83,19 @@ def evaluate_plan(
         raw: raw scores by component name, for the components that call a model.
         check: called with the failed samples before a cohort is joined; raises if they fail the request.
     """
+    if plan.only_model is not None and (rewards := _read_rewards(plan.only_model, batch, raw)) is not None:
+        return rewards
     return (yield from _Evaluation(plan, batch, raw, check).run())
+
+
+def _read_rewards(component: ComponentPlan, batch: Batch, raw: Mapping[str, RawScores]) -> Rewards | None:
+    """The rewards of a recipe that is a model's number; None if a sample has failed, or anything was noticed of one."""
+    scores = raw[component.name]
+    value = scores.values[:, 0]
+    if scores.invalid or scores.flags or batch.invalid or batch.flags or batch.has_media or not all_finite(value):
+        return None
+    part = ComponentScores(value, value, scores.model, scores.version, scores.cached)
+    return Rewards(value.copy(), {component.name: part})
 
 
 @dataclass(slots=True)

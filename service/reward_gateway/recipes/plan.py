@@ -230,6 +230,15 @@ class Plan:
         )
 
     @cached_property
+    def only_model(self) -> ComponentPlan | None:
+        """Of a recipe whose reward is the number of a model and nothing else: the component that has it."""
+        first = self.components[0] if len(self.components) == 1 else None
+        adds = self.guards or self.combine or self.add or self.credit or self.group.normalize != "none"
+        if first is None or first.step is not None or first.transforms or self.over != (first.name,) or adds:
+            return None
+        return first
+
+    @cached_property
     def media(self) -> tuple[str, ...]:
         """The fields with images or frames that it needs."""
         return tuple(name for name in MEDIA if name in self.inputs)
