@@ -23,6 +23,7 @@ OPENRLHF := .local/openrlhf
 UPSTREAMS := .local/upstreams
 INFINITY := .local/infinity
 CLIENTS := .local/clients
+PEERS := .local/peers
 CONVERT := .local/convert
 DEPLOY := .local/deploy
 IMAGES := .local/images
@@ -39,12 +40,15 @@ CLIENT_PYTHON ?= $(firstword $(foreach name,$(NEWER)/usr/bin/python3.13 python3 
   $(name) -c 'import sys; sys.exit(not (3, 13, 14) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 CLIENTS_HERE := $(if $(CLIENT_PYTHON),$(CLIENT_NAMES),$(filter-out $(NEWER_NAMES),$(CLIENT_NAMES)))
 
+# Servers of other makers that `make peers` measures, an environment each.
+PEER_NAMES := $(basename $(notdir $(wildcard requirements/peers/*.in)))
+
 # `make test-chaos`: where its table of figures goes, how long its soak is, and when it is ended.
 CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos peers mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -94,6 +98,11 @@ test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every
 test-deploy: development $(DEPLOY)/.ready ## render the Helm chart and check it against the schemas of Kubernetes
 	@HELM="$(CURDIR)/$(DEPLOY)/helm" exec $(BIN)/python -m pytest tests/deploy $(ARGS)
 
+# Those that cannot be installed here are left out, and the table says so.
+peers: development ## CPU per sample beside mosec, LitServe, BentoML, Ray Serve and plain FastAPI (Debian's wrk; ARGS="--quick")
+	@$(MAKE) --keep-going $(PEER_NAMES:%=$(PEERS)/%/.ready) || echo "    not every peer could be installed" >&2
+	@PYTHONPATH=service:models exec $(BIN)/python loadtests/peers.py $(ARGS)
+
 mutation: development ## change the source in small ways, and see whether the tests notice (ARGS="--packages cache")
 	@PYTHONPATH=service:models:. exec $(BIN)/python -m tests.mutation.run_sample $(ARGS)
 
@@ -121,7 +130,7 @@ clean: ## remove the environment, what was built and what the servers left
 
 # Hashes are asked for anew: uv would keep those of an earlier run, which may have seen a part of a version's files.
 lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
-	@cd requirements && sed -i '/^    --hash=/d; s/ \\$$//' *.txt clients/*.txt && compile() { "$(CURDIR)/$(BIN)/uv" pip compile --quiet --universal --python-version 3.11 \
+	@cd requirements && sed -i '/^    --hash=/d; s/ \\$$//' *.txt clients/*.txt peers/*.txt && compile() { "$(CURDIR)/$(BIN)/uv" pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header $(ARGS) "$$@"; } && \
 	compile bootstrap.in -o bootstrap.txt && \
 	compile ../pyproject.toml $(foreach extra,$(SERVE_EXTRAS),--extra $(extra)) -o serve.txt && \
@@ -136,6 +145,7 @@ lock: $(VENV)/.bootstrap ## renew the lock files (ARGS="--upgrade")
 	  if grep -q '^# Over ' clients/$$name.in; then alone=--no-deps; else alone=; fi; \
 	  version=$$(sed -n 's/^# Python \([0-9.]*\).*/--python-version \1/p' clients/$$name.in); \
 	  compile clients/$$name.in $$alone $$version -o clients/$$name.txt; done && \
+	for name in $(PEER_NAMES); do compile peers/$$name.in -o peers/$$name.txt; done && \
 	compile convert.in --override trainers.overrides --no-emit-package torch -c serve.txt -o convert.txt && \
 	compile deploy.in --no-deps -o deploy.txt && \
 	compile triton.in -o triton.txt && \
@@ -194,6 +204,13 @@ $(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)/.ready
 $(NEWER_NAMES:%=$(CLIENTS)/%/.ready): $(CLIENTS)/%/.ready: requirements/clients/%.txt $(TRAINERS)-3.13/.ready
 	@echo "==> packages of a client ($*), with $$($(CLIENT_PYTHON) -V)"
 	@PYTHON="$(CLIENT_PYTHON)" requirements/client.sh $(CLIENTS)/$* $< $(TRAINERS)-3.13
+
+$(PEERS)/%/.ready: requirements/peers/%.txt $(VENV)/.bootstrap
+	@echo "==> packages of a peer ($*)"
+	@rm -f $@
+	@$(PYTHON) -m venv --without-pip $(@D)
+	@requirements/install.sh $(@D) $< --no-deps
+	@touch $@
 
 $(NEWER)/.ready: requirements/newer_python.sh
 	@echo "==> Python 3.13"

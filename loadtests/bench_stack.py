@@ -108,13 +108,18 @@ class Bench:
         return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if re.match(rf"{name}(\{{|\s)", line))
 
 
+def write_model(repository: Path, name: str, code: str = _MODEL) -> None:
+    """Add a model of these inputs to a repository: the trivial one, unless told otherwise."""
+    (repository / name / "1").mkdir(parents=True)
+    (repository / name / "config.pbtxt").write_text(f'name: "{name}"' + _CONFIG)
+    (repository / name / "1" / "model.py").write_text(code)
+
+
 def _repository(folder: Path, root: Path) -> Path:
     """A model repository with the real model and the others."""
     repository = folder / "repository"
-    for name, code in ((TRIVIAL, _MODEL), (TIMED, _TIMED_MODEL)):
-        (repository / name / "1").mkdir(parents=True)
-        (repository / name / "config.pbtxt").write_text(f'name: "{name}"' + _CONFIG)
-        (repository / name / "1" / "model.py").write_text(code)
+    write_model(repository, TRIVIAL)
+    write_model(repository, TIMED, _TIMED_MODEL)
     shutil.copytree(root / "models" / "repository" / REAL, repository / REAL, copy_function=os.link)
     return repository
 

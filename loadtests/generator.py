@@ -59,13 +59,24 @@ class Connection:
         self._writer.write(prepared)
         await self._writer.drain()
         head = await self._reader.readuntil(b"\r\n\r\n")
-        status = int(head[9:12])
-        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        status, fields = int(head[9:12]), head.lower().split(b"\r\n")
+        if b"transfer-encoding: chunked" in fields:
+            return status, await _read_chunks(self._reader)
+        length = next(int(line[15:]) for line in fields if line.startswith(b"content-length:"))
         return status, await self._reader.readexactly(length)
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body of unknown length: chunks, each after its length, up to an empty one."""
+    body = b""
+    while length := int(await reader.readline(), 16):
+        body += (await reader.readexactly(length + 2))[:-2]
+    await reader.readline()
+    return body
 
 
 async def closed_loop(url: str, prepared: Sequence[bytes], concurrency: int) -> Answers:
