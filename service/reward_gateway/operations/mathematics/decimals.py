@@ -22,9 +22,12 @@ def decide_numbers(wanted: Number, given: Number, wanted_text: str, given_text: 
     return Decision(False, "numeric")
 
 
+_DECIMAL = re.compile(r"\d*\.\d+")
+
+
 def _shown_digits(text: str) -> int | None:
     """Significant digits of a decimal; None if a text has no decimal point."""
-    found = re.search(r"\d*\.\d+", text)
+    found = _DECIMAL.search(text) if "." in text else None
     return None if found is None else len(found.group().replace(".", "").lstrip("0"))
 
 

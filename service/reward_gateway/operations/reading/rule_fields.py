@@ -8,6 +8,7 @@ object only where fields are declared and one of them, or ``answer``, stands in 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -15,7 +16,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from reward_gateway.sample import Invalid
 
 from ..outcome import ItemError, invalid_field
-from ..registry import Operation
+from ..registry import Operation, OperationItem
 from .alternatives import REFERENCE, read_answer
 
 ANSWER = "answer"
@@ -44,7 +45,12 @@ class Carried:
 
 def carries_fields(operation: Operation) -> bool:
     """Whether the reference of an operation's items may be an object: it is one with answers, or with fields alone."""
-    held = operation.item.model_fields.get(REFERENCE) if operation.kind == "score" else None
+    return operation.kind == "score" and _may_hold_object(operation.item)
+
+
+@cache
+def _may_hold_object(item: type[OperationItem]) -> bool:
+    held = item.model_fields.get(REFERENCE)
     return held is not None and (held.annotation is type(None) or _takes_list(held.annotation))
 
 
