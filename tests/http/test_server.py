@@ -75,7 +75,7 @@ async def test_a_connection_without_a_request_does_not_hold_up_the_end(served: A
 
 
 async def test_what_is_not_finished_in_time_is_answered_503(serve: Any, clock: Clock) -> None:
-    async with serve(drain_s=600, default_deadline_s=3600) as served, listening(served) as to:
+    async with serve(drain_s=600, max_deadline_s=1e9) as served, listening(served) as to:
         served.models.gate.shut()
         clients = [await connect(to) for _ in range(3)]
         for client in clients[:2]:

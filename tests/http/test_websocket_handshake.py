@@ -103,6 +103,7 @@ async def test_behind_a_request_there_is_no_websocket(served: Any) -> None:
         await client.send(post(SCORE))
         await until(lambda: served.models.running)
         await client.send(handshake("/ws"))
+        await until(lambda: any(vars(each)["pipeline"] for each in to.server.server_state.connections))
         served.models.gate.open()
         assert [(await client.answer())[0] for _ in range(2)] == [200, 426]
         client.close()

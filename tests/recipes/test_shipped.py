@@ -348,7 +348,7 @@ def test_robot_progress_steps_is_what_each_step_gained_and_a_point_for_the_end(r
 
 
 def test_roboreward_is_a_quarter_a_step_above_one(reward: Any) -> None:
-    answers = [["ANSWER: 4", "I cannot say."]]
+    answers = [["ANSWER: 4", "I cannot say."], None]  # asked again about the second, the judge says nothing else
     result = reward("roboreward", prompts=["open the drawer"] * 2, frames=[EPISODE] * 2, answers=answers)
     assert result.reward[0] == 0.75
     assert result.invalid[1].code == "judge_error", "an answer without a score is no number"
