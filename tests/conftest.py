@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from reward_models.build import build_model, is_built
 from reward_models.repository import REPOSITORY
@@ -54,6 +55,17 @@ def pytest_configure() -> None:
                 gc.enable()
 
     pytest.MonkeyPatch().setattr(ast, "parse", parse_without_collecting)
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_was() -> Iterator[None]:
+    """What a test configures of structlog, by running a command say, is undone: half of it would break the others'."""
+    configured, before = structlog.is_configured(), structlog.get_config()
+    yield
+    if structlog.get_config() != before:
+        structlog.reset_defaults()
+        if configured:
+            structlog.configure(**before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

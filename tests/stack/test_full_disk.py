@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from reward_gateway.telemetry.tallies import WRITE_S
 
 from tests.conftest import Stack, start_stack, stop_stack
 
@@ -21,6 +22,8 @@ rewards:
   short:
     components: {brevity: {score: length_penalty, params: {free_words: 1, per_word: 0.5}}}
 """
+WRITTEN_S = 5 * WRITE_S
+"""Seconds after which a worker has written what it counted, on a busy machine too; what it has not dies with it."""
 OWN_MEMORY = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=3m tmpfs /dev/shm && exec "$@"', "sh")
 """Runs a command that sees 3 MiB of shared memory of its own."""
 

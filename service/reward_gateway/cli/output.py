@@ -73,6 +73,7 @@ class Unusable(Exception):
 
 def log_to_stderr() -> None:
     """Send what the service's own parts log while a command runs to standard error, where results do not stand."""
+    structlog.reset_defaults()  # of whatever ran in this process before, nothing is mixed with it
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
