@@ -100,6 +100,7 @@ def test_two_workers_outlive_it_and_count_on(tmp_path: Path, small_disk: Path) -
         statuses = [score(stack) for _ in range(50)]
 
         killed = min(before)
+        time.sleep(WRITTEN_S)
         os.kill(killed, signal.SIGKILL)
         until(lambda: len(workers(stack) - {killed}) == 2)
         now = workers(stack) - {killed}
@@ -112,6 +113,7 @@ def test_two_workers_outlive_it_and_count_on(tmp_path: Path, small_disk: Path) -
 
         def is_all_counted() -> bool:
             statuses.append(score(stack))
+            time.sleep(WRITTEN_S)
             return counted(stack) == len(statuses)
 
         until(is_all_counted)
