@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, settings
 from reward_models.build import build_model, is_built
 from reward_models.repository import REPOSITORY
@@ -60,6 +59,11 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def logging_stays_as_it_was() -> Iterator[None]:
     """What a test configures of structlog, by running a command say, is undone: half of it would break the others'."""
+    try:
+        import structlog
+    except ImportError:  # where checkpoints are converted
+        yield
+        return
     configured, before = structlog.is_configured(), structlog.get_config()
     yield
     if structlog.get_config() != before:
