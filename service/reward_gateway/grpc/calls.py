@@ -141,12 +141,9 @@ class Calls:
             scope = RequestScope(key.caller, run, idempotency_key)
             deadline = deadline_at(arrived_at, self._settings, left_s)
             call = Call(context, scope, sender, arrived_at, left_s, deadline)
-            with self._traffic.drain.work(), charge_to(key.share):
-                if self._tracer.enabled:
-                    with self._tracer.span(f"gRPC {name}", _text_metadata(metadata)):
-                        result = await answer(call)
-                else:
-                    result = await answer(call)
+            span = self._tracer.span(f"gRPC {name}", metadata)
+            with self._traffic.drain.work(), span, charge_to(key.share):
+                result = await answer(call)
             status = "OK"
         except GatewayError as error:
             status = error.grpc_status
@@ -194,10 +191,6 @@ def parse(kind: type[M], request: bytes, whole: type[Message] | None = None) -> 
         return kind.FromString(request)
     except DecodeError:
         raise MalformedBody(f"the bytes are no {(whole or kind).DESCRIPTOR.full_name}") from None
-
-
-def _text_metadata(metadata: dict[str, Any]) -> dict[str, str]:
-    return {key: value for key, value in metadata.items() if isinstance(value, str)}
 
 
 def _read_text(metadata: dict[str, Any], key: str) -> str | None:

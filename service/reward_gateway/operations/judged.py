@@ -1,6 +1,6 @@
 """Rows that a judge answers: ask for those that need it, keep every failure as its row's reason."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -73,6 +73,21 @@ class JudgeParams(OperationParams):
     def caught(self, response: str, reference: str | None = None) -> str | None:
         """The guard that stops a response from being shown to the judge."""
         return "master_key" if "master_key" in self.guards and content_free(response, reference) else None
+
+
+def check_weights(weights: Mapping[str, float] | None, names: Collection[str], noun: str) -> None:
+    """Raises ValueError unless weights name every one of the names, and are at least 0 and not all 0.
+
+    Args:
+        weights: None: all equal.
+        noun: what the names are, for the message.
+    """
+    if weights is None:
+        return
+    if set(weights) != set(names):
+        raise ValueError(f"weights must name every {noun}, and nothing else")
+    if min(weights.values()) < 0 or sum(weights.values()) <= 0:
+        raise ValueError("weights must be at least 0, and not all 0")
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Traces: one span per request, if the extra ``tracing`` is installed and an OTLP endpoint is set."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from reward_gateway import extras
@@ -9,6 +9,8 @@ from reward_gateway.settings import Settings
 
 EXPORT_S = 3
 """Timeout for sending a batch of spans, including retries: an unreachable collector delays shutdown by this much."""
+
+_NO_SPAN = nullcontext()
 
 
 class Tracer:
@@ -26,29 +28,30 @@ class Tracer:
     def enabled(self) -> bool:
         return self._tracer is not None
 
-    @contextmanager
     def span(
         self, name: str, carrier: Mapping[str, str] | None = None, **attributes: str | int | float | bool
-    ) -> Iterator[Any]:
+    ) -> AbstractContextManager[Any]:
         """A span around the body of the ``with``; its parent comes from ``traceparent`` in ``carrier``.
 
         Attributes are names and numbers, never text from samples.
         """
-        if self._tracer is None:
-            yield None
-            return
-        from opentelemetry import propagate
-
-        context = propagate.extract(carrier) if carrier else None
-        with self._tracer.start_as_current_span(
-            name, context=context, attributes=attributes, record_exception=False
-        ) as span:
-            yield span
+        return _NO_SPAN if self._tracer is None else _open_span(self._tracer, name, carrier, attributes)
 
     def close(self) -> None:
         """Send the remaining spans."""
         if self._provider is not None:
             self._provider.shutdown()
+
+
+@contextmanager
+def _open_span(
+    tracer: Any, name: str, carrier: Mapping[str, str] | None, attributes: Mapping[str, str | int | float | bool]
+) -> Iterator[Any]:
+    from opentelemetry import propagate
+
+    context = propagate.extract(carrier) if carrier else None
+    with tracer.start_as_current_span(name, context=context, attributes=attributes, record_exception=False) as span:
+        yield span
 
 
 def configure_tracing(settings: Settings) -> Tracer:

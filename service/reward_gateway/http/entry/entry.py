@@ -66,10 +66,7 @@ class Entry:
         try:
             try:
                 self._take_headers(call, scope["path"])
-                if self._telemetry.tracer.enabled:
-                    with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
-                        await self._pass_checks(call, scope, receive, answer)
-                else:
+                with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
                     await self._pass_checks(call, scope, receive, answer)
             except ClientGone:
                 pass

@@ -11,7 +11,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -31,11 +31,7 @@ class Params(JudgeParams):
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
-        if self.weights is not None:
-            if set(self.weights) != set(self.principles):
-                raise ValueError("weights must name every principle, and nothing else")
-            if min(self.weights.values()) < 0 or sum(self.weights.values()) <= 0:
-                raise ValueError("weights must be at least 0, and not all 0")
+        check_weights(self.weights, self.principles, "principle")
         return self
 
 

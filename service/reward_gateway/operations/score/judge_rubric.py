@@ -13,7 +13,7 @@ from ..effects import Effectful, JudgeAnswer
 from ..grading.expected import expect_grades, fits_expected
 from ..grading.grade import Scale, read_grade
 from ..grading.objects import make_schema, read_keys
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -46,11 +46,7 @@ class Params(JudgeParams):
             raise ValueError("grade: expected needs grades of one digit: set low and high within 0 to 9")
         if self.reply is not None and len(self.criteria) > 1:
             raise ValueError("reply reads one grade: give one criterion")
-        if self.weights is not None:
-            if set(self.weights) != set(self.criteria):
-                raise ValueError("weights must name every criterion, and nothing else")
-            if min(self.weights.values()) < 0 or sum(self.weights.values()) <= 0:
-                raise ValueError("weights must be at least 0, and not all 0")
+        check_weights(self.weights, self.criteria, "criterion")
         return self
 
     @property
