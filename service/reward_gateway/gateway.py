@@ -5,7 +5,7 @@ the recipe's arithmetic. Raw scores are written to the cache after the answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -29,6 +29,7 @@ from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.failure_policy import FailurePolicy, OnInvalid
+from reward_gateway.scoring.fixed_scores import FixedScores
 from reward_gateway.scoring.readiness import Readiness, find_missing
 from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores, keep_answers
 from reward_gateway.scoring.request_context import RequestContext
@@ -69,6 +70,7 @@ class ScoreOptions:
         commit: writes the request's changes, instead of :meth:`.ScoringServices.commit`.
         restart: of a recipe that goes on with a store that has lost its state: whether it had to.
         labels: the entry answers all numbers of a served model that gives several; else such a model is refused.
+        fixed: set by the gateway where the same samples would get the same scores again, without being scored.
     """
 
     on_invalid: OnInvalid | None = None
@@ -81,6 +83,7 @@ class ScoreOptions:
     commit: Callable[..., Awaitable[None]] | None = None
     restart: Restart | None = None
     labels: bool = False
+    fixed: FixedScores | None = None
 
 
 class Gateway:
@@ -192,7 +195,8 @@ class Gateway:
             scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
         if recorded is not None:
             keep_answers(recorded, answered, scored)
-        self._observer.batch_scored(plan, scored, response_lengths(batch))
+        lengths = response_lengths(batch)
+        self._observer.batch_scored(plan, scored, lengths)
         if self.book.experiments and raw:
             self.shadow.offer_batch(self.book.experiments, plan, batch, raw, options.scope)
         policy.settle_failures(scored)
@@ -205,7 +209,35 @@ class Gateway:
             unanswered = any(reason.server_caused for reason in scored.invalid.values())
             complete = not (unanswered and plan.splittable)
             await commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
+        if self._is_fixed(plan, batch, context, scored):
+            options.fixed = FixedScores(plan, scored, lengths)
         return scored
+
+    def _is_fixed(self, plan: Plan, batch: Batch, context: RequestContext, scored: Scored) -> bool:
+        """Whether the scores follow from the samples, the recipe and cached scores alone."""
+        usage = context.usage
+        if usage.model_calls or usage.cache_misses or not usage.cache_hits or scored.invalid or batch.has_media:
+            return False
+        if plan.stateful or context.effects or context.scope.idempotency_key is not None:
+            return False
+        return not self.book.experiments
+
+    async def answer_again(self, fixed: Sequence[FixedScores]) -> bool:
+        """Whether scores are what their requests would get now; if so, they count as scored once more."""
+        for scores in fixed:
+            name = scores.plan.name
+            if (self.book.plans.get(name) or self.find_plan(name)) is not scores.plan or self.book.experiments:
+                return False
+            for model, version in scores.versions.items():
+                try:
+                    if (await self.runtime.models.info(model)).version != version:
+                        return False
+                except (NotFound, ModelUnavailable):
+                    return False
+        for scores in fixed:
+            self._observer.cache_looked_up("memory", scores.scored.usage.cache_hits, 0, 0.0)
+            self._observer.batch_scored(scores.plan, scores.scored, scores.lengths)
+        return True
 
     @staticmethod
     def _refuse_template_marks(batch: Batch) -> None:

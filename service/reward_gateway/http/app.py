@@ -10,6 +10,7 @@ from reward_gateway import __version__
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.kept_answers import KeptAnswers
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.oip.protocol import OpenInference
@@ -90,6 +91,7 @@ def create_app(
         traffic,
         telemetry,
         ScoreIntake(gateway, settings),
+        KeptAnswers(gateway, settings),
         model_admin or ModelAdmin(gateway, settings),
         stores or StoreWatch({}, telemetry.metrics),
         TaskFile.read(settings.tasks_file, settings.max_nesting),

@@ -16,6 +16,7 @@ from reward_gateway.errors import UnsupportedMediaType
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.decode import decode_as, list_keys
 from reward_gateway.intake.decoding_cost import TYPED
+from reward_gateway.intake.kept_answers import KeptAnswers
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.settings import Settings
@@ -38,6 +39,7 @@ class Dependencies:
     traffic: Traffic
     telemetry: Telemetry
     intake: ScoreIntake
+    answers: KeptAnswers
     model_admin: ModelAdmin
     stores: StoreWatch
     tasks: TaskFile
@@ -140,8 +142,12 @@ def deadline_of(request: Request, seconds: float | None = None) -> float:
 
 def json_response(body: Any, status: int = 200) -> Response:
     """JSON with finite numbers only; arrays of numpy included."""
-    content = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
-    return Response(content, status, media_type="application/json")
+    return Response(encode_json(body), status, media_type="application/json")
+
+
+def encode_json(body: Any) -> bytes:
+    """As :func:`json_response`; bytes are taken for JSON."""
+    return body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
 
 
 def _plain(value: Any) -> Any:

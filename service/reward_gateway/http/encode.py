@@ -13,6 +13,9 @@ import orjson
 from reward_gateway.sample import Batch, ComponentScores, Invalid, Scored, all_finite
 from reward_gateway.sample.scores import LARGE_ANSWER
 
+TIMING = b',"timing_ms":'
+"""Stands before the last key of a body, whose value is another one each time."""
+
 _NOT_FINITE = Invalid("not_finite", "the reward is not a finite number")
 
 
@@ -39,8 +42,7 @@ def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: flo
         "cache_misses": usage.cache_misses,
         "model_calls": usage.model_calls,
     }
-    body["timing_ms"] = timing(scored, decode_ms, total_ms)
-    return _dump(body)
+    return b"%b%b%b}" % (_dump(body)[:-1], TIMING, _dump(timing(scored, decode_ms, total_ms)))
 
 
 def _dump(value: Any) -> bytes:
@@ -54,7 +56,12 @@ def encode_results(results: list[dict[str, Any]]) -> bytes:
 
 def timing(scored: Scored, decode_ms: float, total_ms: float) -> dict[str, float]:
     """Stages of the answer in milliseconds; ``total`` is from the request's arrival to its encoding."""
-    spent = scored.timing_ms.get
+    return time_stages(scored.timing_ms, decode_ms, total_ms)
+
+
+def time_stages(spent_ms: Mapping[str, float], decode_ms: float, total_ms: float) -> dict[str, float]:
+    """As :func:`timing`, of the milliseconds of each phase."""
+    spent = spent_ms.get
     return {
         "total": _to_microseconds(total_ms),
         "decode": _to_microseconds(decode_ms),

@@ -69,6 +69,7 @@ async def run_effects(steps: Effectful[Answer], runtime: EffectsRuntime, context
     try:
         effect = next(steps)
         while True:
+            context.effects += 1
             try:
                 answer = await runtime.answer_effect(effect, context)
             except GatewayError as error:

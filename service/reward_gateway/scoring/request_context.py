@@ -22,6 +22,7 @@ class RequestContext:
         usage: samples, model calls, cache hits and misses; added to.
         timing: milliseconds by phase (``cache``, ``inference``); added to.
         scope: the caller and run whose state is read and written.
+        effects: how often something outside the recipe's arithmetic was asked or done.
     """
 
     deadline: float | None = None
@@ -29,6 +30,7 @@ class RequestContext:
     usage: Usage = field(default_factory=Usage)
     timing: dict[str, float] = field(default_factory=dict)
     scope: RequestScope = NO_SCOPE
+    effects: int = 0
     _state: StateView | None = None
 
     @property

@@ -20,9 +20,10 @@ from reward_gateway.intake.decoding_cost import TYPED
 from ..body_dispatch import SharedBody, dispatch_body
 from ..call import call_of, register_health
 from ..client_profiles import ClientProfile, register
-from ..dependencies import decode_body, dependencies_of, json_response, read_bytes, read_json_bytes
+from ..dependencies import decode_body, dependencies_of, encode_json, json_response, read_bytes, read_json_bytes
 from ..errors import ErrorFormat
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
+from ..repeats import ScoredResponse
 from ..routing import Handler, raw_router
 from ..websocket import open_session, session_of
 from .policy import ONE_SAMPLE, Policy
@@ -87,7 +88,10 @@ class Dialect:
                 dialect_request = DialectRequest(request, self.policy, len(content), TYPED.exceeds_limit(content))
                 decoded = await decode_body(request, body, content, check_nesting=True, one_per_sample=True)
                 await dialect_request.learn_models(getattr(decoded, "reward", None), getattr(decoded, "model", None))
-                return _to_response(await answer_body(dialect_request, decoded))
+                answered = await answer_body(dialect_request, decoded)
+                if isinstance(answered, Response):
+                    return answered
+                return ScoredResponse(encode_json(answered), dialect_request.fixed_scores)
 
             described = self._describe_route(
                 handler,

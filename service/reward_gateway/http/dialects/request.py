@@ -12,7 +12,7 @@ from scipy.special import expit
 from starlette.requests import Request
 
 from reward_gateway.errors import GatewayError, InternalError, ModelUnavailable, Unscorable
-from reward_gateway.gateway import ScoreOptions
+from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.chat_text import ChatText, TextReading, read_rendered
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
@@ -23,6 +23,7 @@ from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.scoring.effects_runtime import run_effects
+from reward_gateway.scoring.fixed_scores import FixedScores
 from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import RequestScope
@@ -134,14 +135,16 @@ class DialectRequest:
     """
 
     def __init__(self, request: Request, policy: Policy, body_bytes: int, takes_long: bool = False) -> None:
-        self.http_request = request
+        self._http_request = request
         self.policy = policy
-        self.started = perf_counter()
+        self._started = perf_counter()
         self._body_bytes = body_bytes
         self._takes_long = takes_long
         self._scored_parts = 0
         self._dependencies = dependencies_of(request)
-        self.gateway = self._dependencies.gateway
+        self._gateway = self._dependencies.gateway
+        self._fixed: list[FixedScores | None] = []
+        self._asks_more = False
 
     @property
     def id(self) -> str:
@@ -149,9 +152,37 @@ class DialectRequest:
         return call_of(self.http_request.scope).id
 
     @property
+    def started(self) -> float:
+        """``perf_counter`` when the request began, for answers that tell what it took."""
+        self._asks_more = True
+        return self._started
+
+    @property
+    def http_request(self) -> Request:
+        """The request itself. An answer that depends on more of it than body and address is made anew each time."""
+        self._asks_more = True
+        return self._http_request
+
+    @property
+    def gateway(self) -> Gateway:
+        """What scores. An answer that needs more of it than scores is made anew each time."""
+        self._asks_more = True
+        return self._gateway
+
+    def find_query(self, name: str) -> str | None:
+        """A parameter of the address; None if it is not there."""
+        return self._http_request.query_params.get(name)
+
+    @property
+    def fixed_scores(self) -> Sequence[FixedScores | None]:
+        """The scores from which, and from body and address, the answer follows; empty if it depends on more."""
+        failed = len(self._fixed) < self._scored_parts
+        return () if self._asks_more or failed else self._fixed
+
+    @property
     def named_recipe(self) -> str | None:
         """The recipe that the request's address names; the body's own choice goes before it, its model after it."""
-        return call_of(self.http_request.scope).recipe
+        return call_of(self._http_request.scope).recipe
 
     async def learn_models(self, reward: str | None = None, model: str | None = None) -> None:
         """Ask the model server about the name that counts, where it means nothing yet: before :meth:`plan`.
@@ -162,7 +193,7 @@ class DialectRequest:
 
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
         """The recipe that scores this request. Raises NotFound for an unknown name."""
-        return self.gateway.get_plan(self._dependencies.intake.resolve_reward(reward, self.named_recipe, model))
+        return self._gateway.get_plan(self._dependencies.intake.resolve_reward(reward, self.named_recipe, model))
 
     async def score(
         self,
@@ -216,7 +247,7 @@ class DialectRequest:
                 refusals.append(error)
                 raise
 
-        joint = JointCommit[Scores](self.gateway.runtime, check_results)
+        joint = JointCommit[Scores](self._gateway.runtime, check_results)
 
         async def score_part(place: int, samples: Sequence[SampleItem], options: ScoreOptions, plan: Plan) -> Scores:
             def keep_result(scores: Scores) -> None:
@@ -249,11 +280,11 @@ class DialectRequest:
         check: Callable[[Scores], None] | None = None,
     ) -> Scores:
         intake = self._dependencies.intake
-        chosen = call_of(self.http_request.scope).chat_format
+        chosen = call_of(self._http_request.scope).chat_format
         read = await intake.read_chat_texts(samples, plan, chosen, self._body_bytes)
         batch = await intake.batches.make(samples, self._body_bytes, takes_long=self._takes_long)
         read.apply(batch)
-        decoded_ms = since_ms(self.started)
+        decoded_ms = since_ms(self._started)
         answers: list[Scores] = []
 
         def accept(scored: Scored) -> None:
@@ -269,10 +300,11 @@ class DialectRequest:
                 check(answers[-1])
 
         options.accept = accept
-        scored = await self.gateway.score(batch, plan.name, options)
+        scored = await self._gateway.score(batch, plan.name, options)
+        self._fixed.append(options.fixed)
         if not answers:  # a retry, answered from its recorded result
             accept(scored)
-        call = call_of(self.http_request.scope)
+        call = call_of(self._http_request.scope)
         call.stages = timing(scored, decoded_ms, since_ms(call.arrived))
         call.flags[part] = len(samples), scored.flags
         return answers[-1]
@@ -288,8 +320,8 @@ class DialectRequest:
 
     def is_judge(self, name: str) -> bool:
         """Whether this is the name of a configured judge and not of a recipe."""
-        judges = self.gateway.runtime.judges
-        return judges is not None and name in judges.names and not self.gateway.has_reward(name)
+        judges = self._gateway.runtime.judges
+        return judges is not None and name in judges.names and not self._gateway.has_reward(name)
 
     def asks_judge(self, model: str, reward: str | None = None) -> bool:
         """Whether ``model`` means a configured judge: neither the body nor the address names a recipe."""
@@ -333,10 +365,10 @@ class DialectRequest:
     @property
     def deadline(self) -> float:
         """The moment the answer is due, on the loop's clock."""
-        return deadline_of(self.http_request)
+        return deadline_of(self._http_request)
 
     def _make_context(self) -> RequestContext:
-        return RequestContext(self.deadline, scope=call_of(self.http_request.scope).scope)
+        return RequestContext(self.deadline, scope=call_of(self._http_request.scope).scope)
 
     async def capture(self, groups: Sequence[tuple[str, str]], text: str) -> list[str | None] | None:
         """What the named groups of patterns hold in a text, read in a worker process; None if that takes too long."""
@@ -347,7 +379,7 @@ class DialectRequest:
     async def read_rendered(self, plan: Plan, text: str) -> ChatText | None:
         """The conversation that a chat template rendered as this text, in the recipe's or the request's format; None
         for other text. Raises InvalidRequest if there is no such format."""
-        reading = TextReading.of(plan, self.settings, call_of(self.http_request.scope).chat_format)
+        reading = TextReading.of(plan, self.settings, call_of(self._http_request.scope).chat_format)
         return await self.read_apart(partial(read_rendered, text, reading))
 
     async def read_apart(self, read: Callable[[], T]) -> T:
@@ -366,12 +398,12 @@ class DialectRequest:
 
     def _scope_of_next_part(self) -> RequestScope:
         """The first call of a request has the request's idempotency key; later ones have keys derived from it."""
-        scope = call_of(self.http_request.scope).scope
+        scope = call_of(self._http_request.scope).scope
         self._scored_parts += 1
         return scope if self._scored_parts == 1 else part_of(scope, str(self._scored_parts))
 
     def _make_options(self, plan: Plan, scope: RequestScope) -> ScoreOptions:
-        options = ScoreOptions(explain=True, deadline=deadline_of(self.http_request), scope=scope)
+        options = ScoreOptions(explain=True, deadline=deadline_of(self._http_request), scope=scope)
         chosen = self._dependencies.settings.dialect_failures.get(self.policy.name)
         if isinstance(chosen, float):
             options.on_invalid, options.default_reward = "default", chosen

@@ -53,7 +53,7 @@ async def rm(request: DialectRequest, body: RemoteReward) -> Any:
     prompt = text_or_messages(body.prompt, "prompt")
     sample = SampleItem(prompt=prompt, response=body.response, reference=read_label(body.label))
     scores = await request.score([sample], body.reward, body.model)
-    key = request.http_request.query_params.get("key")
+    key = request.find_query("key")
     if not key:
         return scores.numbers()[0]
     return {"components": scores.component_row(0), "verdicts": scores.verdict_row(0), key: scores.numbers()[0]}

@@ -135,7 +135,7 @@ class VertexReward(Struct):
 async def vertex(request: DialectRequest, body: VertexRequest) -> Any:
     """The reward of one response, in [-1, 1]. No field of the body chooses the recipe."""
     plan = request.plan()
-    clips = request.http_request.query_params.get("clip") in ("1", "true")
+    clips = request.find_query("clip") in ("1", "true")
     if not clips:
         _check_range(plan)
     turns = [

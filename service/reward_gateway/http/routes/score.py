@@ -17,6 +17,7 @@ from ..body_dispatch import handler_for_body
 from ..dependencies import read_keys, receive_json
 from ..encode import encode_scored, timing
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
+from ..repeats import ScoredResponse
 from ..routing import raw_router
 from ..wire.response import ScoreResponse
 
@@ -87,4 +88,6 @@ async def score(request: Request) -> Response:
     call.stages = timing(scored, decode_ms, total_ms)
     encode = partial(encode_scored, batch, scored, explain=options.explain, decode_ms=decode_ms, total_ms=total_ms)
     content = encode() if is_short or scored.count_numbers() <= LARGE_ANSWER else await asyncio.to_thread(encode)
-    return Response(content, media_type="application/json")
+    if options.cache == "refresh":
+        deps.answers.clear()
+    return ScoredResponse(content, (options.fixed,))

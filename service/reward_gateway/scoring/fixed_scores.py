@@ -1,0 +1,26 @@
+"""Scores that a request would get again: nothing but the recipe, its models and the cache of their scores made them."""
+
+from typing import NamedTuple
+
+from reward_gateway.recipes.plan import Plan
+from reward_gateway.sample import FloatArray, Scored
+
+
+class FixedScores(NamedTuple):
+    """A scored batch that stays as it is as long as the recipe and the versions of its models do.
+
+    Attributes:
+        plan: the recipe.
+        scored: the batch; all its numbers of models came from the cache.
+        lengths: characters of its responses [n], as the observer is told them.
+    """
+
+    plan: Plan
+    scored: Scored
+    lengths: FloatArray
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of every model that it holds numbers of."""
+        parts = self.scored.components.values()
+        return {part.model: part.model_version or "" for part in parts if part.model is not None}
