@@ -78,6 +78,8 @@ class Versioned(Letters):
 class Repeating:
     """An application, how often its gateway was asked to score, and its metrics."""
 
+    client: httpx.AsyncClient
+
     def __init__(self, recipes: str = RECIPES, **settings: Any) -> None:
         self.models, self.telemetry = Versioned(), Telemetry()
         metrics = self.telemetry.metrics
@@ -93,7 +95,7 @@ class Repeating:
             self.scored += 1
             return await score(*arguments)
 
-        self.gateway.score = counted  # type: ignore[method-assign]
+        self.gateway.score = counted  # type: ignore[assignment, method-assign]
 
     async def post(self, reward: str = "plain", path: str = "/v1/score", **arguments: Any) -> httpx.Response:
         body = {"reward": reward, "samples": SAMPLES, **arguments.pop("more", {})}
