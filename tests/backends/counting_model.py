@@ -7,7 +7,7 @@ import numpy as np
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join_pieces, unframe_values
+from reward_gateway.backends.triton.tensors import TensorRows, encode_texts, join_pieces
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Batch, Invalid
 
@@ -20,7 +20,7 @@ def encode_responses(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[Tenso
     positions = [k for k, row in enumerate(rows) if batch.responses[row] != "unreadable"]
     texts = [str(batch.responses[rows[k]]) for k in positions]
     invalid = {k: UNREADABLE for k in range(len(rows)) if k not in positions}
-    return Encoded(TensorRows.of({"response": frame_texts(texts)}, len(texts)), positions, invalid)
+    return Encoded(TensorRows.of({"response": encode_texts(texts)}, len(texts)), positions, invalid)
 
 
 class Model(Observer):
@@ -48,8 +48,7 @@ class Model(Observer):
         )
 
     async def send(self, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
-        rows = sum(stop - start for _, start, stop in pieces)
-        numbers = [int(value) for value in unframe_values(join_pieces(pieces)["response"], rows)]
+        numbers = [int(value) for value in join_pieces(pieces)["response"]]
         self.calls.append(numbers)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Encoded, Piece
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.backends.triton.tensors import TensorRows, frame_texts, join_pieces, unframe_values
+from reward_gateway.backends.triton.tensors import TensorRows, join_pieces
 from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
 from reward_gateway.errors import ModelUnavailable, NotFound
@@ -117,7 +117,7 @@ def value(prompt: str, response: str) -> float:
 def encode_texts(_: str, batch: Batch, rows: Sequence[int]) -> Encoded[TensorRows]:
     """Prompt and response of each row, as JSON."""
     texts = [(plain_text(batch.prompts[i]), plain_text(batch.responses[i] or "")) for i in rows]
-    encoded = TensorRows.of({"text": frame_texts(map(json.dumps, texts))}, len(rows))
+    encoded = TensorRows.of({"text": [json.dumps(text).encode() for text in texts]}, len(rows))
     return Encoded(encoded, list(range(len(rows))), {})
 
 
@@ -175,8 +175,7 @@ class Texts:
         self.calls += 1
         if not await self.gate.passed(deadline):
             raise CallFailed(Invalid("deadline_exceeded", "the model is late"), divisible=False)
-        rows = sum(stop - start for _, start, stop in pieces)
-        texts = [json.loads(row) for row in unframe_values(join_pieces(pieces)["text"], rows)]
+        texts = [json.loads(row) for row in join_pieces(pieces)["text"]]
         answer = CallAnswer(np.array([[value(*text)] for text in texts]), "1")
         for row, (_, response) in enumerate(texts):
             if response == "bad":

@@ -9,7 +9,7 @@ import msgspec
 from reward_gateway.backends.chat import encode_conversation, flatten_prompt, flatten_response
 from reward_gateway.backends.encoded_rows import Encoded
 from reward_gateway.backends.triton.model_config import TritonModel
-from reward_gateway.backends.triton.tensors import EMPTY, TensorRows, frame_texts, frame_value
+from reward_gateway.backends.triton.tensors import TensorRows, encode_texts
 from reward_gateway.sample import Batch, Invalid, Media, canonical_json
 from reward_gateway.sample.fields import FIELDS, MEDIA, MESSAGES, Form, of_form
 
@@ -65,7 +65,7 @@ def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encode
     columns = _encode_conversations(model, batch, chosen)
     for name, encode in _find_encoders(model.info.inputs):
         column = batch.column(name) or [None] * batch.size
-        columns[name] = [frame_value(encode(column[i])) if column[i] else EMPTY for i in chosen]
+        columns[name] = [encode(column[i]) if column[i] else b"" for i in chosen]
     return Encoded(TensorRows.of(columns, len(chosen)), positions, invalid)
 
 
@@ -88,16 +88,16 @@ def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int])
             "" if isinstance(prompt, str) and isinstance(response, str) else encode_conversation(prompt, response or "")
             for prompt, response in zip(prompts, responses, strict=True)
         ]
-        columns[MESSAGES] = frame_texts(conversations)
+        columns[MESSAGES] = encode_texts(conversations)
         prompts = ["" if chat else prompt for prompt, chat in zip(prompts, conversations, strict=True)]
         responses = ["" if chat else response for response, chat in zip(responses, conversations, strict=True)]
     else:
         prompts = [flatten_prompt(prompt) for prompt in prompts]
         responses = [flatten_response(response or "") for response in responses]
     if "prompt" in inputs:
-        columns["prompt"] = frame_texts(prompts)
+        columns["prompt"] = encode_texts(prompts)
     if "response" in inputs:
-        columns["response"] = frame_texts(responses)
+        columns["response"] = encode_texts(responses)
     return columns
 
 

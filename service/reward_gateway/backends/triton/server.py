@@ -13,6 +13,7 @@ from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.backends.triton.control import Control
 from reward_gateway.backends.triton.directory import Directory, Models
 from reward_gateway.backends.triton.failures import call_failure, connection_lost, model_unavailable, row_failure
+from reward_gateway.backends.triton.infer_request import encode_infer_request
 from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread_model, version_of
 from reward_gateway.backends.triton.passthrough import Passthrough
 from reward_gateway.backends.triton.rows import encode_rows
@@ -32,6 +33,8 @@ CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 150_000),
     ("grpc.keepalive_timeout_ms", 10_000),
 )
+
+INFER_METHOD = "/inference.GRPCInferenceService/ModelInfer"
 
 LOOKUP_TIMEOUT_S = 2.0
 """Timeout for the server's index and configurations."""
@@ -65,6 +68,9 @@ class TritonServer:
     ) -> None:
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._infer = self._channel.unary_unary(  # what it sends is bytes already
+            INFER_METHOD, request_serializer=None, response_deserializer=service_pb2.ModelInferResponse.FromString
+        )
         self.passthrough = Passthrough(self._stub)
         self._directory = Directory(self._fetch_models, info_ttl_s)
         self.control = Control(self.passthrough, self._directory.renew)
@@ -164,7 +170,7 @@ class TritonServer:
         """Send one infer call; retries once after a lost connection. Raises CallFailed."""
         model = self._latest_models[name]
         rows = sum(stop - start for _, start, stop in pieces)
-        request = _build_request(model, join_pieces(pieces), rows)
+        request = encode_infer_request(model, join_pieces(pieces), rows)
         try:
             try:
                 answer = await self._call_infer(request, deadline)
@@ -184,11 +190,9 @@ class TritonServer:
             reason = Invalid("model_error", f"{name} answered with tensors that do not follow its configuration.")
             raise CallFailed(reason, divisible=False) from None
 
-    async def _call_infer(
-        self, request: "service_pb2.ModelInferRequest", deadline: float
-    ) -> "service_pb2.ModelInferResponse":
+    async def _call_infer(self, request: bytes, deadline: float) -> "service_pb2.ModelInferResponse":
         timeout = max(0.0, deadline - asyncio.get_running_loop().time())
-        return await self._stub.ModelInfer(request, timeout=timeout)
+        return await self._infer(request, timeout=timeout)
 
     async def _wait_for_connection(self, deadline: float) -> bool:
         """Wait for a connection that has just broken; False if it was already down, or does not come back in time."""
@@ -252,17 +256,6 @@ def index_by_name(models: Iterable[TritonModel]) -> Models:
 def _version_rank(model: TritonModel) -> tuple[bool, bool, int]:
     """Sort key: Triton answers a name without a version with the highest ready version."""
     return model.info.ready, model.info.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
-
-
-def _build_request(model: TritonModel, tensors: dict[str, bytes], rows: int) -> "service_pb2.ModelInferRequest":
-    request = service_pb2.ModelInferRequest(model_name=model.name, raw_input_contents=tensors.values())
-    if model.pinned:
-        request.model_version = model.triton_version
-    for name in tensors:
-        request.inputs.add(name=name, datatype="BYTES", shape=(rows, 1))
-    for name in model.outputs:
-        request.outputs.add(name=name)
-    return request
 
 
 def _refuse_rows(rows: int, width: int, reason: Invalid) -> ModelAnswer:
