@@ -35,6 +35,11 @@ def current_share() -> Share:
     return _CURRENT.get()
 
 
+def charge_task_to(share: Share) -> None:
+    """Count the work of the running task from now on, and of the tasks that it starts, against a share."""
+    _CURRENT.set(share)
+
+
 class charge_to:  # noqa: N801 (read as a verb: `with charge_to(share)`)
     """Count the work of the ``with`` block, and of the tasks that it starts, against a share."""
 

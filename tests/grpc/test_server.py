@@ -51,6 +51,10 @@ async def test_a_call_has_a_span_below_the_callers_and_a_refused_one_has_none(se
     spans: list[tuple[str, dict[str, str]]] = []
 
     class Spans(Tracer):
+        @property
+        def enabled(self) -> bool:
+            return True
+
         @contextmanager
         def span(self, name: str, carrier: Any = None, **_: Any) -> Iterator[None]:
             spans.append((name, carrier))

@@ -6,32 +6,32 @@ like every other, and not as an internal error.
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from random import getrandbits
 from time import perf_counter
 from typing import Any, NoReturn, TypeVar
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
-from reward_gateway.fair_queue import charge_to
+from reward_gateway.fair_queue import charge_task_to
 from reward_gateway.intake import idempotency, run_name
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.run_name import agree_on_run
 from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
+from reward_gateway.telemetry.logs import REQUEST_ID
 from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ANYBODY, ApiKey, Right, token_of
 
 from .failures import status_code, trailing_metadata
-from .messages import address_of, receive_message
+from .messages import MessageReceiver, address_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +39,12 @@ _INTERNAL = "internal error; the gateway's log has the details under this call's
 _MAX_ID = 256
 _IDEMPOTENCY_KEY, _RUN = idempotency.HEADER.lower(), run_name.HEADER.lower()
 """Names of metadata, which gRPC has in lower case."""
+_SCOPE = frozenset((_IDEMPOTENCY_KEY, _RUN))
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 Context = grpc.aio.ServicerContext[bytes, bytes]
+Metadata = Iterable[tuple[str, str | bytes]]
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Calls:
     ) -> None:
         self._traffic = traffic
         self._settings = settings
+        self._receiver = MessageReceiver(traffic.messages)
         self._observer = observer
         self._tracer = tracer or Tracer()
 
@@ -92,76 +95,77 @@ class Calls:
         Args:
             waits: ``answer`` waits for a slot; so the call is refused at once if it would wait too long.
         """
+        admission, bodies = self._traffic.admission, self._traffic.bodies
 
-        async def receive_and_answer(call: Call) -> Message | bytes:
-            return await self._receive_and_answer(call, answer, waits=waits)
+        async def receive_and_answer(_requests: AsyncIterator[bytes], call: Call) -> bytes:
+            if waits:
+                admission.check_wait(call.deadline)
+            raw = await self._receiver.receive(call.context, call.sender, call.deadline)
+            if raw is None:
+                raise MalformedBody("the call has no message")
+            with bodies.reserve(call.sender, len(raw)):
+                message = await answer(raw, call)
+            return message if isinstance(message, bytes) else message.SerializeToString()
 
-        async def handle(_requests: AsyncIterator[bytes], context: Context) -> bytes | None:
-            message = await self._handle_call(name, context, receive_and_answer, right)
-            return message if message is None or isinstance(message, bytes) else message.SerializeToString()
-
-        return grpc.stream_unary_rpc_method_handler(handle)
+        return grpc.stream_unary_rpc_method_handler(self._guard(name, receive_and_answer, right))
 
     def stream(self, name: str, answer: Stream) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """A handler of messages in, messages out; ``answer`` writes to the context itself."""
 
-        async def handle(requests: AsyncIterator[bytes], context: Context) -> None:
-            await self._handle_call(name, context, lambda call: self._answer_stream(requests, call, answer))
-
-        return grpc.stream_stream_rpc_method_handler(handle)
-
-    async def _receive_and_answer(self, call: Call, answer: Unary, *, waits: bool) -> Message | bytes:
-        if waits:
+        async def check_and_answer(requests: AsyncIterator[bytes], call: Call) -> None:
             self._traffic.admission.check_wait(call.deadline)
-        raw = await receive_message(call.context, call.sender, self._traffic.messages, call.deadline)
-        if raw is None:
-            raise MalformedBody("the call has no message")
-        with self._traffic.bodies.reserve(call.sender, len(raw)):
-            return await answer(raw, call)
+            await answer(requests, call)
 
-    async def _answer_stream(self, requests: AsyncIterator[bytes], call: Call, answer: Stream) -> None:
-        self._traffic.admission.check_wait(call.deadline)
-        await answer(requests, call)
+        return grpc.stream_stream_rpc_method_handler(self._guard(name, check_and_answer, "score"))
 
-    async def _handle_call(
-        self, name: str, context: Context, answer: Callable[[Call], Coroutine[Any, Any, R]], right: Right = "score"
-    ) -> R | None:
-        started, status = perf_counter(), "CANCELLED"
-        arrived_at, left_s = asyncio.get_running_loop().time(), context.time_remaining()
-        sent = context.invocation_metadata() or ()
-        metadata: dict[str, Any] = dict(sent)
-        request_id = call_id(_read_text(metadata, "x-request-id"))
-        bound_variables = bind_contextvars(request_id=request_id)
-        try:
-            key = await self._identify_caller(metadata, right)
-            given_key = _read_text(metadata, _IDEMPOTENCY_KEY)
-            idempotency_key = None if given_key is None else check_idempotency_key(given_key)
-            run = agree_on_run(str(value) for entry, value in sent if entry == _RUN) if _RUN in metadata else ""
-            sender = address_of(context) if key is ANYBODY else f"key {key.name}"
-            scope = RequestScope(key.caller, run, idempotency_key)
-            deadline = deadline_at(arrived_at, self._settings, left_s)
-            call = Call(context, scope, sender, arrived_at, left_s, deadline)
-            span = self._tracer.span(f"gRPC {name}", metadata)
-            with self._traffic.drain.work(), span, charge_to(key.share):
-                result = await answer(call)
-            status = "OK"
-        except GatewayError as error:
-            status = error.grpc_status
-            await self._abort_call(context, error, request_id)
-        except (asyncio.CancelledError, grpc.aio.BaseError):  # the caller has gone
-            raise
-        except Exception as error:
-            status = InternalError.grpc_status
-            log.error("call failed", method=name, exc_info=error)
-            await self._abort_call(context, InternalError(_INTERNAL), request_id)
-        else:
-            return result
-        finally:
-            reset_contextvars(**bound_variables)
-            self._observer.request_answered("grpc", name, status, perf_counter() - started)
+    def _guard(
+        self, name: str, answer: Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, R]], right: Right
+    ) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, R | None]]:
+        """What a call of a method has around its answer."""
+        drain, observer, clock = self._traffic.drain, self._observer, asyncio.get_running_loop
+
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> R | None:
+            started, status = perf_counter(), "CANCELLED"
+            arrived_at, left_s = clock().time(), context.time_remaining()
+            sent = context.invocation_metadata() or ()
+            metadata: dict[str, Any] = dict(sent)
+            request_id = call_id(_read_text(metadata, "x-request-id"))
+            REQUEST_ID.set(request_id)  # a call is a task, with a context of its own
+            try:
+                key = await self._identify_caller(metadata, right)
+                scope = self._read_scope(key, metadata, sent)
+                sender = address_of(context) if key is ANYBODY else f"key {key.name}"
+                deadline = deadline_at(arrived_at, self._settings, left_s)
+                call = Call(context, scope, sender, arrived_at, left_s, deadline)
+                charge_task_to(key.share)
+                with drain.work():
+                    answering = answer(requests, call)
+                    result = await (self._trace(name, metadata, answering) if self._tracer.enabled else answering)
+                status = "OK"
+            except GatewayError as error:
+                status = error.grpc_status
+                await self._abort_call(context, error, request_id)
+            except (asyncio.CancelledError, grpc.aio.BaseError):  # the caller has gone
+                raise
+            except Exception as error:
+                status = InternalError.grpc_status
+                log.error("call failed", method=name, exc_info=error)
+                await self._abort_call(context, InternalError(_INTERNAL), request_id)
+            else:
+                return result
+            finally:
+                observer.request_answered("grpc", name, status, perf_counter() - started)
+
+        return handle
+
+    async def _trace(self, name: str, metadata: dict[str, Any], answering: Coroutine[Any, Any, R]) -> R:
+        with self._tracer.span(f"gRPC {name}", metadata):
+            return await answering
 
     async def _identify_caller(self, metadata: dict[str, Any], right: Right) -> ApiKey:
         self._traffic.drain.check_accepting()
+        if self._traffic.takes_anybody:
+            return ANYBODY
         try:
             return await self._traffic.identify_caller(
                 token_of(_read_text(metadata, "authorization"), _read_text(metadata, "x-api-key")), right
@@ -169,6 +173,16 @@ class Calls:
         except GatewayError as error:
             self._observer.request_unauthorized(error.code)
             raise
+
+    @staticmethod
+    def _read_scope(key: ApiKey, metadata: dict[str, Any], sent: Metadata) -> RequestScope:
+        """On whose behalf a call is answered: of its key, its run, and its idempotency key."""
+        if _SCOPE.isdisjoint(metadata):
+            return NO_SCOPE if key is ANYBODY else RequestScope(key.caller)
+        given_key = _read_text(metadata, _IDEMPOTENCY_KEY)
+        idempotency_key = None if given_key is None else check_idempotency_key(given_key)
+        run = agree_on_run(str(value) for entry, value in sent if entry == _RUN) if _RUN in metadata else ""
+        return RequestScope(key.caller, run, idempotency_key)
 
     @staticmethod
     async def _abort_call(context: Context, error: GatewayError, call: str) -> NoReturn:
@@ -181,7 +195,7 @@ def call_id(requested_id: str | None) -> str:
     return (
         requested_id
         if requested_id and len(requested_id) <= _MAX_ID and requested_id.isascii() and requested_id.isprintable()
-        else os.urandom(16).hex()
+        else f"{getrandbits(128):032x}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from reward_gateway.gateway import Gateway
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -76,13 +76,14 @@ async def start(
     """
     services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer).handler(), **dict(more)}
     open_places = MessagePlaces(_OPEN_PLACES, settings.max_queued + _OPEN_PLACES, observer)
-    server = grpc.aio.server(
-        options=_channel_options(settings), interceptors=[OpenCalls(open_places, settings, tuple(services))]
-    )
-    server.add_generic_rpc_handlers(tuple(services.values()))
+    calls: Any = OpenCalls(open_places, settings, services)
     checks = GatewayHealth(gateway, traffic.drain, tuple(services))
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    health_pb2_grpc.add_HealthServicer_to_server(checks, calls)
+    names = *services, health.SERVICE_NAME, reflection.SERVICE_NAME
+    reflected = reflection.aio.ReflectionServicer(names)  # type: ignore[attr-defined] # it is exported
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, calls)
+    server = grpc.aio.server(options=_channel_options(settings))
+    server.add_generic_rpc_handlers((calls,))
     requested_port = settings.grpc_port if port is None else port
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
     try:

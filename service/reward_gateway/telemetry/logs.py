@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from reward_gateway.settings import Settings
 _VERBOSE_LIBRARIES = ("httpcore", "httpx", "PIL", "uvicorn.websockets")
 """Libraries whose log lines below warnings contain addresses and parts of files."""
 
+
+REQUEST_ID: ContextVar[str] = ContextVar(f"{structlog.contextvars.STRUCTLOG_KEY_PREFIX}request_id")
+"""The id on every line that the running task logs, as ``structlog.contextvars.bind_contextvars`` sets it too."""
 
 REPEATS_EVERY_S = 5.0
 """Least time between two lines of one kind, for events that may come thousands of times a second."""

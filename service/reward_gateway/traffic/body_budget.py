@@ -78,12 +78,11 @@ class BodyBudget:
 
     def charge(self, caller: str, size: int, charged: int = 0) -> None:
         """Charge the ``size`` bytes of a body, some of them charged already, as if all came now. Raises Overloaded."""
-        if not self._shares.has_room(caller, size, charged):
+        if not self._shares.take_if_room(caller, size, charged):
             self._observer.admission_rejected("body_bytes")
             raise Overloaded(
                 f"the request bodies that are held now leave no room for this one ({size} bytes); try again later"
             )
-        self._shares.take(caller, size - charged)
 
     def release(self, caller: str, size: int) -> None:
         """Give back bytes that the caller holds."""

@@ -29,6 +29,10 @@ def parse_milliseconds(text: str, param: str) -> float:
 
 def deadline_at(arrived: float, settings: Settings, *seconds: float | None) -> float:
     """The deadline: ``arrived`` plus the shortest given duration (or the default), capped at the maximum."""
-    durations = [value for value in seconds if value is not None]
-    shortest = min(durations) if durations else settings.default_deadline_s
-    return arrived + min(shortest, settings.max_deadline_s)
+    shortest, longest = None, settings.max_deadline_s
+    for value in seconds:
+        if value is not None and (shortest is None or value < shortest):
+            shortest = value
+    if shortest is None:
+        shortest = settings.default_deadline_s
+    return arrived + (shortest if shortest < longest else longest)

@@ -15,17 +15,18 @@ UNWIND_S = 2.0
 
 
 class Drain:
-    """The drain switch of one process, and the work that it waits for. It cannot be undone."""
+    """The drain switch of one process, and the work that it waits for. It cannot be undone.
+
+    Attributes:
+        draining: whether the gateway is shutting down.
+    """
 
     def __init__(self) -> None:
+        self.draining = False
         self._begun = asyncio.Event()
         self._cut = asyncio.Event()
         self._idle = asyncio.Event()
         self._work: set[asyncio.Task[object]] = set()
-
-    @property
-    def draining(self) -> bool:
-        return self._begun.is_set()
 
     @property
     def in_progress(self) -> int:
@@ -34,6 +35,7 @@ class Drain:
 
     def begin(self) -> None:
         """Stop being ready and accepting requests."""
+        self.draining = True
         self._begun.set()
 
     async def wait_begun(self) -> None:
@@ -52,16 +54,6 @@ class Drain:
             Draining: in the body, when it is cut off.
         """
         return Work(self)
-
-    def begin_work(self, task: "asyncio.Task[object]") -> None:
-        """A task answers a request from now on."""
-        self._work.add(task)
-
-    def end_work(self, task: "asyncio.Task[object]") -> None:
-        """The task is done with its request."""
-        self._work.discard(task)
-        if not self._work:
-            self._idle.set()
 
     @property
     def is_cut(self) -> bool:
@@ -111,12 +103,15 @@ class Work:
         task = asyncio.current_task()
         assert task is not None, "work is done by a task"
         self._task = task
-        self._drain.begin_work(task)
+        self._drain._work.add(task)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        self._drain.end_work(self._task)
-        if kind is asyncio.CancelledError and self._drain.is_cut:
+        drain = self._drain
+        drain._work.discard(self._task)
+        if not drain._work:
+            drain._idle.set()
+        if kind is asyncio.CancelledError and drain.is_cut:
             self._task.uncancel()
             raise Draining("this gateway shut down before the request was answered; send it to another one") from None

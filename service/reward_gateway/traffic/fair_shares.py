@@ -26,8 +26,16 @@ class FairShares:
 
     def has_room(self, caller: str, size: int = 1, charged: int = 0) -> bool:
         """Whether a caller may hold ``size``, of which it holds ``charged`` already, as if all of it came now."""
-        others = self.held - charged
-        return self.held_by(caller) - charged + size <= self.limit - others
+        return self._by_caller.get(caller, 0) - charged + size <= self.limit - self.held + charged
+
+    def take_if_room(self, caller: str, size: int = 1, charged: int = 0) -> bool:
+        """The caller holds ``size`` from now on, of which it holds ``charged`` already, if :meth:`has_room`."""
+        holds = self._by_caller.get(caller, 0) - charged + size
+        if holds > self.limit - self.held + charged:
+            return False
+        self.held += size - charged
+        self._by_caller[caller] = holds
+        return True
 
     def take(self, caller: str, size: int = 1) -> None:
         """The caller holds so much more."""

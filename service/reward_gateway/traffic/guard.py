@@ -9,7 +9,7 @@ from reward_gateway.settings import Settings
 from .admission import Admission
 from .body_budget import BodyBudget
 from .drain import Drain
-from .keys import ApiKey, KeyRing, Right, require_right
+from .keys import ANYBODY, ApiKey, KeyRing, Right, require_right
 from .message_places import MessagePlaces
 from .open_files import count_connections
 from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
@@ -35,6 +35,11 @@ class Traffic:
     websockets: WebSocketPlaces
     drain: Drain
     census: WorkerCensus | None = None
+
+    @property
+    def takes_anybody(self) -> bool:
+        """Whether :meth:`identify_caller` has nothing to check: every caller is ``ANYBODY``, who has no rate."""
+        return not self.keys.required and not self.rate_limiter.limits(ANYBODY)
 
     async def identify_caller(self, token: str | None, right: Right = "score") -> ApiKey:
         """Authenticate a caller and check its right and rate.

@@ -59,10 +59,12 @@ class MessagePlaces:
 
     async def acquire(self, caller: str, deadline: float) -> None:
         """Take a place, waiting for it, as :meth:`hold`. Each needs one :meth:`release`."""
-        if caller not in self._waiting and self._shares.has_room(caller):
-            self._shares.take(caller)
-        else:
+        if not self.take_free(caller):
             await self._wait(caller, deadline)
+
+    def take_free(self, caller: str) -> bool:
+        """Take a place if one is free for the caller now, as :meth:`acquire`."""
+        return caller not in self._waiting and self._shares.take_if_room(caller)
 
     async def _wait(self, caller: str, deadline: float) -> None:
         if self.waiting >= self._max_waiting:

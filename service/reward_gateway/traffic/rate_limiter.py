@@ -142,6 +142,10 @@ class KeyRateLimiter:
         self._local = LocalMovingWindow(MemoryStorage())
         self._rates: dict[str, RateLimitItem] = {}
 
+    def limits(self, key: ApiKey) -> bool:
+        """Whether the key has a rate."""
+        return (key.rate or self._default) is not None
+
     async def check_rate(self, key: ApiKey) -> None:
         """Count one request of the key.
 
