@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from reward_gateway.operations.costs import LIMIT_US
+
+_PIECE = 1 << 17
+"""Bytes that are compared together: what is made of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +22,22 @@ class DecodingCost:
         """Whether the event loop should not wait for it, with so many values beside those that JSON separates."""
         us = len(body) * self.byte_us + values * self.value_us
         if us <= LIMIT_US:
-            us += (body.count(b"[") + body.count(b"{")) * self.container_us + body.count(b",") * self.value_us
+            containers, separators = count_marks(body)
+            us += containers * self.container_us + separators * self.value_us
         return us > LIMIT_US
+
+
+def count_marks(body: bytes) -> tuple[int, int]:
+    """How many lists and objects a JSON text begins, and how many commas it has, those within strings among them.
+
+    ``bytes.count`` looks at one byte after another, which would take as long as decoding a text.
+    """
+    codes, containers, separators = np.frombuffer(body, np.uint8), 0, 0
+    for start in range(0, len(codes), _PIECE):
+        piece = codes[start : start + _PIECE]
+        containers += int(np.count_nonzero((piece | 0x20) == 0x7B))  # "[" and "{" differ in this bit alone
+        separators += int(np.count_nonzero(piece == 0x2C))
+    return containers, separators
 
 
 SHORT = 20_000
