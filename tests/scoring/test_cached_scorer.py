@@ -152,6 +152,48 @@ async def test_samples_that_were_invalid_before_are_not_asked(scorer: CachedScor
     assert server.asked == [2]
 
 
+class Choosy(Server):
+    """Gives numbers that float32 does not hold, two a row; it cannot score ``bad``, and flags it and what is long."""
+
+    async def info(self, name: str) -> ModelInfo:
+        return ModelInfo("m", "1", True, ("response",), ("a", "b"), 64, ("truncated", "odd"))
+
+    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
+        texts = [str(batch.responses[i]) for i in rows]
+        answer = ModelAnswer(np.array([[len(text) / 3, -len(text) / 7] for text in texts]), calls=1, version="1")
+        for place, text in enumerate(texts):
+            if text == "bad":
+                answer.invalid[place] = Invalid("truncated", "It is bad.")
+            if text == "bad" or len(text) > 3:
+                answer.flags[place] = ("odd", "truncated")
+        return answer
+
+
+async def test_scores_are_the_same_whichever_way_they_come() -> None:
+    """Kept as they came, with and without a cache; row by row, since two samples are equal; and from the cache."""
+    texts = ["a", "bad", "never asked", "long one", "bb"]
+    unlike = [0, 1, 2, 3, 4]
+
+    async def fetch(scorer: CachedScorer, mode: str, order: list[int]) -> RawScores:
+        batch = Batch([""] * len(order), ["p"] * len(order), [texts[i] for i in order])
+        batch.invalid = {2: Invalid("invalid_field", "no")}
+        context = RequestContext(cache=mode)  # type: ignore[arg-type]
+        return (await scorer.fetch_scores(["m"], batch, context))["m"][0]
+
+    scorer = CachedScorer(Choosy(), MemoryCache(1000, 60.0))
+    off, kept = await fetch(scorer, "off", unlike), await fetch(scorer, "use", unlike)
+    remembered = await fetch(scorer, "use", [0, 4, 2, 3])
+    equal = await fetch(CachedScorer(Choosy(), MemoryCache(1000, 60.0)), "use", [*unlike, 0])
+    expected = np.array([[1 / 3, -1 / 7], [np.nan] * 2, [np.nan] * 2, [8 / 3, -8 / 7], [2 / 3, -2 / 7]], np.float32)
+    for scores, order in ((off, unlike), (kept, unlike), (remembered, [0, 4, 2, 3]), (equal, [*unlike, 0])):
+        np.testing.assert_array_equal(scores.values, expected[order].astype(np.float64))
+        assert scores.flags == {3: ("truncated", "odd")}
+        assert {row: reason.message for row, reason in scores.invalid.items()} == (
+            {1: "It is bad."} if 1 in order else {}
+        )
+    assert remembered.cached.tolist() == [True, True, False, True]
+
+
 async def test_a_model_that_is_not_there_gives_reasons(scorer: CachedScorer) -> None:
     scores, _ = await ask(scorer, "a", model="nobody")
     assert scores.invalid[0].code == "model_unavailable"

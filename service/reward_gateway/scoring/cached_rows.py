@@ -41,6 +41,9 @@ class RowFormat(Protocol):
     @property
     def key_params(self) -> Mapping[str, Any] | None: ...
 
+    def can_keep(self, answer: ModelAnswer, info: ModelInfo) -> bool:
+        """Whether an answer for all rows is read as it came, :attr:`ModelRows.answer`, and not row by row."""
+
     def pack_answer(self, answer: ModelAnswer, info: ModelInfo) -> list[Result]:
         """[m] entries or reasons, in the order of the scored rows."""
 
@@ -54,7 +57,8 @@ class ModelRows:
     Attributes:
         rows: [n] row numbers in the batch; the other attributes follow this order.
         keys: [n] cache keys; None if the cache is not used.
-        results: [n] entries or reasons; None where not known yet.
+        results: [n] entries or reasons; None where not known yet, and throughout if there is an ``answer``.
+        answer: what the model said of all rows at once, where its format keeps that.
         hits: how many answers came from the cache.
         replaced: another version answered than the one in the keys.
     """
@@ -63,13 +67,16 @@ class ModelRows:
         self.info, self.batch, self.rows = info, batch, rows
         self.keys: list[bytes] | None = None
         self.results: list[Result | None] = [None] * len(rows)
+        self.answer: ModelAnswer | None = None
         self.hits = 0
         self.replaced = False
         self._looked_up: Sequence[Entry | None] = ()
 
     def find_missing_places(self) -> list[int]:
         """Indices into ``rows`` whose answer is not known yet."""
-        return [place for place, result in enumerate(self.results) if result is None] if None in self.results else []
+        if self.hits == len(self.rows):
+            return []
+        return [place for place, result in enumerate(self.results) if result is None]
 
     def take_cached(self, entries: Sequence[Entry | None]) -> None:
         """Store the entries of a lookup [n]."""
@@ -176,24 +183,39 @@ class CachedRows:
         self, model_rows: ModelRows, missing: Sequence[int], deadline: float, usage: Usage
     ) -> None:
         """Call a model for the rows that were not in the cache, and cache its answers."""
-
-        async def ask_model(places: Sequence[int]) -> list[Result]:
-            batch_rows = [model_rows.rows[missing[place]] for place in places]
-            answer = await self._models.score(model_rows.info.name, model_rows.batch, batch_rows, deadline)
-            usage.model_calls += answer.calls
-            results = self._format.pack_answer(answer, model_rows.info)
-            if answer.version != model_rows.info.version and any(isinstance(result, Entry) for result in results):
-                model_rows.replaced = True
-                return [REPLACED] * len(places)
-            if keys is not None:
-                packed = zip(places, results, strict=True)
-                self._cache.put_later([(keys[place], result) for place, result in packed if isinstance(result, Entry)])
-            return results
-
         keys = [model_rows.keys[place] for place in missing] if model_rows.keys is not None else None
+
+        async def ask_model(places: Sequence[int]) -> Sequence[Result]:
+            return await self._ask_model(model_rows, [missing[place] for place in places], deadline, usage)
+
         if keys is None:
             results = await ask_model(range(len(missing)))
         else:
             results = await self._flight.compute_results(keys, ask_model, deadline)
-        for place, result in zip(missing, results, strict=True):
-            model_rows.results[place] = result
+        if model_rows.answer is None:
+            for place, result in zip(missing, results, strict=True):
+                model_rows.results[place] = result
+
+    async def _ask_model(
+        self, model_rows: ModelRows, places: Sequence[int], deadline: float, usage: Usage
+    ) -> Sequence[Result]:
+        """Call a model for some rows, and cache its answers.
+
+        Returns:
+            [m] entries or reasons; nothing where the rows' answer is kept as it came and none of it is to be cached.
+        """
+        info, rows, keys = model_rows.info, model_rows.rows, model_rows.keys
+        answer = await self._models.score(info.name, model_rows.batch, [rows[place] for place in places], deadline)
+        usage.model_calls += answer.calls
+        if answer.version == info.version and len(places) == len(rows) and self._format.can_keep(answer, info):
+            model_rows.answer = answer
+            if keys is None:
+                return ()
+        results = self._format.pack_answer(answer, info)
+        if answer.version != info.version and any(isinstance(result, Entry) for result in results):
+            model_rows.replaced = True
+            return [REPLACED] * len(places)
+        if keys is not None:
+            packed = zip(places, results, strict=True)
+            self._cache.put_later([(keys[place], result) for place, result in packed if isinstance(result, Entry)])
+        return results

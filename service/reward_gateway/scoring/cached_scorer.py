@@ -1,6 +1,8 @@
 """Raw scores of a batch by model, from the cache or from the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import cast
 
 import numpy as np
 
@@ -9,11 +11,13 @@ from reward_gateway.cache.entries import pack_entries, unpack_entries
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import NotFound, Unavailable
-from reward_gateway.sample import Batch, Invalid, RawScores
+from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores
 from reward_gateway.scoring.cached_rows import CachedRows, ModelRows
 from reward_gateway.scoring.request_context import RequestContext
 
 Answered = tuple[RawScores, ModelInfo | None]
+
+_flags_of = attrgetter("flags")
 
 WRONG_WIDTH = Invalid("model_error", "the model returned another number of scores than its configuration declares")
 
@@ -22,6 +26,10 @@ class ScoreFormat:
     """The K numbers of a score: implements :class:`reward_gateway.scoring.cached_rows.RowFormat`."""
 
     key_params = None
+
+    def can_keep(self, answer: ModelAnswer, info: ModelInfo) -> bool:
+        """Whether an answer has K numbers per row; one that has not gives its rows reasons."""
+        return bool(answer.values.shape[1] == score_width(info))
 
     def pack_answer(self, answer: ModelAnswer, info: ModelInfo) -> list[Result]:
         """[m] entries of K float32 numbers with their flags, or reasons."""
@@ -95,23 +103,44 @@ def score_width(info: ModelInfo) -> int:
 def spread_scores(answer: ModelRows) -> RawScores:
     """Scores over the whole batch [n, K]: NaN with a reason for failed rows, NaN for rows that were invalid before."""
     info, rows, size = answer.info, answer.rows, answer.batch.size
-    invalid: dict[int, Invalid] = {}
-    flags: dict[int, tuple[str, ...]] = {}
-    entries = [result if type(result) is Entry else None for result in answer.results]
-    for row, entry in zip(rows, entries, strict=True):
-        if entry is not None and entry[1]:
-            flags[row] = info.flag_names(entry[1])
-    if answer.hits < len(rows):
-        for row, result in zip(rows, answer.results, strict=True):
-            if not isinstance(result, Entry):
-                invalid[row] = answer.batch.locate(row, result or WRONG_WIDTH)
-    values = unpack_entries(entries, score_width(info))
+    values, masks, reasons = _read_results(answer) if answer.answer is None else _read_answer(answer.answer, info)
+    flags = {rows[place]: info.flag_names(mask) for place, mask in masks.items()}
+    invalid = {rows[place]: answer.batch.locate(rows[place], reason) for place, reason in reasons.items()}
     cached = answer.find_cached()
     if len(rows) < size:
         all_values, all_cached = np.full((size, values.shape[1]), np.nan), np.zeros(size, np.bool_)
         all_values[rows], all_cached[rows] = values, cached
         values, cached = all_values, all_cached
     return RawScores(values, info.name, info.version, cached, invalid, flags)
+
+
+_Read = tuple[FloatArray, Mapping[int, int], Mapping[int, Invalid]]
+"""Numbers [m, K]; place -> bits of its flags, where it has any; place -> reason."""
+
+
+def _read_results(answer: ModelRows) -> _Read:
+    """What the rows' entries and reasons say."""
+    results = answer.results
+    if answer.hits == len(results):
+        found = cast("list[Entry]", results)
+        flagged = any(map(_flags_of, found))
+        masks = {place: entry.flags for place, entry in enumerate(found) if entry.flags} if flagged else {}
+        return unpack_entries(found, score_width(answer.info)), masks, {}
+    entries = [result if type(result) is Entry else None for result in results]
+    masks = {place: entry.flags for place, entry in enumerate(entries) if entry is not None and entry.flags}
+    reasons = {place: result or WRONG_WIDTH for place, result in enumerate(results) if not isinstance(result, Entry)}
+    return unpack_entries(entries, score_width(answer.info)), masks, reasons
+
+
+def _read_answer(answer: ModelAnswer, info: ModelInfo) -> _Read:
+    """What a model said of all rows: the numbers and flags that an entry would hold."""
+    values = answer.values.astype(np.float32).astype(np.float64)
+    if answer.invalid:
+        values[list(answer.invalid)] = np.nan
+    masks = {row: mask for row, names in answer.flags.items() if (mask := info.flag_bits(names))}
+    for row in answer.invalid:
+        masks.pop(row, None)
+    return values, masks, answer.invalid
 
 
 def no_scores(model: str, reason: Invalid, batch: Batch) -> RawScores:

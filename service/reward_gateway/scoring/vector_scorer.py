@@ -26,6 +26,10 @@ class VectorFormat:
 
     key_params: Mapping[str, Any] | None = MappingProxyType({"output": "vector"})
 
+    def can_keep(self, answer: ModelAnswer, info: ModelInfo) -> bool:
+        """False: vectors are read row by row."""
+        return False
+
     def pack_answer(self, answer: ModelAnswer, info: ModelInfo) -> list[Result]:
         """[m] entries of float32 numbers with their flags, or reasons."""
         return [
