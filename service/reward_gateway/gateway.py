@@ -163,7 +163,7 @@ class Gateway:
             answered = [row for row in range(batch.size) if row not in failed_by_server]
             batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
         started = perf_counter()
-        size = batch.size
+        size, lengths = batch.size, response_lengths(batch)  # now, while the texts are in the processor's cache
         usage, timing = Usage(samples=size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
         for row, reason in find_missing_context(plan, batch).items():
             batch.invalid.setdefault(row, reason)
@@ -195,7 +195,6 @@ class Gateway:
             scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
         if recorded is not None:
             keep_answers(recorded, answered, scored)
-        lengths = response_lengths(batch)
         self._observer.batch_scored(plan, scored, lengths)
         if self.book.experiments and raw:
             self.shadow.offer_batch(self.book.experiments, plan, batch, raw, options.scope)

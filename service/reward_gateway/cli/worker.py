@@ -45,6 +45,7 @@ from reward_gateway.cache.texts import TextCache
 from reward_gateway.cache.tiered import NEAR_TTL_S, TieredCache
 from reward_gateway.cli.compute import prepare_process
 from reward_gateway.cli.configuration import read_settings
+from reward_gateway.cli.freed_memory import keep_freed_memory
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
 from reward_gateway.cli.rewards import fault_lines
@@ -359,6 +360,7 @@ async def serve(settings: Settings) -> None:
         task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    keep_freed_memory()
     freeze_startup_objects()
     health = metrics.health
     shared = health.share_windows(settings.state_store_url) if settings.state_store_url else None
