@@ -19,6 +19,7 @@ NAMESPACE = b"rgw1"
 """Version of the format of keys and entries. Change it with either format, so that old entries are never read."""
 
 DIGEST_BYTES = 16
+_EMPTY = blake2b(digest_size=DIGEST_BYTES)
 _TEXT = frozenset((str,))
 
 
@@ -101,17 +102,25 @@ def _hash_samples(batch: Batch, fields: tuple[str, ...]) -> list[bytes]:
     """[n] hashes, each of the framed fields of one sample; the texts are framed one by one, as copies of all of them
     would be out of the processor's cache before they are hashed.
     """
-    columns: list[Iterable[str]] = []
-    for name in fields:
-        frame, values = _FRAME_BY_FIELD[name], batch.column(name)
-        if values is None:
-            columns.append(["n"] * batch.size)
-        elif frame is _frame_text and _TEXT.issuperset(map(type, values)):
-            columns.append(f"t{len(value)}:{value}" for value in values)  # as _frame_text, without a call for each
-        else:
-            columns.append(map(frame, values))
-    texts = columns[0] if len(columns) == 1 else map("".join, zip(*columns, strict=True))
-    return [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest() for text in texts]
+    columns = [(_FRAME_BY_FIELD[name], batch.column(name)) for name in fields]
+    plain = [values for frame, values in columns if frame is _frame_text and values and _is_text(values)]
+    if len(columns) == len(plain) == 2:  # as below, without calls for each
+        return _hash_texts(f"t{len(a)}:{a}t{len(b)}:{b}" for a, b in zip(*plain, strict=True))
+    framed = [["n"] * batch.size if values is None else map(frame, values) for frame, values in columns]
+    return _hash_texts(map("".join, zip(*framed, strict=True)))
+
+
+def _is_text(values: Iterable[Any]) -> bool:
+    return _TEXT.issuperset(map(type, values))
+
+
+def _hash_texts(texts: Iterable[str]) -> list[bytes]:
+    digests = []
+    for text in texts:
+        digest = _EMPTY.copy()  # quicker than one more object with its parameters
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        digests.append(digest.digest())
+    return digests
 
 
 def _frame_text(value: str | Sequence[Message] | None) -> str:
