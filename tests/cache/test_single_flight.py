@@ -143,6 +143,18 @@ async def test_a_follower_does_not_wait_beyond_its_deadline(clock: Clock) -> Non
     assert await first == leader.entries()
 
 
+async def test_a_follower_that_was_late_leaves_the_results_to_the_others(clock: Clock) -> None:
+    flights = SingleFlight()
+    leader, hasty, patient = (Request(flights, "a") for _ in range(3))
+    first, late, waits = leader.start(seconds=7200), hasty.start(seconds=60), patient.start(seconds=7200)
+    await turns()
+    await clock.advance(61)
+    assert [result for result in await late if isinstance(result, Invalid)]
+    leader.gate.set()
+    assert await first == await waits == leader.entries()
+    assert (hasty.computed, patient.computed) == ([], [])
+
+
 async def test_requests_that_follow_each_other_do_not_wait_in_a_circle() -> None:
     flights = SingleFlight()
     requests = [Request(flights, keys) for keys in ("abc", "cad", "dbx")]

@@ -21,11 +21,23 @@ LATE = Invalid("deadline_exceeded", "The deadline passed before the score was kn
 class Flight:
     """What one request computes: done once its results are known, or once it has given up."""
 
-    __slots__ = ("done", "results")
+    __slots__ = ("_computed", "_results", "done")
 
     def __init__(self) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.results: dict[bytes, Result] = {}
+        self._computed: tuple[Sequence[bytes], Sequence[Result]] = (), ()
+        self._results: dict[bytes, Result] | None = None
+
+    def finish(self, keys: Sequence[bytes], results: Sequence[Result]) -> None:
+        """Say what was computed: a result per key."""
+        self._computed, self._results = (keys, results), None
+
+    def find(self, key: bytes) -> Result | None:
+        """What a follower takes over; most requests have none, so that nothing is made ready before one asks."""
+        if self._results is None:
+            computed = zip(*self._computed, strict=True)
+            self._results = {key: result for key, result in computed if not _is_request_failure(result)}
+        return self._results.get(key)
 
 
 class SingleFlight:
@@ -45,19 +57,22 @@ class SingleFlight:
             deadline: a time of the loop's clock; a key that another request is still computing then becomes
                 ``deadline_exceeded``.
         """
-        results: dict[bytes, Result] = {}
         remaining = list(dict.fromkeys(keys))
+        if len(remaining) == len(keys) and self._flights.keys().isdisjoint(remaining):  # nothing to share
+            return list(await self._compute_led(remaining, list(range(len(keys))), compute))
+        results: dict[bytes, Result] = {}
         first_position = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
         while remaining:
             followed = {key: flight for key in remaining if (flight := self._flights.get(key)) is not None}
             led = [key for key in remaining if key not in followed]
             if led:
-                results.update(await self._compute_led(led, [first_position[key] for key in led], compute))
+                computed = await self._compute_led(led, [first_position[key] for key in led], compute)
+                results.update(zip(led, computed, strict=True))
             remaining = []
             for flight in dict.fromkeys(followed.values()):
                 await _wait_for_flight(flight, deadline)
             for key, flight in followed.items():
-                result = flight.results.get(key)
+                result = flight.find(key)
                 if result is not None:
                     results[key] = result
                 elif flight.done.done():
@@ -66,12 +81,12 @@ class SingleFlight:
                     results[key] = LATE
         return [results[key] for key in keys]
 
-    async def _compute_led(self, keys: list[bytes], positions: list[int], compute: Compute) -> dict[bytes, Result]:
+    async def _compute_led(self, keys: list[bytes], positions: list[int], compute: Compute) -> Sequence[Result]:
         flight = Flight()
         self._flights.update(dict.fromkeys(keys, flight))
         try:
-            computed = dict(zip(keys, await compute(positions), strict=True))
-            flight.results = {key: result for key, result in computed.items() if not _is_request_failure(result)}
+            computed = await compute(positions)
+            flight.finish(keys, computed)
         finally:
             for key in keys:
                 del self._flights[key]
