@@ -53,7 +53,18 @@ class MemoryCache:
         if not keys:
             return []
         started = self._clock()
-        entries = [self._get_unexpired(key, started) for key in keys]
+        get, use = self._entries.get, self._entries.move_to_end
+        entries: list[Entry | None] = []
+        for key in keys:
+            stored = get(key)
+            if stored is None:
+                entries.append(None)
+            elif stored[0] > started:
+                use(key)
+                entries.append(stored[1])
+            else:
+                self._remove(key)
+                entries.append(None)
         misses = entries.count(None)
         self._observer.cache_looked_up("memory", len(entries) - misses, misses, self._clock() - started)
         return entries
@@ -62,12 +73,13 @@ class MemoryCache:
         return self.look_up(keys)
 
     def put_later(self, items: Sequence[tuple[bytes, Entry]]) -> None:
-        expires = self._clock() + self._ttl_s
+        expires, kept, room = self._clock() + self._ttl_s, self._entries, 0
         for key, entry in items:
-            if key in self._entries:
+            if key in kept:
                 self._remove(key)
-            self._entries[key] = (expires, entry)
-            self._bytes += _count_bytes(key, entry)
+            kept[key] = (expires, entry)
+            room += OWN_BYTES + len(key) + len(entry[0])
+        self._bytes += room
         while len(self._entries) > self._limit or self._bytes > self._max_bytes:
             key, (_, entry) = self._entries.popitem(last=False)
             self._bytes -= _count_bytes(key, entry)
@@ -79,16 +91,6 @@ class MemoryCache:
     def _remove(self, key: bytes) -> None:
         _, entry = self._entries.pop(key)
         self._bytes -= _count_bytes(key, entry)
-
-    def _get_unexpired(self, key: bytes, now: float) -> Entry | None:
-        stored = self._entries.get(key)
-        if stored is None:
-            return None
-        if stored[0] <= now:
-            self._remove(key)
-            return None
-        self._entries.move_to_end(key)
-        return stored[1]
 
 
 def _count_bytes(key: bytes, entry: Entry) -> int:
