@@ -345,11 +345,12 @@ async def serve(settings: Settings) -> None:
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())
-    inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer)
+    answers = app.state.dependencies.answers
+    inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer, answers)
     more = [(oip.SERVICE, inference.handler())]
     grpc = None
     if settings.grpc_port:
-        grpc = await grpc_server.start(gateway, settings, traffic, metrics, more, tracer=tracer)
+        grpc = await grpc_server.start(gateway, settings, traffic, metrics, more, tracer=tracer, answers=answers)
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 

@@ -1,6 +1,7 @@
 """Encodes a scored batch as messages. A missing number is absent, never NaN."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,61 +10,105 @@ from reward_gateway.operations.apply import jsonable
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored, all_finite
 
+from .plain_results import ComponentName, Template, layout_of, result_field, timing_template, write_result
 from .values import list_value, struct
 
 _STAGES = tuple(pb.Timing.DESCRIPTOR.fields_by_name)
+_TIMING = timing_template(_STAGES)
 _NOT_FINITE = Invalid("not_finite", "the reward is not a finite number")
+_KEPT = 1024
+"""Parts of answers that are written once."""
 
 
-def response(ids: Sequence[str], scored: Scored, explain: bool) -> pb.ScoreResponse:
-    """The answer of one request."""
-    usage, spent = scored.usage, scored.timing_ms.get
-    message = pb.ScoreResponse(reward=scored.recipe, recipe_version=scored.version)
-    write_results(message.results.add, ids, scored, explain)
-    message.usage.samples = usage.samples
-    message.usage.cache_hits = usage.cache_hits
-    message.usage.cache_misses = usage.cache_misses
-    message.usage.model_calls = usage.model_calls
-    if scored.reward_raw is not None:
-        message.answer = scored.answer
-    timing = message.timing_ms
-    for stage in _STAGES:
-        setattr(timing, stage, spent(stage, 0.0))
-    return message
+def response(ids: Sequence[str], scored: Scored, explain: bool) -> bytes:
+    """The answer of one request, without what it took: append :func:`timing`."""
+    usage = scored.usage
+    tail = _tail(
+        None if scored.reward_raw is None else scored.answer,
+        usage.samples,
+        usage.cache_hits,
+        usage.cache_misses,
+        usage.model_calls,
+    )
+    return b"".join((head(scored.recipe, scored.version), *write_results(ids, scored, explain), tail))
 
 
-def write_results(add: Callable[[], pb.Result], ids: Sequence[str], scored: Scored, explain: bool) -> None:
-    """Write one result per sample, in order.
+def timing(spent_ms: Mapping[str, float]) -> bytes:
+    """What an answer took, by stage, as a field of it."""
+    spent = spent_ms.get
+    return _TIMING.fill([spent(stage, 0.0) for stage in _STAGES])
 
-    Messages are filled where they belong, since one that is built first is copied into the next.
 
-    Args:
-        add: makes the empty message of the next result.
-    """
+@lru_cache(_KEPT)
+def _tail(answer: str | None, samples: int, cache_hits: int, cache_misses: int, model_calls: int) -> bytes:
+    usage = pb.Usage(samples=samples, cache_hits=cache_hits, cache_misses=cache_misses, model_calls=model_calls)
+    return pb.ScoreResponse(answer=answer, usage=usage).SerializeToString()
+
+
+@lru_cache(_KEPT)
+def head(recipe: str, version: str) -> bytes:
+    """The fields of an answer before its results, of one request as of a stream."""
+    return pb.ScoreResponse(reward=recipe, recipe_version=version).SerializeToString()
+
+
+def write_results(ids: Sequence[str], scored: Scored, explain: bool) -> list[bytes]:
+    """One result per sample, in order, each as a field of an answer."""
     columns = [(name, *_columns_of(scores)) for name, scores in scored.components.items()] if explain else []
     rewards = _finite_or_none(scored.reward)
     raw_rewards = None if scored.reward_raw is None else _finite_or_none(scored.reward_raw)
-    for i, name in enumerate(ids):
-        reward, vector = rewards[i], scored.rewards[i] if scored.rewards else None
-        result = add()
-        result.id = name
-        if reward is not None:
-            result.reward = reward
-        if raw_rewards is not None and (raw := raw_rewards[i]) is not None:
-            result.reward_raw = raw
-        for component, scores, raws, values, cached in columns:
-            _write_component(
-                result.components[component], i, scores, raws[i], values[i], cached is not None and cached[i]
-            )
-        if i in scored.flags:
-            result.flags.extend(scored.flags[i])
-        if vector is not None:
-            result.rewards.CopyFrom(list_value(jsonable(vector)))
-        reason = scored.invalid.get(i) or (_NOT_FINITE if reward is None and vector is None else None)
-        if reason is None:
-            result.valid = True
-        else:
-            result.error.CopyFrom(sample_error(reason))
+    numbers = [rewards, *([] if raw_rewards is None else [raw_rewards])]
+    plain = not (scored.flags or scored.invalid or scored.rewards or None in rewards)
+    for _, scores, raws, values, _ in columns:
+        numbers += (raws, values)
+        plain = plain and scores.vectors is None and scores.judge_answers is None
+    if plain and not any(None in column for column in numbers):
+        return _write_plain(ids, columns, numbers, compared=raw_rewards is not None)
+    return [
+        result_field(_make_result(i, name, scored, columns, rewards[i], raw_rewards).SerializeToString())
+        for i, name in enumerate(ids)
+    ]
+
+
+def _write_plain(
+    ids: Sequence[str], columns: "Sequence[_Column]", numbers: Sequence[Sequence[Any]], *, compared: bool
+) -> list[bytes]:
+    """Results that hold numbers and names only."""
+    named = [(name, scores.model, scores.model_version) for name, scores, *_ in columns]
+    cached = [[False] * len(ids) if column is None else column for *_, column in columns]
+    layouts: dict[tuple[bool, ...], Template] = {}
+    results = []
+    for i, row in enumerate(zip(*numbers, strict=True)):
+        hits = tuple([column[i] for column in cached])
+        if (layout := layouts.get(hits)) is None:
+            names = tuple(ComponentName(*name, hit) for name, hit in zip(named, hits, strict=True))
+            layout = layouts[hits] = layout_of(names, compared)
+        results.append(write_result(ids[i], layout, row))
+    return results
+
+
+def _make_result(
+    i: int,
+    name: str,
+    scored: Scored,
+    columns: "Sequence[_Column]",
+    reward: float | None,
+    raw_rewards: list[float | None] | None,
+) -> pb.Result:
+    """Messages are filled where they belong, since one that is built first is copied into the next."""
+    vector = scored.rewards[i] if scored.rewards else None
+    result = pb.Result(id=name, reward=reward, reward_raw=None if raw_rewards is None else raw_rewards[i])
+    for component, scores, raws, values, cached in columns:
+        _write_component(result.components[component], i, scores, raws[i], values[i], cached is not None and cached[i])
+    if i in scored.flags:
+        result.flags.extend(scored.flags[i])
+    if vector is not None:
+        result.rewards.CopyFrom(list_value(jsonable(vector)))
+    reason = scored.invalid.get(i) or (_NOT_FINITE if reward is None and vector is None else None)
+    if reason is None:
+        result.valid = True
+    else:
+        result.error.CopyFrom(sample_error(reason))
+    return result
 
 
 def sample_error(reason: Invalid) -> pb.Error:
@@ -83,10 +128,12 @@ def apply_result(result: dict[str, Any]) -> pb.ApplyResult:
     return message
 
 
-_Columns = tuple[ComponentScores, list[float | None], list[float | None], list[bool] | None]
+_Column = tuple[str, ComponentScores, list[float | None], list[float | None], list[bool] | None]
 
 
-def _columns_of(scores: ComponentScores) -> _Columns:
+def _columns_of(
+    scores: ComponentScores,
+) -> tuple[ComponentScores, list[float | None], list[float | None], list[bool] | None]:
     """A component with its numbers as lists: raw, value, and whether each came from the cache."""
     raws = _finite_or_none(scores.raw)
     values = raws if scores.value is scores.raw else _finite_or_none(scores.value)

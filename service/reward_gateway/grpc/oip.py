@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from time import perf_counter_ns
 from typing import Any
 
 import grpc
@@ -12,6 +13,7 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.errors import InvalidRequest, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
+from reward_gateway.intake.kept_answers import KeptAnswers
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.oip.protocol import OpenInference, read_timeout_s
 from reward_gateway.scoring.request_context import RequestContext
@@ -20,7 +22,7 @@ from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
-from .calls import Call, Calls, parse
+from .calls import Call, Calls, parse, repeat_key
 from .infer_messages import pack_message, takes_long_to_parse
 from .oip_stream import InferStream
 
@@ -42,8 +44,10 @@ class InferenceService:
         observer: Observer = UNOBSERVED,
         model_admin: ModelAdmin | None = None,
         tracer: Tracer | None = None,
+        answers: KeptAnswers | None = None,
     ) -> None:
         self._gateway = gateway
+        self._answers = answers or KeptAnswers(gateway, settings)
         self._protocol = protocol
         self._settings = settings
         self._traffic = traffic
@@ -113,14 +117,23 @@ class InferenceService:
         await self._lifecycle.unload(parse(pb.RepositoryModelUnloadRequest, raw).model_name)
         return pb.RepositoryModelUnloadResponse()
 
-    async def model_infer(self, raw: bytes, call: Call) -> "pb.ModelInferResponse":
-        admission = self._traffic.admission
+    async def model_infer(self, raw: bytes, call: Call) -> bytes:
+        began, admission = perf_counter_ns(), self._traffic.admission
         await admission.acquire(call.deadline)
         try:
+            key = repeat_key("ModelInfer", raw, call.scope)
+            if key is not None and (kept := await self._answers.find(key)) is not None:
+                samples = kept.fixed[0].scored.usage.samples
+                self._protocol.count_repeat(kept.name, samples, perf_counter_ns() - began)
+                return kept.content
             long = takes_long_to_parse(raw)
             request = await self._parse_apart(raw, call) if long else parse(pb.ModelInferRequest, raw)
             deadline = deadline_at(call.arrived_at, self._settings, read_timeout_s(request), call.left_s)
-            return await self._protocol.infer(request, deadline, scope=call.scope)
+            response, fixed = await self._protocol.infer_once(request, deadline, scope=call.scope)
+            content: bytes = response.SerializeToString()
+            if key is not None:
+                self._answers.keep(key, raw, content, (fixed,), name=request.model_name)
+            return content
         finally:
             admission.release()
 

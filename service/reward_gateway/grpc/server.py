@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from reward_gateway.gateway import Gateway
+from reward_gateway.intake.kept_answers import KeptAnswers
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.traces import Tracer
@@ -62,19 +63,21 @@ async def start(
     more: Sequence[tuple[str, "grpc.GenericRpcHandler[Any, Any]"]] = (),
     port: int | None = None,
     tracer: Tracer | None = None,
+    answers: KeptAnswers | None = None,
 ) -> GrpcServer:
     """Listen on ``settings.http_host`` and ``settings.grpc_port``.
 
     Args:
         more: further services, by their full names.
         tracer: creates one span per call; None creates none.
+        answers: kept for requests that come again; None: the server keeps its own.
         port: another port than the settings'; 0 takes any free one (see :attr:`GrpcServer.port`).
 
     Raises:
         OSError: the address cannot be listened on.
         TlsFilesError: the files of TLS cannot be used.
     """
-    services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer).handler(), **dict(more)}
+    services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer, answers).handler(), **dict(more)}
     open_places = MessagePlaces(_OPEN_PLACES, settings.max_queued + _OPEN_PLACES, observer)
     calls: Any = OpenCalls(open_places, settings, services)
     checks = GatewayHealth(gateway, traffic.drain, tuple(services))

@@ -207,7 +207,7 @@ class ScoreStream:
     async def _answer_batch(self, batch: Sequence[_WaitingSample], held: Reservation) -> None:
         try:
             responses = await self._score_batch(batch)
-            await self._write_answers([response.SerializeToString() for response in responses])
+            await self._write_answers(responses)
         finally:
             held.shrink(sum(waiting.size for waiting in batch))
             self._places.release()
@@ -230,7 +230,7 @@ class ScoreStream:
                 return
             await self._call.context.write(message)
 
-    async def _score_batch(self, waiting_samples: Sequence[_WaitingSample]) -> list[pb.ScoreStreamResponse]:
+    async def _score_batch(self, waiting_samples: Sequence[_WaitingSample]) -> list[bytes]:
         now = asyncio.get_running_loop().time()
         late = [waiting for waiting in waiting_samples if waiting.deadline <= now]
         waiting_samples = [waiting for waiting in waiting_samples if waiting.deadline > now]
@@ -249,13 +249,9 @@ class ScoreStream:
             if error.code not in _SAMPLE_CODES:
                 raise _renumber_error(error, waiting_samples) from None
             return [*responses, *_fail_samples(waiting_samples, error)]
-
-        def add() -> pb.Result:
-            responses.append(pb.ScoreStreamResponse(reward=scored.recipe, recipe_version=scored.version))
-            return responses[-1].result
-
-        encode.write_results(add, scored_batch.ids, scored, options.explain)
-        return responses
+        head = encode.head(scored.recipe, scored.version)
+        results = encode.write_results(scored_batch.ids, scored, options.explain)
+        return [*responses, *(head + result for result in results)]
 
 
 def _look_at_failure(sending: "asyncio.Task[None]") -> None:
@@ -272,13 +268,13 @@ def _group_by_terms(samples: Sequence[_WaitingSample]) -> list[list[_WaitingSamp
     return list(by_terms.values())
 
 
-def _fail_samples(waiting: Sequence[_WaitingSample], error: GatewayError) -> list[pb.ScoreStreamResponse]:
+def _fail_samples(waiting: Sequence[_WaitingSample], error: GatewayError) -> list[bytes]:
     """A failure of the server's, which may pass: each sample's own, and the stream goes on."""
     reason = pb.Error(code=error.code, message=error.message)
     return [
         pb.ScoreStreamResponse(
             reward=sample.terms.reward, result=pb.Result(id=sample.sample.id, valid=False, error=reason)
-        )
+        ).SerializeToString()
         for sample in waiting
     ]
 

@@ -36,11 +36,13 @@ class KeptAnswer(NamedTuple):
         content: its bytes; what is not the same every time is left out by the entry that keeps it.
         fixed: the scores that it tells.
         flags: part of the request -> its samples and their flags.
+        name: what the request called the recipe, for entries that count by it.
     """
 
     content: bytes
     fixed: Sequence[FixedScores]
     flags: Mapping[int, PartFlags]
+    name: str
 
 
 class KeptAnswers:
@@ -72,20 +74,27 @@ class KeptAnswers:
         return answer
 
     def keep(
-        self, key: Hashable, body: bytes, content: bytes, fixed: Sequence[FixedScores | None], flags: Mapping[int, Any]
+        self,
+        key: Hashable,
+        body: bytes,
+        content: bytes,
+        fixed: Sequence[FixedScores | None],
+        flags: Mapping[int, Any] | None = None,
+        name: str = "",
     ) -> None:
         """Keep an answer, if all scores that it tells are fixed.
 
         Args:
             key: everything of the request that its answer depends on, its body among it.
             body: counts with the answer's size.
+            flags, name: as in :class:`KeptAnswer`.
         """
         scores = [found for found in fixed if found is not None]
         if not self._limit or not scores or len(scores) < len(fixed) or len(body) > LARGEST or len(content) > LARGEST:
             return
         self._drop(key)
         size = OWN_BYTES + len(body) + len(content)
-        self._answers[key] = self._clock() + self._ttl_s, size, KeptAnswer(content, scores, dict(flags))
+        self._answers[key] = self._clock() + self._ttl_s, size, KeptAnswer(content, scores, dict(flags or {}), name)
         self._bytes += size
         while len(self._answers) > self._limit or self._bytes > self._max_bytes:
             self._drop(next(iter(self._answers)))

@@ -22,7 +22,7 @@ from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
 from .models import NEMO, NEMO_MODEL, VERSION, VirtualModel, recipe_model
-from .scorer import Scorer
+from .scorer import Inference, Scorer
 from .statistics import ModelCounts
 from .tensors import check_request
 
@@ -128,6 +128,17 @@ class OpenInference:
         Raises:
             GatewayError: the request cannot be answered.
         """
+        return (await self.infer_once(request, deadline, reward, scope, chat_format)).response
+
+    async def infer_once(
+        self,
+        request: "pb.ModelInferRequest",
+        deadline: float,
+        reward: str | None = None,
+        scope: RequestScope = NO_SCOPE,
+        chat_format: str | None = None,
+    ) -> Inference:
+        """As :meth:`infer`, and whether the same request would get the same answer again."""
         name = request.model_name
         parameter = _read_text(request, "reward")
         await learn_models(self._gateway, parameter, reward, name)
@@ -138,7 +149,8 @@ class OpenInference:
                 )
             _set_version(request)
             check_request(request)
-            return await self._require_triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
+            answer = await self._require_triton(name).call("ModelInfer", request, pb.ModelInferResponse, deadline)
+            return Inference(answer)
         resolved = resolve_recipe(self._gateway, parameter, reward, name)
         counts, began = self._counts.setdefault(name, ModelCounts()), perf_counter_ns()
         try:
@@ -147,6 +159,10 @@ class OpenInference:
         except GatewayError:
             counts.add_failure(perf_counter_ns() - began)
             raise
+
+    def count_repeat(self, name: str, samples: int, ns: int) -> None:
+        """Count a request that was answered as one before it, in so many nanoseconds."""
+        self._counts.setdefault(name, ModelCounts()).add_success(samples, ns, 0, 0)
 
     async def stream(
         self, request: "pb.ModelInferRequest", deadline: float, scope: RequestScope = NO_SCOPE

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from functools import partial
 from time import perf_counter_ns
+from typing import NamedTuple
 
 from tritonclient.grpc import service_pb2 as pb
 
@@ -13,6 +14,7 @@ from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.chat_text import TextReading, read_columns
 from reward_gateway.sample import Batch, Scored
 from reward_gateway.sample.flags import format_flags
+from reward_gateway.scoring.fixed_scores import FixedScores
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
@@ -23,6 +25,17 @@ from .models import VERSION
 from .statistics import ModelCounts
 from .tensors import Tensor, read_inputs
 from .tokens import Detokeniser
+
+
+class Inference(NamedTuple):
+    """The answer to a request.
+
+    Attributes:
+        fixed: the scores that it tells, where the same request would get the same answer again; else None.
+    """
+
+    response: "pb.ModelInferResponse"
+    fixed: FixedScores | None = None
 
 
 class Scorer:
@@ -43,8 +56,8 @@ class Scorer:
         counts: ModelCounts,
         scope: RequestScope = NO_SCOPE,
         chat_format: str | None = None,
-    ) -> "pb.ModelInferResponse":
-        """The response to one request.
+    ) -> "Inference":
+        """The answer to one request.
 
         Args:
             chat_format: the request's own choice: how texts are read that a chat template rendered. Without it, prompts
@@ -85,7 +98,7 @@ class Scorer:
         if scored.flags and (flags := format_flags({1: (batch.size, scored.flags)})):
             answer.parameters["flags"].string_param = flags
         counts.add_success(batch.size, read - began, done - read, perf_counter_ns() - done)
-        return answer
+        return Inference(answer, options.fixed)
 
     async def _read_batch(
         self, inputs: Mapping[str, Tensor], layout: InputLayout, reading: TextReading | None, deadline: float
