@@ -118,6 +118,8 @@ class BatchBuilder:
         return batch, {}
 
     def _ids(self, given: Sequence[str | None]) -> list[str]:
+        if given.count(None) == len(given):
+            return list(map(str, range(len(given))))
         ids = [str(i) if name is None else name for i, name in enumerate(given)]
         if ids and max(map(len, ids)) > self.limits.max_name_chars:
             for i, name in enumerate(ids):

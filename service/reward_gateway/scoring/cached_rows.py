@@ -72,10 +72,10 @@ class ModelRows:
         self.replaced = False
         self._looked_up: Sequence[Entry | None] = ()
 
-    def find_missing_places(self) -> list[int]:
+    def find_missing_places(self) -> Sequence[int]:
         """Indices into ``rows`` whose answer is not known yet."""
-        if self.hits == len(self.rows):
-            return []
+        if self.hits in (0, len(self.rows)):
+            return range(len(self.rows) - self.hits)
         return [place for place, result in enumerate(self.results) if result is None]
 
     def take_cached(self, entries: Sequence[Entry | None]) -> None:
@@ -183,14 +183,14 @@ class CachedRows:
         self, model_rows: ModelRows, missing: Sequence[int], deadline: float, usage: Usage
     ) -> None:
         """Call a model for the rows that were not in the cache, and cache its answers."""
-        keys = [model_rows.keys[place] for place in missing] if model_rows.keys is not None else None
-
-        async def ask_model(places: Sequence[int]) -> Sequence[Result]:
-            return await self._ask_model(model_rows, [missing[place] for place in places], deadline, usage)
-
-        if keys is None:
-            results = await ask_model(range(len(missing)))
+        if model_rows.keys is None:
+            results = await self._ask_model(model_rows, missing, deadline, usage)
         else:
+            keys = [model_rows.keys[place] for place in missing]
+
+            async def ask_model(places: Sequence[int]) -> Sequence[Result]:
+                return await self._ask_model(model_rows, [missing[place] for place in places], deadline, usage)
+
             results = await self._flight.compute_results(keys, ask_model, deadline)
         if model_rows.answer is None:
             for place, result in zip(missing, results, strict=True):
@@ -205,7 +205,8 @@ class CachedRows:
             [m] entries or reasons; nothing where the rows' answer is kept as it came and none of it is to be cached.
         """
         info, rows, keys = model_rows.info, model_rows.rows, model_rows.keys
-        answer = await self._models.score(info.name, model_rows.batch, [rows[place] for place in places], deadline)
+        asked = list(rows) if len(places) == len(rows) else [rows[place] for place in places]
+        answer = await self._models.score(info.name, model_rows.batch, asked, deadline)
         usage.model_calls += answer.calls
         if answer.version == info.version and len(places) == len(rows) and self._format.can_keep(answer, info):
             model_rows.answer = answer

@@ -60,7 +60,7 @@ def encode_rows(model: TritonModel, batch: Batch, rows: Sequence[int]) -> Encode
     Implements :data:`reward_gateway.backends.encoded_rows.EncodeRows`.
     """
     invalid = _find_missing(model, batch, rows)
-    positions = [k for k in range(len(rows)) if k not in invalid]
+    positions = [k for k in range(len(rows)) if k not in invalid] if invalid else list(range(len(rows)))
     chosen = [rows[k] for k in positions] if invalid else rows
     columns = _encode_conversations(model, batch, chosen)
     for name, encode in _find_encoders(model.info.inputs):
@@ -78,8 +78,8 @@ def _find_encoders(inputs: tuple[str, ...]) -> tuple[tuple[str, Callable[[Any], 
 def _encode_conversations(model: TritonModel, batch: Batch, rows: Sequence[int]) -> dict[str, list[bytes]]:
     """Encode prompt and response: as text, or as ``messages`` if a row has chat and the model reads it."""
     inputs = model.info.inputs
-    prompts: Sequence[Any] = [batch.prompts[i] for i in rows]
-    responses: Sequence[Any] = [batch.responses[i] for i in rows]
+    prompts: Sequence[Any] = list(map(batch.prompts.__getitem__, rows))
+    responses: Sequence[Any] = list(map(batch.responses.__getitem__, rows))
     columns: dict[str, list[bytes]] = {}
     if _TEXT.issuperset(map(type, prompts)) and _TEXT.issuperset(map(type, responses)):
         pass  # plain text throughout: nothing to convert
