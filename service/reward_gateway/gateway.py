@@ -209,7 +209,7 @@ class Gateway:
             complete = not (unanswered and plan.splittable)
             await commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
         if self._is_fixed(plan, batch, context, scored):
-            options.fixed = FixedScores(plan, scored, lengths)
+            options.fixed = FixedScores.of(plan, scored, lengths)
         return scored
 
     def _is_fixed(self, plan: Plan, batch: Batch, context: RequestContext, scored: Scored) -> bool:
@@ -227,7 +227,7 @@ class Gateway:
             name = scores.plan.name
             if (self.book.plans.get(name) or self.find_plan(name)) is not scores.plan or self.book.experiments:
                 return False
-            for model, version in scores.versions.items():
+            for model, version in scores.versions:
                 try:
                     if (await self.runtime.models.info(model)).version != version:
                         return False

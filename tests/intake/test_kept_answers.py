@@ -12,7 +12,7 @@ from reward_gateway.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
-FIXED = FixedScores(cast("Any", None), Scored("r", "1", np.zeros(1), {}), np.zeros(1))
+FIXED = FixedScores(cast("Any", None), Scored("r", "1", np.zeros(1), {}), np.zeros(1), ())
 
 
 class Unchanged:

@@ -25,7 +25,7 @@ class Page:
 def test_outside_an_event_loop_nothing_waits() -> None:
     page, waiting = Page(), Tallies()
     waiting.count(page.counter, 2)
-    waiting.set(page.gauge, 7)
+    waiting.set({page.gauge: 7})
     waiting.observe(page.histogram, 0.25)
     assert (page.read("posts_total"), page.read("waiting"), page.read("seconds_count")) == (2, 7, 1)
 
@@ -35,7 +35,7 @@ async def test_in_a_loop_all_that_came_is_written_together_in_a_moment(monkeypat
     page, waiting = Page(), Tallies()
     for level in range(3):
         waiting.count(page.counter)
-        waiting.set(page.gauge, level)
+        waiting.set({page.gauge: level})
     assert page.read("posts_total") == page.read("waiting") == 0
     while not page.read("posts_total"):
         await asyncio.sleep(0.01)

@@ -245,7 +245,6 @@ class Coalescer(Generic[Model, Rows]):
             return job.answer
         self._waiting.append(job.share, job)
         self._count_queued(job.share, rows.size)
-        self._report_queued()
         self._schedule_dispatch()
         timer = loop.call_at(deadline, job.close, LATE)
         try:
@@ -314,6 +313,7 @@ class Coalescer(Generic[Model, Rows]):
             self._shared = len(pieces) > 1
             self._note_begun_calls()
             call.task = asyncio.get_running_loop().create_task(self._run_call(call))
+        self._report_queued()
         self._schedule_next_call()
 
     def _schedule_next_call(self) -> None:
@@ -379,8 +379,6 @@ class Coalescer(Generic[Model, Rows]):
             self._count_queued(share, start - stop)
             if stop < job.rows.size:
                 self._waiting.append(share, job)
-        if taken:
-            self._report_queued()
         return pieces
 
     async def _run_call(self, call: Call[Rows]) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Hashable, Sequence
 from time import perf_counter
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope, Send
 
 from reward_gateway.intake.kept_answers import KeptAnswer, KeptAnswers
 from reward_gateway.scoring.fixed_scores import FixedScores
 
-from .call import Call, call_of
+from .call import Call
 from .encode import TIMING, time_stages
 
 _JSON = (b"content-type", b"application/json")
@@ -57,8 +56,8 @@ async def send_kept(kept: KeptAnswer, call: Call, send: Send, looked_up: float) 
     await send({"type": "http.response.body", "body": content})
 
 
-def keep_answer(answers: KeptAnswers, request: Request, key: Hashable, body: bytes, response: ScoredResponse) -> None:
+def keep_answer(answers: KeptAnswers, call: Call, key: Hashable, body: bytes, response: ScoredResponse) -> None:
     """Keep an answer for requests that come again, without what it took."""
-    content, call = bytes(response.body), call_of(request.scope)
+    content = bytes(response.body)
     head, separator, _ = content.rpartition(TIMING)
     answers.keep(key, body, head + separator or content, response.fixed, call.flags)

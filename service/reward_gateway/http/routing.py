@@ -53,9 +53,8 @@ class RawRoute(APIRoute):
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         """Answer a request with one of this route's methods; one that came before may get its answer again."""
-        request = RawRequest(scope, receive, send, body)
         if not 0 < len(body) <= LARGEST:
-            response = await self.endpoint(request)
+            response = await self.endpoint(RawRequest(scope, receive, send, body))
         else:
             looked_up, call = perf_counter(), call_of(scope)
             answers: KeptAnswers = scope["app"].state.dependencies.answers
@@ -63,9 +62,9 @@ class RawRoute(APIRoute):
             if (kept := await answers.find(key)) is not None:
                 await send_kept(kept, call, send, looked_up)
                 return
-            response = await self.endpoint(request)
+            response = await self.endpoint(RawRequest(scope, receive, send, body))
             if isinstance(response, ScoredResponse):
-                keep_answer(answers, request, key, body, response)
+                keep_answer(answers, call, key, body, response)
         await response(scope, receive, send)
 
 

@@ -1,6 +1,6 @@
 """Scores that a request would get again: nothing but the recipe, its models and the cache of their scores made them."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import FloatArray, Scored
@@ -13,14 +13,17 @@ class FixedScores(NamedTuple):
         plan: the recipe.
         scored: the batch; all its numbers of models came from the cache.
         lengths: characters of its responses [n], as the observer is told them.
+        versions: model and version of all numbers of models.
     """
 
     plan: Plan
     scored: Scored
     lengths: FloatArray
+    versions: tuple[tuple[str, str], ...]
 
-    @property
-    def versions(self) -> dict[str, str]:
-        """The version of every model that it holds numbers of."""
-        parts = self.scored.components.values()
-        return {part.model: part.model_version or "" for part in parts if part.model is not None}
+    @classmethod
+    def of(cls, plan: Plan, scored: Scored, lengths: FloatArray) -> Self:
+        """The scores with the versions of their models."""
+        parts = scored.components.values()
+        versions = {part.model: part.model_version or "" for part in parts if part.model is not None}
+        return cls(plan, scored, lengths, tuple(versions.items()))

@@ -144,8 +144,7 @@ class Metrics(Observer):
         self._unauthorized.labels(reason).inc()
 
     def admission_changed(self, in_flight: int, queued: int) -> None:
-        self._tallies.set(self._in_flight, in_flight)
-        self._tallies.set(self._queued, queued)
+        self._tallies.set({self._in_flight: in_flight, self._queued: queued})
 
     def admission_queue_changed(self, waiting: Mapping[str, int], predicted_wait_s: float) -> None:
         for priority, requests in waiting.items():

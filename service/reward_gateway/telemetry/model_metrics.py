@@ -35,7 +35,7 @@ class ModelMetrics:
         self._queued = cache(make.gauge("model_rows_queued", "Rows waiting for an infer call.", "model").labels)
 
     def set_queued(self, model: str, rows: int) -> None:
-        self._tallies.set(self._queued(self._models.known_or_other(model)), rows)
+        self._tallies.set({self._queued(self._models.known_or_other(model)): rows})
 
     def count_answer(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         name = self._models.known_or_other(judge)

@@ -7,6 +7,7 @@ up first. A scrape writes what waits in its own process before it reads.
 import asyncio
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 
 from prometheus_client import Counter, Gauge
 
@@ -40,10 +41,10 @@ class Tallies:
         if not self._scheduled:
             self._schedule()
 
-    def set(self, gauge: Gauge, value: float) -> None:
-        """Set a gauge; of several values that wait, the last one is written."""
+    def set(self, levels: Mapping[Gauge, float]) -> None:
+        """Set gauges; of several values that wait, the last one is written."""
         with self._lock:
-            self._levels[gauge] = value
+            self._levels.update(levels)
         if not self._scheduled:
             self._schedule()
 

@@ -14,6 +14,7 @@ Programs send neither ``Origin`` nor ``Sec-Fetch-*``; for them only the first ap
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -109,6 +110,7 @@ def _opens_page(method: str, headers: Mapping[str, str]) -> bool:
 _AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]*))(?::[0-9]*)?|(?P<bare>[0-9a-f:.]+)")
 
 
+@lru_cache(maxsize=256)  # a server has few names
 def _host_name(authority: str) -> str:
     """The host of a ``host`` or ``host:port``, lower case, without brackets and without a final dot; else all of it."""
     authority = authority.strip().lower()

@@ -10,6 +10,7 @@ This is one function and not a chain of ASGI applications, each of which would c
 """
 
 import asyncio
+from functools import partial
 from time import perf_counter
 
 import structlog
@@ -145,11 +146,8 @@ class Entry:
         seconds = perf_counter() - call.arrived
         route = route_of(scope)
         self._telemetry.metrics.request_answered(call.protocol, route, status, seconds)
-        line = {"route": route, "status": status, "seconds": round(seconds, 6), "key": call.key.name}
-        if status >= "500":
-            log.warning("request", **line, once_per=(route, status))
-        else:
-            log.debug("request", **line)
+        tell = partial(log.warning, once_per=(route, status)) if status >= "500" else log.debug
+        tell("request", route=route, status=status, seconds=seconds, key=call.key.name)
 
 
 _INTERNAL = "internal error; the gateway's log has the details under this request's id (X-Request-Id)"
@@ -178,8 +176,8 @@ class _Answer:
 
 def _response_headers(call: Call) -> list[tuple[bytes, bytes]]:
     stages = {**call.stages, "total": (perf_counter() - call.arrived) * 1e3}
-    timing = ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items())
+    timing = ", ".join([f"{name};dur={ms:.3f}" for name, ms in stages.items()])
     headers = [(b"x-request-id", call.id.encode()), (b"server-timing", timing.encode())]
-    if flags := format_flags(call.flags):
+    if call.flags and (flags := format_flags(call.flags)):
         headers.append((b"x-reward-flags", flags.encode("ascii", "replace")))
     return headers
