@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
-from reward_gateway.http.encode import encode_scored
+from reward_gateway.http.encode import encode_scored, timing
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.request import ScoreRequest
@@ -75,7 +75,7 @@ async def main() -> None:
         batch = read()
 
         def write(batch: Batch = batch, scored: Scored = scored) -> bytes:
-            return encode_scored(batch, scored, explain=True, decode_ms=0.1, total_ms=0.2)
+            return encode_scored(batch, scored, timing(scored, 0.1, 0.2), explain=True)
 
         print(f"{size:>6} {best(read, size):>18.2f} {best(write, size):>18.2f}")
 

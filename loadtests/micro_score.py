@@ -36,7 +36,7 @@ from reward_gateway.backends.triton.tensors import TensorRows
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cli.worker import freeze_startup_objects
 from reward_gateway.gateway import Gateway
-from reward_gateway.http.encode import encode_scored
+from reward_gateway.http.encode import encode_scored, timing
 from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.request import ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
@@ -125,7 +125,7 @@ async def make_score() -> tuple[Callable[[bytes], Awaitable[bytes]], Callable[[]
         decode_ms = (perf_counter() - started) * 1e3
         scored = await gateway.score(batch, reward, options)
         total_ms = (perf_counter() - started) * 1e3
-        return encode_scored(batch, scored, explain=options.explain, decode_ms=decode_ms, total_ms=total_ms)
+        return encode_scored(batch, scored, timing(scored, decode_ms, total_ms), explain=options.explain)
 
     return score, metrics.health.monitor.read_noted
 

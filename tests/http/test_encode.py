@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from reward_gateway.http.encode import encode_scored
+from reward_gateway.http.encode import encode_scored, timing
 from reward_gateway.sample import Batch, ComponentScores, Invalid, Scored, Usage
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -16,7 +16,7 @@ FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 def encoded(scored: Scored, explain: bool = True) -> dict[str, Any]:
     n = len(scored.reward)
     batch = Batch([str(i) for i in range(n)], [""] * n, [""] * n)
-    data = encode_scored(batch, scored, explain=explain, decode_ms=0.1234567, total_ms=1.0)
+    data = encode_scored(batch, scored, timing(scored, 0.1234567, 1.0), explain=explain)
 
     def constant(name: str) -> float:
         raise AssertionError(name)

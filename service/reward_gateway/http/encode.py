@@ -19,8 +19,8 @@ TIMING = b',"timing_ms":'
 _NOT_FINITE = Invalid("not_finite", "the reward is not a finite number")
 
 
-def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: float, total_ms: float) -> bytes:
-    """The body of ``POST /v1/score``."""
+def encode_scored(batch: Batch, scored: Scored, times: Mapping[str, float], *, explain: bool) -> bytes:
+    """The body of ``POST /v1/score``; ``times`` are those of :func:`timing`."""
     size = batch.size
     # One call of the encoder holds the interpreter to its end, in whatever thread: large answers are made in pieces,
     # and no more rows are held than those of one piece.
@@ -42,7 +42,7 @@ def encode_scored(batch: Batch, scored: Scored, *, explain: bool, decode_ms: flo
         "cache_misses": usage.cache_misses,
         "model_calls": usage.model_calls,
     }
-    return b"%b%b%b}" % (_dump(body)[:-1], TIMING, _dump(timing(scored, decode_ms, total_ms)))
+    return b"%b%b%b}" % (_dump(body)[:-1], TIMING, _dump(times))
 
 
 def _dump(value: Any) -> bytes:

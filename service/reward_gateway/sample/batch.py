@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Batch:
     @property
     def has_media(self) -> bool:
         """Whether any sample has images or frames."""
-        return any(self.column(name) for name in MEDIA)
+        return any(_media_of(self)) or (bool(self.further) and any(self.further.get(name) for name in MEDIA))
 
     def column(self, name: str) -> list[Any] | None:
         """The values of a field [n], by its name in the table of fields; None where no sample has one."""
@@ -114,6 +115,7 @@ _UNNAMED = "\0sample-"
 
 _PLACE = re.compile(rf"({'|'.join(MEDIA)})\[(\d{{1,4}})\]")
 _ATTRIBUTES = {row.name: row.column for row in FIELDS if row.column}
+_media_of = attrgetter(*(_ATTRIBUTES[name] for name in MEDIA if name in _ATTRIBUTES))
 
 
 def response_lengths(batch: Batch) -> FloatArray:

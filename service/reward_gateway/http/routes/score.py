@@ -85,8 +85,8 @@ async def score(request: Request) -> Response:
     decode_ms = (perf_counter() - started) * 1e3
     scored = await deps.gateway.score(batch, reward, options)
     total_ms = (perf_counter() - call.arrived) * 1e3
-    call.stages = timing(scored, decode_ms, total_ms)
-    encode = partial(encode_scored, batch, scored, explain=options.explain, decode_ms=decode_ms, total_ms=total_ms)
+    call.stages = times = timing(scored, decode_ms, total_ms)
+    encode = partial(encode_scored, batch, scored, times, explain=options.explain)
     content = encode() if is_short or scored.count_numbers() <= LARGE_ANSWER else await asyncio.to_thread(encode)
     if options.cache == "refresh":
         deps.answers.clear()
