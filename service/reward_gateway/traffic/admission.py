@@ -177,12 +177,13 @@ class Admission:
         return Overloaded(_MESSAGES[reason], retry_after_s=max(1.0, self.predict_wait_s()))
 
     def _report_change(self) -> None:
-        self._observer.admission_changed(self.in_flight, len(self._waiting))
-        if self._waiting or self._queue_reported:
-            self._queue_reported = bool(self._waiting)
-            wait_s = self._rate.predict_s(len(self._waiting) + 1, asyncio.get_running_loop().time())
+        queued = len(self._waiting)
+        self._observer.admission_changed(self.in_flight, queued)
+        if queued or self._queue_reported:
+            self._queue_reported = queued > 0
+            wait_s = self._rate.predict_s(queued + 1, asyncio.get_running_loop().time())
             waiting: dict[str, int] = {priority: self._waiting.count(priority) for priority in WEIGHTS}
-            self._observer.admission_queue_changed(waiting, wait_s if self._waiting else 0.0)
+            self._observer.admission_queue_changed(waiting, wait_s if queued else 0.0)
 
 
 _MESSAGES: dict[RejectReason, str] = {

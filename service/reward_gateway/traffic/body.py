@@ -40,7 +40,9 @@ def declared_size(length: str | None, limit: int) -> int:
 
 def encoding_of(header: str | None) -> str | None:
     """The content encoding of a body: None (uncompressed), ``gzip`` or ``zstd``. Raises UnsupportedMediaType."""
-    name = (header or "identity").strip().lower()
+    if header is None:
+        return None
+    name = header.strip().lower()
     if name in ("", "identity"):
         return None
     if name in ("gzip", "x-gzip"):

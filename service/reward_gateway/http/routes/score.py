@@ -66,15 +66,15 @@ async def score(request: Request) -> Response:
     started = perf_counter()
     address, chosen = call.recipe, call.chat_format
     read, is_short = partial(decode_as, ScoreRequest, deps.settings.max_nesting), len(body) <= SHORT
-    times = call.scope, call.arrived_at, call.deadline_s
+    due = call.scope, call.arrived_at, call.deadline_s
     try:
         if is_short or not TYPED.exceeds_limit(body):
             prepared = await deps.intake.prepare(
-                read(body), *times, address=address, chat_format=chosen, body_bytes=len(body)
+                read(body), *due, address=address, chat_format=chosen, body_bytes=len(body)
             )
         else:
             prepared = await deps.intake.read_and_prepare(
-                read, body, *times, address=address, chat_format=chosen, takes_long=True
+                read, body, *due, address=address, chat_format=chosen, takes_long=True
             )
     except InvalidRequest:
         other = handler_for_body("/v1/score", await read_keys(request, body), own="samples")
