@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.grpc import encode
-from reward_gateway.grpc.plain_results import varint
+from reward_gateway.grpc.wire import read_varint, varint
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample import ComponentScores, Invalid, Scored, Usage
 
@@ -128,4 +128,6 @@ def test_a_vector_and_what_a_judge_said_are_in_the_message() -> None:
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 16_383, 16_384, 2**32, 2**63 - 1])
 def test_a_number_is_written_as_messages_have_it(value: int) -> None:
-    assert pb.Usage.FromString(b"\x08" + varint(value)).samples == value
+    written = varint(value)
+    assert pb.Usage.FromString(b"\x08" + written).samples == value
+    assert read_varint(b"\x08" + written + b"\x01", 1) == (value, 1 + len(written))

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from reward_gateway.grpc import stream
+from reward_gateway.grpc.stream_samples import Line
 from reward_gateway.proto import reward_pb2 as pb
 
 from tests.clock import Clock, until
@@ -46,14 +47,14 @@ async def test_every_sample_gets_its_own_result_and_samples_that_wait_share_call
     served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     received = 0
-    queue_sample = stream.ScoreStream._make_waiting
+    add_sample = Line.add
 
-    def count_and_queue(*arguments: Any) -> Any:
+    def count_and_add(*arguments: Any) -> None:
         nonlocal received
         received += 1
-        return queue_sample(*arguments)
+        add_sample(*arguments)
 
-    monkeypatch.setattr(stream.ScoreStream, "_make_waiting", count_and_queue)
+    monkeypatch.setattr(Line, "add", count_and_add)
     served.models.gate.shut()
     asking = asyncio.create_task(exchanged(served, [message("x" * i, id=f"s{i}") for i in range(1000)]))
     await until(lambda: received == 1000)

@@ -6,6 +6,7 @@ from reward_gateway.intake.decoding_cost import is_long_message
 from reward_gateway.oip.tensors import read_inputs
 
 from .calls import parse
+from .wire import BYTES, read_varint
 
 _RAW_CONTENTS = pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _LENGTHS = {1: 8, 5: 4}
@@ -45,25 +46,14 @@ def _cut_raw_contents(message: bytes) -> bytes:
             return b"".join(kept)
         began = at
         try:
-            tag, at = _read_varint(message, at)
+            tag, at = read_varint(message, at)
             if (wire_type := tag & 7) in _LENGTHS:
                 at += _LENGTHS[wire_type]
             else:
-                value, at = _read_varint(message, at)
-                at += value if wire_type == 2 else 0
+                value, at = read_varint(message, at)
+                at += value if wire_type == BYTES else 0
         except IndexError:
             return message
         if tag >> 3 != _RAW_CONTENTS:
             kept.append(message[began:at])
     return message
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number and the place after it. Raises IndexError if it does not end."""
-    value = shift = 0
-    while message[at] & 0x80:
-        value |= (message[at] & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-        if shift > 63:
-            raise IndexError
-    return value | message[at] << shift, at + 1

@@ -11,7 +11,8 @@ from typing import NamedTuple, Self
 
 from reward_gateway.proto import reward_pb2 as pb
 
-_VARINT, _DOUBLE, _BYTES = 0, 1, 2  # wire types
+from .wire import BYTES, DOUBLE, VARINT, sized, tag, varint
+
 _LAYOUTS = 1024
 """Layouts that are kept: one per recipe, its models' versions, and which of its components came from the cache."""
 
@@ -61,17 +62,17 @@ def layout_of(components: tuple[ComponentName, ...], compared: bool) -> Template
     Args:
         compared: it compares samples, so that results have ``reward_raw``, which comes after the reward.
     """
-    texts = [_tag(pb.Result, "reward", _DOUBLE)]
+    texts = [tag(pb.Result, "reward", DOUBLE)]
     if compared:
-        texts.append(_tag(pb.Result, "reward_raw", _DOUBLE))
-    text = _tag(pb.Result, "valid", _VARINT) + b"\x01"
-    raw, value = (_tag(pb.Component, name, _DOUBLE) for name in ("raw", "value"))
+        texts.append(tag(pb.Result, "reward_raw", DOUBLE))
+    text = tag(pb.Result, "valid", VARINT) + b"\x01"
+    raw, value = (tag(pb.Component, name, DOUBLE) for name in ("raw", "value"))
     for component, model, version, cached in components:
         names = _text(pb.Component, "model", model) + _text(pb.Component, "model_version", version)
-        names += _tag(pb.Component, "cached", _VARINT) + b"\x01" if cached else b""
+        names += tag(pb.Component, "cached", VARINT) + b"\x01" if cached else b""
         content = Template.of((raw, value, names))
         entry = _ENTRY_KEY + sized(component.encode()) + _ENTRY_VALUE + varint(content.size)
-        text += _tag(pb.Result, "components", _BYTES) + varint(len(entry) + content.size) + entry
+        text += tag(pb.Result, "components", BYTES) + varint(len(entry) + content.size) + entry
         texts += [text + raw, value]
         text = names
     return Template.of((*texts, text))
@@ -92,39 +93,16 @@ def result_field(result: bytes) -> bytes:
     return _RESULT + sized(result)
 
 
-def varint(value: int) -> bytes:
-    """A number that is not negative, as messages have it."""
-    if value < 0x80:
-        return _SMALL[value]
-    written = bytearray()
-    while value > 0x7F:
-        written.append(value & 0x7F | 0x80)
-        value >>= 7
-    written.append(value)
-    return bytes(written)
-
-
-def _tag(kind: type, field: str, wire_type: int) -> bytes:
-    number: int = kind.DESCRIPTOR.fields_by_name[field].number  # type: ignore[attr-defined]
-    return varint(number << 3 | wire_type)
-
-
 def _text(kind: type, field: str, text: str | None) -> bytes:
-    return b"" if text is None else _tag(kind, field, _BYTES) + sized(text.encode())
+    return b"" if text is None else tag(kind, field, BYTES) + sized(text.encode())
 
 
-def sized(content: bytes) -> bytes:
-    """Bytes after their number."""
-    return varint(len(content)) + content
-
-
-_SMALL = tuple(bytes((value,)) for value in range(0x80))
-_RESULT, _ID = _tag(pb.ScoreResponse, "results", _BYTES), _tag(pb.Result, "id", _BYTES)
-_ENTRY_KEY, _ENTRY_VALUE = varint(1 << 3 | _BYTES), varint(2 << 3 | _BYTES)
+_RESULT, _ID = tag(pb.ScoreResponse, "results", BYTES), tag(pb.Result, "id", BYTES)
+_ENTRY_KEY, _ENTRY_VALUE = varint(1 << 3 | BYTES), varint(2 << 3 | BYTES)
 
 
 def timing_template(stages: Sequence[str]) -> Template:
     """What an answer took, as a field of it; its numbers are the milliseconds of the stages."""
-    tags = [_tag(pb.Timing, stage, _DOUBLE) for stage in stages]
+    tags = [tag(pb.Timing, stage, DOUBLE) for stage in stages]
     size = Template.of((*tags, b"")).size
-    return Template.of((_tag(pb.ScoreResponse, "timing_ms", _BYTES) + varint(size) + tags[0], *tags[1:], b""))
+    return Template.of((tag(pb.ScoreResponse, "timing_ms", BYTES) + varint(size) + tags[0], *tags[1:], b""))

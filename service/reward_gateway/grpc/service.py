@@ -84,9 +84,9 @@ class RewardService:
             self._answers.keep(key, raw, content, (options.fixed,))
         return content + encode.timing(scored.timing_ms)
 
-    async def score_stream(self, requests: AsyncIterator[bytes], call: Call) -> None:
+    async def score_stream(self, _requests: AsyncIterator[bytes], call: Call) -> None:
         stream = ScoreStream(self._gateway, self._intake, self._traffic, self._settings, call)
-        await stream.answer_samples(requests)
+        await stream.answer_samples()
 
     async def apply(self, raw: bytes, call: Call) -> bytes:
         target = parse(pb.ApplyTarget, raw, pb.ApplyRequest)  # the items may take the event loop long

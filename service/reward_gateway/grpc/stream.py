@@ -7,13 +7,13 @@ flow control and blocks only its own stream.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import groupby
 from typing import get_args
 
 import grpc
 
-from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest
+from reward_gateway.errors import DeadlineExceeded, Draining, GatewayError, InvalidRequest, MalformedBody
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.options import read_deadline
@@ -29,6 +29,7 @@ from reward_gateway.traffic.guard import Traffic
 from . import encode
 from .calls import Call, parse
 from .decode import decode_options, decode_samples
+from .stream_samples import Line, Terms, WaitingSample, find_sample, parse_samples
 
 WAITING = 1024
 """Samples of one stream that may wait; also the most that are scored together."""
@@ -45,27 +46,6 @@ _SAMPLE_CODES = frozenset(get_args(InvalidCode)) - {"too_large"}
 
 _DRAINING = "this gateway is shutting down; send the samples without a result to another one"
 
-_MORE = object()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Terms:
-    """What a sample is scored by, and how."""
-
-    reward: str
-    options: Options
-
-
-@dataclass(slots=True)
-class _WaitingSample:
-    """A sample, its place in the stream, the bytes of its message, its terms, and when it is too late for it."""
-
-    place: int
-    size: int
-    sample: pb.Sample
-    terms: _Terms
-    deadline: float
-
 
 class ScoreStream:
     """One call of ``ScoreStream``."""
@@ -76,13 +56,13 @@ class ScoreStream:
         self._traffic = traffic
         self._settings = settings
         self._call = call
-        self._queue: asyncio.Queue[_WaitingSample | GatewayError | None] = asyncio.Queue(WAITING)
+        self._left_at = None if call.left_s is None else call.arrived_at + call.left_s
+        self._line: Line[WaitingSample] = Line(WAITING)
         self._places = asyncio.Semaphore(MOMENTS)
         self._writing = asyncio.Lock()
-        self._last: object = _MORE
         self._receiving = self._over = False
 
-    async def answer_samples(self, requests: AsyncIterator[bytes]) -> None:
+    async def answer_samples(self) -> None:
         """Answer until the caller has sent all and has all answers.
 
         Raises:
@@ -90,14 +70,14 @@ class ScoreStream:
                 schema or a limit, a sample without a score under ``on_invalid: fail``, a gateway going away.
         """
         with self._traffic.bodies.reserve(self._call.sender) as held:
-            await self._answer_within(held, requests)
+            await self._answer_within(held)
 
-    async def _answer_within(self, held: Reservation, requests: AsyncIterator[bytes]) -> None:
-        reader = asyncio.create_task(self._read_samples(requests, held))
-        drain = asyncio.create_task(self._queue_drain())
+    async def _answer_within(self, held: Reservation) -> None:
+        reader = asyncio.create_task(self._read_samples(held))
+        drain = asyncio.create_task(self._end_when_draining())
         try:
             async with asyncio.TaskGroup() as tasks:
-                while samples := await self._next_samples():
+                while samples := await self._take_samples():
                     answering: set[asyncio.Task[None]] = set()
                     for batch in self._split_by_terms(samples):
                         await self._places.acquire()
@@ -114,48 +94,70 @@ class ScoreStream:
             if not self._receiving:
                 reader.cancel()
 
-    async def _read_samples(self, requests: AsyncIterator[bytes], held: Reservation) -> None:
-        """Queue the samples as they come, then None or what was wrong.
+    async def _read_samples(self, held: Reservation) -> None:
+        """Add the samples to the line as they come, and at its end what was wrong.
 
         A receive that is under way is never broken off: the transport would write into memory that is gone. It
         ends by itself when the call does.
         """
-        terms, place = _Terms("", Options()), 0
+        receive, clock, line, left_at = (
+            self._call.context.read,
+            asyncio.get_running_loop().time,
+            self._line,
+            self._left_at,
+        )
+        terms: Terms | None = None
+        place = 0
         try:
             while not self._over:
+                if line.is_full:
+                    await line.wait_for_room()
                 self._receiving = True
-                raw = await anext(requests, None)
+                raw = await receive()
                 self._receiving = False
-                if raw is None or self._over:
+                if not isinstance(raw, bytes) or self._over:  # grpc.aio.EOF
                     break
                 held.grow(held.size + len(raw))
-                message = parse(pb.ScoreStreamRequest, raw)
-                if message.reward:
-                    await self._intake.learn_models(message.reward)
-                terms = self._update_terms(terms, message, first=not place)
-                await self._queue.put(self._make_waiting(message, terms, place, len(raw)))
+                content: pb.Sample | bytes = raw
+                start = 0 if terms is None else find_sample(raw)
+                if terms is None or not start:
+                    terms, content = await self._read_terms(raw, terms)
+                deadline = clock() + terms.allowed_s
+                if left_at is not None and left_at < deadline:
+                    deadline = left_at
+                line.add(WaitingSample(place, len(raw), content, start, terms, deadline))
                 place += 1
-            await self._queue.put(None)
+            line.end()
         except GatewayError as error:
-            await self._queue.put(error)
+            line.end(error)
         except grpc.aio.BaseError:
             return  # the call is over
 
-    def _update_terms(self, terms: "_Terms", message: pb.ScoreStreamRequest, *, first: bool) -> "_Terms":
-        """The terms that hold from this message on."""
-        options = decode_options(message.options) if message.HasField("options") else terms.options
-        if message.reward or first:
-            return _Terms(self._resolve_reward(message.reward or None), options)
-        return terms if options is terms.options else _Terms(terms.reward, options)
+    async def _read_terms(self, raw: bytes, terms: Terms | None) -> tuple[Terms, pb.Sample]:
+        """The terms that hold from a message on, and its sample.
 
-    def _make_waiting(self, message: pb.ScoreStreamRequest, terms: "_Terms", place: int, size: int) -> "_WaitingSample":
+        Args:
+            terms: those before; None: it is the first message.
+        """
+        message = parse(pb.ScoreStreamRequest, raw)
+        if message.reward:
+            await self._intake.learn_models(message.reward)
+        options = Options() if terms is None else terms.options
+        if message.HasField("options"):
+            options = decode_options(message.options)
+        if message.reward or terms is None:
+            terms = self._make_terms(self._resolve_reward(message.reward or None), options)
+        elif options is not terms.options:
+            terms = self._make_terms(terms.reward, options)
         if not message.HasField("sample"):
             raise InvalidRequest("sample: missing field", param="sample")
-        if not message.sample.HasField("id"):
-            message.sample.id = str(place)
-        now = asyncio.get_running_loop().time()
-        option_s, call_s = read_deadline(terms.options), self._call.time_remaining()
-        return _WaitingSample(place, size, message.sample, terms, deadline_at(now, self._settings, option_s, call_s))
+        return terms, message.sample
+
+    def _make_terms(self, reward: str, options: Options) -> Terms:
+        seconds = read_deadline(options)
+        if seconds is None and self._left_at is not None:
+            return Terms(reward, options, self._settings.max_deadline_s)
+        return Terms(reward, options, deadline_at(0.0, self._settings, seconds))
 
     def _resolve_reward(self, name: str | None) -> str:
         reward = self._gateway.resolve_reward(name)
@@ -163,40 +165,33 @@ class ScoreStream:
             raise InvalidRequest("this reward compares the samples of a group: send them with Score", param="reward")
         return reward
 
-    async def _next_samples(self) -> list["_WaitingSample"]:
+    async def _take_samples(self) -> list[WaitingSample]:
         """The samples that wait now, at least one; none once the caller has sent all.
 
         Raises:
             GatewayError: what was wrong with the message after those that were returned before.
         """
-        samples: list[_WaitingSample] = []
-        while self._last is _MORE:
-            if samples and self._queue.empty():
-                return samples
-            item = await self._queue.get()
-            if isinstance(item, _WaitingSample):
-                samples.append(item)
-            else:
-                self._last = item
-        if isinstance(self._last, GatewayError) and not samples:
-            if isinstance(self._last, Draining):
-                await self._end_stream(MOMENTS)
-            raise self._last
-        return samples
+        try:
+            return await self._line.take()
+        except Draining:
+            await self._end_stream(MOMENTS)
+            raise
 
-    def _split_by_terms(self, samples: Sequence[_WaitingSample]) -> list[list[_WaitingSample]]:
+    def _split_by_terms(self, samples: Sequence[WaitingSample]) -> list[list[WaitingSample]]:
         """The samples of a moment that are scored in one batch: those of the same terms.
 
         With an idempotency key each sample alone: a repeat of the stream may gather them otherwise.
         """
         if self._call.scope.idempotency_key is not None:
             return [[waiting] for waiting in samples]
-        return _group_by_terms(samples)
+        if samples[0].terms is samples[-1].terms:  # terms never come back
+            return [list(samples)]
+        return [list(batch) for _, batch in groupby(samples, lambda waiting: waiting.terms)]
 
-    async def _queue_drain(self) -> None:
+    async def _end_when_draining(self) -> None:
         """End the stream, also one on which nothing is sent, when the gateway begins to shut down."""
         await self._traffic.drain.wait_begun()
-        await self._queue.put(Draining(_DRAINING))
+        self._line.end(Draining(_DRAINING))
 
     async def _end_stream(self, places: int) -> None:
         """End the stream of a gateway that goes away, once those places are free: everything under way is answered."""
@@ -204,12 +199,14 @@ class ScoreStream:
             await self._places.acquire()
         raise Draining(_DRAINING)
 
-    async def _answer_batch(self, batch: Sequence[_WaitingSample], held: Reservation) -> None:
+    async def _answer_batch(self, batch: Sequence[WaitingSample], held: Reservation) -> None:
         try:
-            responses = await self._score_batch(batch)
+            responses, fault = await self._score_batch(batch)
             await self._write_answers(responses)
+            if fault is not None:
+                raise fault
         finally:
-            held.shrink(sum(waiting.size for waiting in batch))
+            held.shrink(sum([waiting.size for waiting in batch]))
             self._places.release()
 
     async def _write_answers(self, messages: Sequence[bytes]) -> None:
@@ -225,33 +222,43 @@ class ScoreStream:
                 raise
 
     async def _send(self, messages: Sequence[bytes]) -> None:
+        write = self._call.context.write
         for message in messages:
             if self._over:
                 return
-            await self._call.context.write(message)
+            await write(message)
 
-    async def _score_batch(self, waiting_samples: Sequence[_WaitingSample]) -> list[bytes]:
+    async def _score_batch(self, waiting: Sequence[WaitingSample]) -> tuple[list[bytes], MalformedBody | None]:
+        """The answers of the samples before the first message that is none, and what is wrong with that one."""
         now = asyncio.get_running_loop().time()
-        late = [waiting for waiting in waiting_samples if waiting.deadline <= now]
-        waiting_samples = [waiting for waiting in waiting_samples if waiting.deadline > now]
-        responses = _fail_samples(late, DeadlineExceeded("the deadline passed while the sample waited"))
-        if not waiting_samples:
-            return responses
-        deadline, terms = min(waiting.deadline for waiting in waiting_samples), waiting_samples[0].terms
-        scope = part_of(self._call.scope, waiting_samples[0].sample.id)
+        responses: list[bytes] = []
+        if waiting[0].deadline <= now:  # no sample after it has an earlier one
+            late, fault = parse_samples([sample for sample in waiting if sample.deadline <= now])
+            responses = _fail_samples(late, waiting, DeadlineExceeded("the deadline passed while the sample waited"))
+            waiting = waiting[len(late) :]
+            if fault is not None or not waiting:
+                return responses, fault
+        deadline, terms = waiting[0].deadline, waiting[0].terms
+        samples: list[pb.Sample] = []
+        fault = None
         try:
             async with self._traffic.admission.enter(deadline):
-                samples = decode_samples([waiting.sample for waiting in waiting_samples], self._intake.limits)
-                request = ScoreRequest(samples, terms.reward, None, terms.options)
+                samples, fault = parse_samples(waiting)
+                if not samples:
+                    return responses, fault
+                scope = part_of(self._call.scope, samples[0].id)
+                request = ScoreRequest(decode_samples(samples, self._intake.limits), terms.reward, None, terms.options)
                 scored_batch, reward, options = await self._intake.prepare(request, scope, now, deadline - now)
                 scored = await self._gateway.score(scored_batch, reward, options)
         except GatewayError as error:
             if error.code not in _SAMPLE_CODES:
-                raise _renumber_error(error, waiting_samples) from None
-            return [*responses, *_fail_samples(waiting_samples, error)]
+                raise _renumber_error(error, waiting) from None
+            if not samples:  # they were not let in
+                samples, fault = parse_samples(waiting)
+            return [*responses, *_fail_samples(samples, waiting, error)], fault
         head = encode.head(scored.recipe, scored.version)
         results = encode.write_results(scored_batch.ids, scored, options.explain)
-        return [*responses, *(head + result for result in results)]
+        return [*responses, *(head + result for result in results)], fault
 
 
 def _look_at_failure(sending: "asyncio.Task[None]") -> None:
@@ -260,26 +267,18 @@ def _look_at_failure(sending: "asyncio.Task[None]") -> None:
         sending.exception()
 
 
-def _group_by_terms(samples: Sequence[_WaitingSample]) -> list[list[_WaitingSample]]:
-    """The samples of a moment by their terms."""
-    by_terms: dict[_Terms, list[_WaitingSample]] = {}
-    for waiting in samples:
-        by_terms.setdefault(waiting.terms, []).append(waiting)
-    return list(by_terms.values())
-
-
-def _fail_samples(waiting: Sequence[_WaitingSample], error: GatewayError) -> list[bytes]:
+def _fail_samples(samples: Sequence[pb.Sample], waiting: Sequence[WaitingSample], error: GatewayError) -> list[bytes]:
     """A failure of the server's, which may pass: each sample's own, and the stream goes on."""
-    reason = pb.Error(code=error.code, message=error.message)
+    reward, reason = waiting[0].terms.reward, pb.Error(code=error.code, message=error.message)
     return [
         pb.ScoreStreamResponse(
-            reward=sample.terms.reward, result=pb.Result(id=sample.sample.id, valid=False, error=reason)
+            reward=reward, result=pb.Result(id=sample.id, valid=False, error=reason)
         ).SerializeToString()
-        for sample in waiting
+        for sample in samples
     ]
 
 
-def _renumber_error(error: GatewayError, batch: Sequence[_WaitingSample]) -> GatewayError:
+def _renumber_error(error: GatewayError, batch: Sequence[WaitingSample]) -> GatewayError:
     """The error with the sample's place in the stream for its place in the moment."""
 
     def stream_place(match: re.Match[str]) -> str:
