@@ -6,7 +6,7 @@ like every other, and not as an internal error.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from random import getrandbits
 from time import perf_counter
@@ -20,7 +20,6 @@ from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.fair_queue import charge_task_to
 from reward_gateway.intake import idempotency, run_name
 from reward_gateway.intake.idempotency import check_idempotency_key
-from reward_gateway.intake.kept_answers import LARGEST
 from reward_gateway.intake.run_name import agree_on_run
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
@@ -189,16 +188,6 @@ class Calls:
     async def _abort_call(context: Context, error: GatewayError, call: str) -> NoReturn:
         metadata = (*trailing_metadata(error), ("x-request-id", call))
         await context.abort(status_code(error), error.message, metadata)
-
-
-def repeat_key(method: str, raw: bytes, scope: RequestScope) -> Hashable | None:
-    """Everything of a call that its answer depends on; None if it is not answered as an equal one before it.
-
-    A call with an idempotency key has a record of its own.
-    """
-    if len(raw) > LARGEST or scope.idempotency_key is not None:
-        return None
-    return method, scope.caller, scope.run, raw
 
 
 def call_id(requested_id: str | None) -> str:

@@ -22,9 +22,10 @@ from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 
-from .calls import Call, Calls, parse, repeat_key
+from .calls import Call, Calls, parse
 from .infer_messages import pack_message, takes_long_to_parse
 from .oip_stream import InferStream
+from .repeats import repeat_key
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 

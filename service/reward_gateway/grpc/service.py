@@ -20,9 +20,10 @@ from reward_gateway.telemetry.traces import Tracer
 from reward_gateway.traffic.guard import Traffic
 
 from . import encode
-from .calls import Call, Calls, Unary, parse, repeat_key
+from .calls import Call, Calls, Unary, parse
 from .decode import read_score_message
 from .operation_messages import encode_results, read_operation_message, takes_long_to_decode
+from .repeats import repeat_key
 from .stream import ScoreStream
 
 SERVICE = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
