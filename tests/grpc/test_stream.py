@@ -86,6 +86,33 @@ async def test_samples_that_come_one_at_a_time_gather_until_those_before_are_ans
     assert served.models.calls == [1, 3]
 
 
+async def test_samples_gather_behind_answers_that_are_being_sent(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "GATHER_S", 0.0)
+    sending, reading = asyncio.Event(), asyncio.Event()
+    send = stream.ScoreStream._send
+
+    async def send_slowly(*arguments: Any) -> None:
+        sending.set()
+        await reading.wait()
+        await send(*arguments)
+
+    monkeypatch.setattr(stream.ScoreStream, "_send", send_slowly)
+    call = served.stub.ScoreStream()
+    await call.write(message("x"))
+    await sending.wait()
+    held = served.traffic.bodies.held
+    for response in ("xx", "xxx", "xxxx"):
+        each = message(response)
+        held += each.ByteSize()
+        await call.write(each)
+        await until(lambda: served.traffic.bodies.held == held)  # noqa: B023 (awaited here)
+    reading.set()
+    await call.done_writing()
+
+    assert [answer.result.reward async for answer in call] == [1.0, 2.0, 3.0, 4.0]
+    assert served.models.calls == [1, 3]
+
+
 async def test_a_model_that_takes_its_time_is_given_the_next_samples_meanwhile(served: Any) -> None:
     served.models.gate.shut()
     call = served.stub.ScoreStream()

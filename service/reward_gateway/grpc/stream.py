@@ -38,8 +38,9 @@ MOMENTS = 4
 """Moments of one stream that are scored at once."""
 
 GATHER_S = 0.005
-"""Seconds for which samples gather behind a moment, unless it is answered before. The transport hands samples over one
-at a time: without this most moments would be of one, which costs as much as of ten."""
+"""Seconds for which samples gather behind a moment that is not scored yet; behind one whose answers are being sent they
+gather until it is done. The transport hands samples over one at a time: without this most moments would be of one,
+which costs as much as of ten."""
 
 _SAMPLE_CODES = frozenset(get_args(InvalidCode)) - {"too_large"}
 """Failures of a moment that are its samples' own; every other ends the stream."""
@@ -60,6 +61,7 @@ class ScoreStream:
         self._line: Line[WaitingSample] = Line(WAITING)
         self._places = asyncio.Semaphore(MOMENTS)
         self._writing = asyncio.Lock()
+        self._scoring = 0
         self._receiving = self._over = False
 
     async def answer_samples(self) -> None:
@@ -83,9 +85,10 @@ class ScoreStream:
                         await self._places.acquire()
                         if self._traffic.drain.draining:
                             await self._end_stream(MOMENTS - 1)
+                        self._scoring += 1
                         answering.add(tasks.create_task(self._answer_batch(batch, held)))
                     if self._call.scope.idempotency_key is None:  # else each sample is scored alone
-                        await asyncio.wait(answering, timeout=GATHER_S)
+                        await self._gather_behind(answering)
         except ExceptionGroup as group:
             raise _find_cause(group) from None
         finally:
@@ -93,6 +96,12 @@ class ScoreStream:
             drain.cancel()
             if not self._receiving:
                 reader.cancel()
+
+    async def _gather_behind(self, answering: "set[asyncio.Task[None]]") -> None:
+        """Let samples gather while a moment is answered; one whose scores take long is not waited for."""
+        _, left = await asyncio.wait(answering, timeout=GATHER_S)
+        if left and not self._scoring:  # what is scored now could only wait until these answers are sent
+            await asyncio.wait(left)
 
     async def _read_samples(self, held: Reservation) -> None:
         """Add the samples to the line as they come, and at its end what was wrong.
@@ -201,7 +210,10 @@ class ScoreStream:
 
     async def _answer_batch(self, batch: Sequence[WaitingSample], held: Reservation) -> None:
         try:
-            responses, fault = await self._score_batch(batch)
+            try:
+                responses, fault = await self._score_batch(batch)
+            finally:
+                self._scoring -= 1
             await self._write_answers(responses)
             if fault is not None:
                 raise fault
