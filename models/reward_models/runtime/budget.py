@@ -9,6 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+TOKENS_A_THREAD = 512
+"""Padded tokens of a batch on a CPU, for each thread of a session: what a core's cache holds."""
+
+MOST_TOKENS = 4096
+"""Padded tokens of a batch on a CPU at most."""
+
+GPU_TOKENS = 32768
+"""Padded tokens of a batch on a GPU."""
+
+
+def choose_budget(threads: int, *, on_gpu: bool) -> int:
+    """Padded tokens of a batch where a card names none.
+
+    Args:
+        threads: of one session.
+    """
+    return GPU_TOKENS if on_gpu else min(TOKENS_A_THREAD * threads, MOST_TOKENS)
+
 
 def batch_by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp]]:
     """Split rows into batches of similar length.

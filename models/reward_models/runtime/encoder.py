@@ -14,15 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from reward_models.runtime.budget import batch_by_tokens, pad_rows
+from reward_models.runtime.budget import batch_by_tokens, choose_budget, pad_rows
 from reward_models.runtime.remembered import limit_remembered
-from reward_models.runtime.session import Device, Session
+from reward_models.runtime.session import Device, Session, count_threads
 
 Side = Literal["start", "end"]
 FloatArray = NDArray[np.float32]
-
-BUDGETS = {"CPU": 1024, "GPU": 32768}
-"""Padded tokens per batch, by device; on a CPU larger batches are not faster and exceed the core's cache."""
 
 CHARACTERS_A_TOKEN = 64
 """Text beyond this many characters per token of the limit is dropped before tokenising, to bound the work."""
@@ -59,7 +56,7 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._first, self._last = self._tokenizer.encode("").ids
         self.session = Session(folder / "encoder.onnx", device)
-        self._budget = BUDGETS[device.kind]
+        self._budget = choose_budget(count_threads(), on_gpu=device.kind == "GPU")
         self._remembered = limit_remembered(remembered)
         self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.encoder import BUDGETS
+from reward_models.runtime.budget import choose_budget
 from reward_models.runtime.engine_messages import Closed, TookTooLong, read_message, write_message
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.reading import RowError, TokenRow
@@ -90,6 +90,7 @@ class EngineProcess:
 
     def __init__(self, instance: Instance, start_s: float = START_S) -> None:
         settings, how = instance.card["settings"], instance.card.get("engine", {})
+        threads = count_threads()
         self.name: str = settings["network"]["engine"]
         self._command = [find_python(self.name), "-c", RUN, str(Path(__file__).resolve().parents[2]), self.name]
         self._start_s = start_s
@@ -101,8 +102,8 @@ class EngineProcess:
             "types": settings["types"],
             "tokens": settings["tokens"],
             "device": {"kind": instance.device.kind, "number": instance.device.number},
-            "threads": count_threads(),
-            "token_budget": how.get("token_budget") or BUDGETS.get(instance.device.kind, BUDGETS["GPU"]),
+            "threads": threads,
+            "token_budget": how.get("token_budget") or choose_budget(threads, on_gpu=instance.device.kind != "CPU"),
             "arguments": how.get("arguments", {}),
         }
         self._starting: threading.Thread | None = None

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.budget import batch_by_tokens, pad_rows
-from reward_models.runtime.encoder import BUDGETS
+from reward_models.runtime.budget import batch_by_tokens, choose_budget, pad_rows
 from reward_models.runtime.reading import TokenRow
-from reward_models.runtime.session import Device, Session
+from reward_models.runtime.session import Device, Session, count_threads
 
 GRAPH = "model.onnx"
 
@@ -25,7 +24,7 @@ class TokenGraph:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device, graph: str = GRAPH) -> None:
         self._session = Session(folder / graph, device)
-        self._budget = BUDGETS[device.kind]
+        self._budget = choose_budget(count_threads(), on_gpu=device.kind == "GPU")
         self._pad: int = settings["pad"]
         self._types: bool = settings["types"]
 
