@@ -38,7 +38,7 @@ GATHER_S = 0.01
 is answered before. It would wait at the server meanwhile; and where a model answers within milliseconds and requests
 come one at a time, each would have a call of its own, which costs more than the request."""
 
-QUIET_TURNS = 6
+QUIET_TURNS = 12
 """Turns of the event loop without a further row, after which a call is sent where requests shared the one before: then
 others are on their way. gRPC hands over one at most a turn, and each takes some turns to come to its rows. A turn in
 which nothing happens takes microseconds; all together take no longer than :data:`GATHER_S`."""
