@@ -2,9 +2,10 @@
 
     python loadtests/bench_grpc.py [--pairs 7] [--messages 3000] [--root TREE]
 
-Every cached score comes from memory. Each pair measures the gateway and the bare server, one after the other, and what
-is reported is the median of the pairs' ratios with their spread: a machine's own speed changes, the ratio hardly does.
-The last lines count the infer calls per request while the scores are in no cache, over gRPC and over HTTP.
+Every cached score comes from memory; beside messages that come again byte for byte stand those with ids of their own,
+of which only the scores were seen before. Each pair measures the gateway and the bare server, one after the other, and
+what is reported is the median of the pairs' ratios with their spread: a machine's own speed changes, the ratio hardly
+does. The last lines count the infer calls per request while the scores are in no cache, over gRPC and over HTTP.
 """
 
 import argparse
@@ -90,19 +91,19 @@ def echoing(replies: dict[str, bytes]) -> Iterator[int]:
 # The client
 
 
-def sample(text: str = RESPONSE) -> reward_pb2.Sample:
-    return reward_pb2.Sample(prompt=PROMPT, response=text)
+def sample(text: str = RESPONSE, name: str | None = None) -> reward_pb2.Sample:
+    return reward_pb2.Sample(prompt=PROMPT, response=text, id=name)
 
 
-def score_request(text: str = RESPONSE) -> bytes:
-    return bytes(reward_pb2.ScoreRequest(reward=TRIVIAL, samples=[sample(text)]).SerializeToString())
+def score_request(text: str = RESPONSE, name: str | None = None) -> bytes:
+    return bytes(reward_pb2.ScoreRequest(reward=TRIVIAL, samples=[sample(text, name)]).SerializeToString())
 
 
-def infer_request() -> bytes:
+def infer_request(name: str = "") -> bytes:
     """A request of the Open Inference Protocol, as ``tritonclient`` makes it."""
-    request = service_pb2.ModelInferRequest(model_name=TRIVIAL)
-    for name, text in (("prompt", PROMPT), ("response", RESPONSE)):
-        request.inputs.add(name=name, datatype="BYTES", shape=(1, 1))
+    request = service_pb2.ModelInferRequest(model_name=TRIVIAL, id=name)
+    for field, text in (("prompt", PROMPT), ("response", RESPONSE)):
+        request.inputs.add(name=field, datatype="BYTES", shape=(1, 1))
         request.raw_input_contents.append(len(text).to_bytes(4, "little") + text.encode())
     return bytes(request.SerializeToString())
 
@@ -152,6 +153,11 @@ def streams(number: int) -> Work:
     return work
 
 
+def new_name() -> str:
+    """An id that no message had before."""
+    return f"{next(_numbers):08d}"
+
+
 def unseen() -> str:
     """A response that was never scored before."""
     return f"{RESPONSE} {next(_numbers)} {random.random()}"
@@ -172,6 +178,8 @@ async def post_unseen(url: str, messages: int) -> None:
 CACHED = {
     "Score": calls(SCORE, score_request),
     "ModelInfer": calls(INFER, infer_request),
+    "Score, own ids": calls(SCORE, lambda: score_request(name=new_name())),
+    "ModelInfer, own ids": calls(INFER, lambda: infer_request(new_name())),
     "ScoreStream, one": streams(1),
     "ScoreStream, eight": streams(8),
 }

@@ -89,8 +89,14 @@ def find_valid_rows(scored: Scored) -> NDArray[np.bool_]:
     return valid
 
 
+_FEW, _FITS = 64, 60_000.0
+"""A number of rewards that is looked at one by one, and what every datatype of rewards can hold."""
+
+
 def _cast_rewards(rewards: FloatArray, dtype: str) -> NDArray[np.floating]:
     """Rewards in a narrower datatype; what does not fit there is infinite."""
+    if len(rewards) <= _FEW and all(-_FITS < reward < _FITS for reward in rewards.tolist()):
+        return rewards.astype(dtype)  # nothing to warn of, and keeping numpy from that takes longer than all else
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(rewards, np.float64).astype(dtype)
 

@@ -250,7 +250,8 @@ def _set_version(request: "pb.ModelInferRequest") -> None:
 
 def _read_text(request: "pb.ModelInferRequest", name: str) -> str | None:
     """A parameter of the request that is a text; None if it is absent. Raises InvalidRequest for another type."""
-    if name not in request.parameters:
+    parameters = request.parameters
+    if not parameters or name not in parameters:
         return None
     given = request.parameters[name]
     if given.WhichOneof("parameter_choice") != "string_param":
@@ -265,7 +266,8 @@ def read_timeout_s(request: "pb.ModelInferRequest") -> float | None:
     Raises:
         InvalidRequest: it is not a whole number, or negative.
     """
-    if "timeout" not in request.parameters:
+    parameters = request.parameters
+    if not parameters or "timeout" not in parameters:
         return None
     given = request.parameters["timeout"]
     kind = given.WhichOneof("parameter_choice")

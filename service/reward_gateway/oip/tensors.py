@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ from .datatypes import DATATYPES, Datatype
 _LENGTH_BYTES = 4  # before each string
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One tensor.
 
     Attributes:
@@ -58,15 +56,16 @@ def read_inputs(request: "pb.ModelInferRequest") -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for i, tensor in enumerate(request.inputs):
         where = f"inputs[{i}]"
-        if "shared_memory_region" in tensor.parameters:
+        name, parameters = tensor.name, tensor.parameters
+        if parameters and "shared_memory_region" in parameters:
             raise InvalidRequest(f"{where}: shared memory is not supported; send the data in the request", param=where)
-        if tensor.name in tensors:
+        if name in tensors:
             raise InvalidRequest(f"{where}: two inputs have the same name", param=f"{where}.name")
         if given and tensor.HasField("contents"):
             raise InvalidRequest(f"{where}: give raw_input_contents or contents, not both", param=where)
         datatype = find_datatype(tensor.datatype, where)
         raw = given[i] if given else pack_values(datatype, _typed_values(datatype, tensor.contents, where), where)
-        tensors[tensor.name] = check_size(Tensor(tensor.name, datatype, tuple(tensor.shape), raw, where))
+        tensors[name] = check_size(Tensor(name, datatype, tuple(tensor.shape), raw, where))
     return tensors
 
 
@@ -94,7 +93,7 @@ def find_datatype(name: str, where: str) -> Datatype:
 
 def check_size(tensor: Tensor) -> Tensor:
     """The same tensor, once its size matches its shape. Raises InvalidRequest."""
-    if any(length < 0 for length in tensor.shape):
+    if tensor.shape and min(tensor.shape) < 0:
         where = f"{tensor.where}.shape"
         raise InvalidRequest(f"{where}: dimensions of an input must not be negative", param=where)
     size = tensor.datatype.size
