@@ -3,7 +3,14 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from reward_gateway.cache.entries import decode_entries, decode_entry, encode_entry, pack_entries, unpack_entries
+from reward_gateway.cache.entries import (
+    decode_entries,
+    decode_entry,
+    encode_entry,
+    pack_entries,
+    unpack_entries,
+    unpack_found,
+)
 from reward_gateway.cache.port import Entry
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -67,3 +74,10 @@ def test_an_entry_without_a_number_is_none() -> None:
 
 def test_an_entry_has_no_flags_unless_it_is_said() -> None:
     assert Entry(b"\x00\x00\x80\x3f").flags == 0
+
+
+def test_entries_that_are_all_there_have_the_same_numbers() -> None:
+    values = np.array([[1.0, -2.5], [np.inf, 0.1], [3.0, 4.0]])
+    entries = pack_entries(values)
+    assert unpack_found(entries, 2).tolist() == unpack_entries(entries, 2).tolist() == values.astype("<f4").tolist()
+    assert unpack_found([], 2).shape == unpack_entries([], 2).shape == (0, 2)

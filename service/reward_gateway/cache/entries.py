@@ -6,6 +6,7 @@ text followed by its own CRC is a constant, so the check is one pass over the va
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from struct import Struct
 from zlib import crc32
 
@@ -19,6 +20,7 @@ _STORED, _READ = np.dtype("<f4"), np.dtype(np.float64)
 _head = Struct("<BI")
 _tail = Struct("<I")
 _RESIDUE = 0x2144DF1C
+_values_of = itemgetter(0)
 _OVERHEAD = _head.size + _tail.size
 
 
@@ -60,6 +62,11 @@ def unpack_entries(entries: Sequence[Entry | None], width: int) -> FloatArray:
     values = np.full((len(entries), width), np.nan)
     values[is_found] = found
     return values
+
+
+def unpack_found(entries: Sequence[Entry], width: int) -> FloatArray:
+    """The numbers of entries that are all there, K each, as :func:`unpack_entries` returns them."""
+    return np.array(np.frombuffer(b"".join(map(_values_of, entries)), _STORED), _READ).reshape(-1, width)
 
 
 def pack_entries(values: FloatArray, flags: Sequence[int] | None = None) -> list[Entry]:

@@ -58,11 +58,9 @@ class SampleDigests:
     ) -> list[bytes]:
         """The keys of some rows (None: all rows) for a model."""
         model_prefix, digests = make_prefix(info, params, self._tenant), self.digest_fields(info.inputs)
-        return (
-            [model_prefix + digests[row] for row in rows]
-            if rows is not None
-            else [model_prefix + digest for digest in digests]
-        )
+        if rows is not None and rows != range(len(digests)):
+            digests = [digests[row] for row in rows]
+        return list(map(model_prefix.__add__, digests))
 
 
 def make_keys(

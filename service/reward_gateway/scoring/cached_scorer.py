@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
-from reward_gateway.cache.entries import pack_entries, unpack_entries
+from reward_gateway.cache.entries import pack_entries, unpack_entries, unpack_found
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import NotFound, Unavailable
@@ -125,7 +125,7 @@ def _read_results(answer: ModelRows) -> _Read:
         found = cast("list[Entry]", results)
         flagged = any(map(_flags_of, found))
         masks = {place: entry.flags for place, entry in enumerate(found) if entry.flags} if flagged else {}
-        return unpack_entries(found, score_width(answer.info)), masks, {}
+        return unpack_found(found, score_width(answer.info)), masks, {}
     entries = [result if type(result) is Entry else None for result in results]
     masks = {place: entry.flags for place, entry in enumerate(entries) if entry is not None and entry.flags}
     reasons = {place: result or WRONG_WIDTH for place, result in enumerate(results) if not isinstance(result, Entry)}
