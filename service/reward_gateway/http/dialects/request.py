@@ -286,6 +286,7 @@ class DialectRequest:
         read.apply(batch)
         decoded_ms = since_ms(self._started)
         answers: list[Scores] = []
+        fails = options.on_invalid == "fail"  # read here: options that hold a function which holds them are not freed
 
         def accept(scored: Scored) -> None:
             """Refuse scores that the dialect cannot encode, before any state is written."""
@@ -293,7 +294,7 @@ class DialectRequest:
                 i: scored.invalid.get(i, _NO_NUMBER)
                 for i in _find_missing_rows(scored, vectors=vectors, labels=bool(plan.labels))
             }
-            if failed and options.on_invalid == "fail":
+            if failed and fails:
                 raise Unscorable(f"samples[{min(failed)}]: {failed[min(failed)].message}")
             answers.append(Scores(self.policy, plan, scored, failed))
             if check is not None:

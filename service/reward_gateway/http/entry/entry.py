@@ -77,7 +77,9 @@ class Entry:
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **describe_exception(error))
-                await error_response(failure, error_format=call.error_format)(scope, receive, answer)
+                response = error_response(failure, error_format=call.error_format)
+                del failure  # its traceback holds this frame, which would hold it until a collection of garbage
+                await response(scope, receive, answer)
         finally:
             self._report_call(scope, call, answer.status)
             reset_contextvars(**bound_variables)

@@ -1,0 +1,55 @@
+"""A request is freed when it is answered: nothing of it waits for a collection of garbage, which stops all others."""
+
+import gc
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from reward_gateway.http.call import Call
+
+from .listening import SCORE, connect, listening, post
+
+pytestmark = pytest.mark.anyio
+
+POSTS = 20
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing is collected meanwhile."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def count_calls() -> int:
+    return sum(isinstance(found, Call) for found in gc.get_objects())
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/score", SCORE, 200),
+        ("/v1/score", b"{", 400),
+        ("/v1/score", json.dumps({"reward": "nobody", "samples": []}).encode(), 404),
+        ("/get_reward", json.dumps({"query": ["p r"], "prompts": ["p"], "labels": [None]}).encode(), 200),
+        ("/rm", json.dumps({"prompt": "p", "response": "r"}).encode(), 200),
+        ("/nothing", SCORE, 404),
+    ],
+)
+async def test_no_request_waits_to_be_collected(served: Any, path: str, body: bytes, status: int) -> None:
+    async with listening(served) as to:
+        client = await connect(to)
+        before = count_calls()
+        for _ in range(POSTS):
+            await client.send(post(body, path=path))
+            answered, headers, _ = await client.answer()
+            assert answered == status
+            if headers.get("connection") == "close":
+                client.close()
+                client = await connect(to)
+        client.close()
+        assert count_calls() - before <= 2  # the latest one is held by its connection
