@@ -1,16 +1,18 @@
 """Encodes a scored batch as messages. A missing number is absent, never NaN."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from reward_gateway.operations.apply import jsonable
 from reward_gateway.proto import reward_pb2 as pb
-from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored, all_finite
+from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored
 
-from .plain_results import ComponentName, Template, layout_of, result_field, timing_template, write_result
+from .plain_results import Template, layout_of, result_field, timing_template, write_result
 from .values import list_value, struct
 
 _STAGES = tuple(pb.Timing.DESCRIPTOR.fields_by_name)
@@ -56,13 +58,15 @@ def write_results(ids: Sequence[str], scored: Scored, explain: bool) -> list[byt
     columns = [(name, *_columns_of(scores)) for name, scores in scored.components.items()] if explain else []
     rewards = _finite_or_none(scored.reward)
     raw_rewards = None if scored.reward_raw is None else _finite_or_none(scored.reward_raw)
-    numbers = [rewards, *([] if raw_rewards is None else [raw_rewards])]
-    plain = not (scored.flags or scored.invalid or scored.rewards or None in rewards)
-    for _, scores, raws, values, _ in columns:
-        numbers += (raws, values)
-        plain = plain and scores.vectors is None and scores.judge_answers is None
-    if plain and not any(None in column for column in numbers):
-        return _write_plain(ids, columns, numbers, compared=raw_rewards is not None)
+    if not (scored.flags or scored.invalid or scored.rewards):
+        numbers = [rewards] if raw_rewards is None else [rewards, raw_rewards]
+        for _, scores, raws, values, _ in columns:
+            if scores.vectors is not None or scores.judge_answers is not None:
+                break
+            numbers += (raws, values)
+        else:
+            if not any(None in column for column in numbers):
+                return _write_plain(ids, columns, numbers, compared=raw_rewards is not None)
     return [
         result_field(_make_result(i, name, scored, columns, rewards[i], raw_rewards).SerializeToString())
         for i, name in enumerate(ids)
@@ -73,16 +77,16 @@ def _write_plain(
     ids: Sequence[str], columns: "Sequence[_Column]", numbers: Sequence[Sequence[Any]], *, compared: bool
 ) -> list[bytes]:
     """Results that hold numbers and names only."""
-    named = [(name, scores.model, scores.model_version) for name, scores, *_ in columns]
-    cached = [[False] * len(ids) if column is None else column for *_, column in columns]
     layouts: dict[tuple[bool, ...], Template] = {}
     results = []
-    for i, row in enumerate(zip(*numbers, strict=True)):
-        hits = tuple([column[i] for column in cached])
+    cached = [[False] * len(ids) if column is None else column for *_, column in columns]
+    hits_by_row = zip(*cached, strict=True) if cached else repeat((), len(ids))
+    for name, hits, row in zip(ids, hits_by_row, zip(*numbers, strict=True), strict=True):
         if (layout := layouts.get(hits)) is None:
-            names = tuple(ComponentName(*name, hit) for name, hit in zip(named, hits, strict=True))
-            layout = layouts[hits] = layout_of(names, compared)
-        results.append(write_result(ids[i], layout, row))
+            parts = zip(columns, hits, strict=True)
+            named = tuple([(part[0], part[1].model, part[1].model_version, hit) for part, hit in parts])
+            layout = layouts[hits] = layout_of(named, compared)
+        results.append(write_result(name, layout, row))
     return results
 
 
@@ -161,8 +165,8 @@ def _write_component(
 
 def _finite_or_none(column: FloatArray) -> list[float | None]:
     """A column with None where a number is not finite."""
-    numbers: list[float | None] = column.tolist()
-    if all_finite(column):
+    numbers: list[Any] = column.tolist()
+    if math.isfinite(sum(numbers)):  # as it is where all are finite, unless they are very large
         return numbers
     for i in np.flatnonzero(~np.isfinite(column)).tolist():
         numbers[i] = None

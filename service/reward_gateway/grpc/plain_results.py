@@ -17,13 +17,8 @@ _LAYOUTS = 1024
 """Layouts that are kept: one per recipe, its models' versions, and which of its components came from the cache."""
 
 
-class ComponentName(NamedTuple):
-    """What a component of a result holds besides its numbers."""
-
-    component: str
-    model: str | None
-    version: str | None
-    cached: bool
+Named = tuple[str, str | None, str | None, bool]
+"""What a component of a result holds besides its numbers: its name, model and version, and whether it was cached."""
 
 
 class Template(NamedTuple):
@@ -56,7 +51,7 @@ class Template(NamedTuple):
 
 
 @lru_cache(_LAYOUTS)
-def layout_of(components: tuple[ComponentName, ...], compared: bool) -> Template:
+def layout_of(components: tuple[Named, ...], compared: bool) -> Template:
     """A result without its id; its numbers are the reward, and the raw number and the value of each component.
 
     Args:
