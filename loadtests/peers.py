@@ -104,10 +104,11 @@ class Run:
         return found, f"{min(loads):.0f} to {max(loads):.0f}"
 
 
-def samples(count: int, number: int) -> list[dict[str, str]]:
+def samples(count: int, number: int, **more: str) -> list[dict[str, str]]:
     """Samples of some 90 characters, each unlike the others."""
     said = "in boiling water for 8 minutes, then in cold water."
-    return [{"prompt": f"How do I boil egg {number}?", "response": f"Put {i} of {number} {said}"} for i in range(count)]
+    texts = ((f"How do I boil egg {number}?", f"Put {i} of {number} {said}") for i in range(count))
+    return [{"prompt": prompt, "response": response, **more} for prompt, response in texts]
 
 
 def bodies(count: int, **more: object) -> list[bytes]:
@@ -116,11 +117,17 @@ def bodies(count: int, **more: object) -> list[bytes]:
     return [json.dumps({"samples": samples(count, number), **more}).encode() for number in range(made)]
 
 
-def openrlhf_bodies() -> list[bytes]:
+def bodies_of_their_own(**more: object) -> list[bytes]:
+    """Requests of one sample, each with a name that no other has: the scores are cached, the answers are not kept."""
+    named = (samples(1, number, id=wrk.NUMBER) for number in range(BODIES))
+    return [json.dumps({"samples": sample, **more}).encode() for sample in named]
+
+
+def openrlhf_bodies(**more: object) -> list[bytes]:
     """Posts of one sample, as OpenRLHF's trainer makes them."""
     rows = [samples(1, number)[0] for number in range(BODIES)]
     made = [{"query": [row["prompt"] + row["response"]], "prompts": [row["prompt"]], "labels": [None]} for row in rows]
-    return [json.dumps(body).encode() for body in made]
+    return [json.dumps(body | more).encode() for body in made]
 
 
 def check(entrant: Entrant) -> None:
@@ -198,6 +205,16 @@ def measure_default(run: Run) -> None:
     measure_cost(run, "one sample, default recipe, cached", entrants, 1, CONNECTIONS)
 
 
+def measure_own_bodies(run: Run) -> None:
+    """Cached samples in requests that do not come again, of one model and of the default recipe."""
+    for line, more in (("one sample", {}), ("default recipe", {"reward": DEFAULT})):
+        entrants = run.entrants("/v1/score", bodies_of_their_own(**more), bodies_of_their_own(), all_peers=False)
+        measure_cost(run, f"{line}, cached, no body twice", entrants, 1, CONNECTIONS)
+    posts = openrlhf_bodies(step=wrk.NUMBER)  # a key that nobody reads
+    entrants = run.entrants("/get_reward", posts, posts, all_peers=False)
+    measure_cost(run, "OpenRLHF's post, cached, no body twice", entrants, 1, CONNECTIONS)
+
+
 def measure_openrlhf(run: Run) -> None:
     posts = openrlhf_bodies()
     entrants = run.entrants("/get_reward", posts, posts, all_peers=False)
@@ -268,6 +285,7 @@ LINES: Mapping[str, Callable[[Run], None]] = {
     "cached": measure_cached,
     "default": measure_default,
     "openrlhf": measure_openrlhf,
+    "own": measure_own_bodies,
     "batch": measure_batches,
     "workers": measure_workers,
     "latency": measure_latency,

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("prepared.lua")
+NUMBER = "@" * 10
+"""Stands in a body for a number that no other post has."""
+
 LONGEST_ANSWER_S = 30
 
 
