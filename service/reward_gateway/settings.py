@@ -255,7 +255,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Scores that each worker also keeps in its own memory, for a minute at a time: a third of a "
         "kilobyte each (7 MB), and never more kilobytes than entries (20 MB). Answers kept for requests that come "
-        "again take at most as much, for HTTP and for gRPC. 0: every lookup goes to Redis, every request is scored.",
+        "again take at most as much again. 0: every lookup goes to Redis, every request is scored.",
     )
     cache_timeout_ms: float = Field(100.0, gt=0, description="Timeout for Redis; then a lookup counts as a miss.")
     cache_breaker_failures: int = Field(
