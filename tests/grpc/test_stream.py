@@ -49,10 +49,10 @@ async def test_every_sample_gets_its_own_result_and_samples_that_wait_share_call
     received = 0
     add_sample = Line.add
 
-    def count_and_add(*arguments: Any) -> None:
+    def count_and_add(*arguments: Any) -> bool:
         nonlocal received
         received += 1
-        add_sample(*arguments)
+        return add_sample(*arguments)
 
     monkeypatch.setattr(Line, "add", count_and_add)
     served.models.gate.shut()

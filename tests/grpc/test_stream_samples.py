@@ -127,9 +127,9 @@ async def test_a_sample_has_the_shortest_of_the_deadlines_that_were_set(
     found: list[float] = []
     add = Line.add
 
-    def noted(line: Line[WaitingSample], sample: WaitingSample) -> None:
+    def noted(line: Line[WaitingSample], sample: WaitingSample) -> bool:
         found.append(sample.deadline - asyncio.get_running_loop().time())
-        add(line, sample)
+        return add(line, sample)
 
     monkeypatch.setattr(Line, "add", noted)
     async with serve(default_deadline_s=30, max_deadline_s=60) as served:
@@ -164,13 +164,11 @@ async def test_a_line_that_has_ended_wakes_who_waits_for_more() -> None:
 
 async def test_a_full_line_makes_who_adds_wait_until_it_is_taken() -> None:
     line: Line[int] = Line(2)
-    for item in (1, 2):
-        await line.wait_for_room()
-        line.add(item)
+    await line.wait_for_room()
+    assert [line.add(item) for item in (1, 2)] == [True, False]
     waiting = asyncio.ensure_future(line.wait_for_room())
     await asyncio.sleep(0)
-    assert line.is_full
     assert not waiting.done()
     assert await line.take() == [1, 2]
     await waiting
-    assert not line.is_full
+    assert line.add(3)

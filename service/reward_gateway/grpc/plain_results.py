@@ -79,8 +79,12 @@ def write_result(name: str, layout: Template, numbers: Sequence[float]) -> bytes
     Args:
         name: its id.
     """
-    written = b"" if not name else _ID + sized(name.encode())
-    return b"%b%b%b%b" % (_RESULT, varint(len(written) + layout.size), written, layout.fill(numbers))
+    if not name:
+        return b"%b%b%b" % (_RESULT, varint(layout.size), layout.fill(numbers))
+    encoded = name.encode()
+    length = varint(len(encoded))
+    size = varint(len(_ID) + len(length) + len(encoded) + layout.size)
+    return b"%b%b%b%b%b%b" % (_RESULT, size, _ID, length, encoded, layout.fill(numbers))
 
 
 def result_field(result: bytes) -> bytes:

@@ -119,14 +119,12 @@ class ScoreStream:
         place = 0
         try:
             while not self._over:
-                if line.is_full:
-                    await line.wait_for_room()
                 self._receiving = True
                 raw = await receive()
                 self._receiving = False
                 if not isinstance(raw, bytes) or self._over:  # grpc.aio.EOF
                     break
-                held.grow(held.size + len(raw))
+                held.add(len(raw))
                 content: pb.Sample | bytes = raw
                 start = 0 if terms is None else find_sample(raw)
                 if terms is None or not start:
@@ -134,8 +132,9 @@ class ScoreStream:
                 deadline = clock() + terms.allowed_s
                 if left_at is not None and left_at < deadline:
                     deadline = left_at
-                line.add(WaitingSample(place, len(raw), content, start, terms, deadline))
                 place += 1
+                if not line.add(WaitingSample(place - 1, len(raw), content, start, terms, deadline)):
+                    await line.wait_for_room()
             line.end()
         except GatewayError as error:
             line.end(error)

@@ -54,15 +54,6 @@ class WaitingSample(NamedTuple):
     terms: Terms
     deadline: float
 
-    def parse(self) -> pb.Sample:
-        """The sample, with an id. Raises MalformedBody if the bytes are none."""
-        sample = self.content
-        if isinstance(sample, bytes):
-            sample = parse(pb.Sample, sample[self.start :], pb.ScoreStreamRequest)
-        if not sample.HasField("id"):
-            sample.id = str(self.place)
-        return sample
-
 
 def find_sample(message: bytes) -> int:
     """Where the sample of a message begins, if the message holds nothing else; else 0."""
@@ -79,13 +70,17 @@ def find_sample(message: bytes) -> int:
 
 
 def parse_samples(waiting: Sequence[WaitingSample]) -> tuple[list[pb.Sample], MalformedBody | None]:
-    """The samples before the first message that is none, and what is wrong with that one."""
+    """The samples before the first message that is none, each with an id, and what is wrong with that one."""
     samples: list[pb.Sample] = []
-    for sample in waiting:
-        try:
-            samples.append(sample.parse())
-        except MalformedBody as error:
-            return samples, error
+    try:
+        for place, _, sample, start, _, _ in waiting:
+            if isinstance(sample, bytes):
+                sample = parse(pb.Sample, sample[start:], pb.ScoreStreamRequest)
+            if not sample.HasField("id"):
+                sample.id = str(place)
+            samples.append(sample)
+    except MalformedBody as error:
+        return samples, error
     return samples, None
 
 
@@ -106,22 +101,18 @@ class Line(Generic[T]):
         self._arrival: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
 
-    @property
-    def is_full(self) -> bool:
-        """Whether an item has to wait before it is added."""
-        return len(self._items) >= self._most
-
     async def wait_for_room(self) -> None:
         """Return once there is room for an item."""
-        while self.is_full:
+        while len(self._items) >= self._most:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
 
-    def add(self, item: T) -> None:
-        """Add an item at the end."""
+    def add(self, item: T) -> bool:
+        """Add an item at the end; False if there is no room for another one now."""
         self._items.append(item)
         if self._arrival is not None:
             _settle(self._arrival)
+        return len(self._items) < self._most
 
     def end(self, error: GatewayError | None = None) -> None:
         """Nothing comes after what is here, either because of an error or because that is all."""

@@ -34,6 +34,11 @@ class Reservation:
             self._budget.charge(self._caller, size, self.size)
             self.size = size
 
+    def add(self, size: int) -> None:
+        """Hold ``size`` bytes more. Raises Overloaded."""
+        self._budget.charge(self._caller, self.size + size, self.size)
+        self.size += size
+
     def resize(self, size: int) -> None:
         """Hold ``size`` bytes in all. Raises Overloaded, if that is more than now; then what is held stays."""
         self.grow(size)
