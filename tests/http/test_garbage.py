@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from reward_gateway.http.call import Call
+from reward_gateway.http.connection import Connection
+
+from tests.clock import until
 
 from .listening import SCORE, connect, listening, post
 
@@ -24,8 +27,8 @@ def uncollected() -> Iterator[None]:
     gc.enable()
 
 
-def count_calls() -> int:
-    return sum(isinstance(found, Call) for found in gc.get_objects())
+def count(kind: type) -> int:
+    return sum(isinstance(found, kind) for found in gc.get_objects())
 
 
 @pytest.mark.usefixtures("uncollected")
@@ -43,7 +46,7 @@ def count_calls() -> int:
 async def test_no_request_waits_to_be_collected(served: Any, path: str, body: bytes, status: int) -> None:
     async with listening(served) as to:
         client = await connect(to)
-        before = count_calls()
+        before = count(Call)
         for _ in range(POSTS):
             await client.send(post(body, path=path))
             answered, headers, _ = await client.answer()
@@ -52,4 +55,17 @@ async def test_no_request_waits_to_be_collected(served: Any, path: str, body: by
                 client.close()
                 client = await connect(to)
         client.close()
-        assert count_calls() - before <= 2  # the latest one is held by its connection
+        assert count(Call) - before <= 2  # the latest one is held by its connection
+
+
+@pytest.mark.usefixtures("uncollected")
+async def test_no_closed_connection_waits_to_be_collected(served: Any) -> None:
+    """Some trainers open one for each request."""
+    async with listening(served) as to:
+        before = count(Connection)
+        for _ in range(POSTS):
+            client = await connect(to)
+            await client.send(post(SCORE))
+            assert (await client.answer())[0] == 200
+            client.close()
+        await until(lambda: count(Connection) == before)
