@@ -20,6 +20,11 @@ DIFFERENT = [
     ("xy", "x+y"),
     ("x+a", "x+b"),
     ("x", "x+0.001"),
+    (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^{n} k^2"),
+    (r"\sum_{k=1}^{n} k", r"\sum_{k=1}^{n-1} k"),
+    (r"\sum_{k=1}^{n} k", r"\frac{n(n-1)}{2}"),
+    (r"\sum_{k=0}^{n-1} a_k a_{n-k-1}", r"\sum_{k=0}^{n-2} a_k a_{n-k-2}"),
+    (r"\sum_{k=1}^{10} kx", "54x"),
 ]
 SAME = [
     (r"\sin 2x", r"2\sin x\cos x"),
@@ -29,6 +34,10 @@ SAME = [
     (r"\sqrt{x^2}", "x"),
     ("e^xe^{-x}", "1"),
     ("x", "x+10^{-6}"),
+    (r"\sum_{k=1}^{n} k", r"\frac{n(n+1)}{2}"),
+    (r"\sum_{k=0}^{n} x^k", r"\frac{x^{n+1}-1}{x-1}"),
+    (r"\sum_{k=1}^{n} k", r"\sum_{j=1}^{n} j"),
+    (r"\sum_{k=1}^{n} k", r"\sum_{k=2}^{n+1} (k-1)"),
 ]
 UNKNOWN = [
     ("n!", "n!+1"),
@@ -38,6 +47,11 @@ UNKNOWN = [
     ("x=1", "x=2"),
     (r"\{x\}", r"\{y\}"),
     (r"\int_0^x t dt", "x"),
+    (r"\sum_{k=1}^{\infty} x^k", "x"),
+    (r"\sum_{k=n}^{1} k", "n"),
+    (r"\sum_{k=1}^{1000} x^k", "x"),
+    (r"\sum_{k=0}^{n/2} k", "n"),
+    (r"\sum_{j=1}^{n} \sum_{k=1}^{j} k!", "n"),
 ]
 
 

@@ -20,6 +20,7 @@ from sympy import (
     NumberSymbol,
     Pow,
     Rational,
+    Sum,
     Symbol,
     cos,
     cot,
@@ -43,6 +44,9 @@ _APART = 1e-4
 """Share of their size by which two values differ: the library takes decimals for equal that differ by less."""
 _MARGIN = 100.0
 """Times their errors that two values lie apart."""
+_WHOLE_PLACES = (5, 8)
+"""Of a first symbol in the bounds of a sum."""
+_MOST_TERMS = 64
 
 
 class _Unknown(Exception):
@@ -67,9 +71,13 @@ def have_same_values(one: Any, other: Any) -> bool | None:
     if not (isinstance(one, Expr) and isinstance(other, Expr)):
         return None
     names = sorted({symbol.name for side in (one, other) for symbol in side.free_symbols})
+    bounds = {name for side in (one, other) if side.has(Sum) for name in _name_bounds(side)}
     try:
-        for first in _PLACES:
-            places = {name: 0.5 + (first + i * _STEP) % 1.0 for i, name in enumerate(names)}
+        for first, whole in zip(_PLACES, _WHOLE_PLACES, strict=True):
+            places = {
+                name: float(whole + i) if name in bounds else 0.5 + (first + i * _STEP) % 1.0
+                for i, name in enumerate(names)
+            }
             left, right = _evaluate(one, places), _evaluate(other, places)
             apart = abs(left.value - right.value)
             if apart > max(_APART * max(1.0, left.size, right.size), _MARGIN * (left.error + right.error)):
@@ -87,10 +95,35 @@ def _evaluate(expression: Any, places: dict[str, float]) -> _Approximate:
         return _check(number, abs(number) * _ROUNDING)
     if isinstance(expression, ImaginaryUnit):
         return _Approximate(1j, 0.0)
+    if isinstance(expression, Sum):
+        return _evaluate_sum(expression, places)
     rule = _RULES.get(type(expression))
     if rule is None:
         raise _Unknown
     return rule(*(_evaluate(argument, places) for argument in expression.args))
+
+
+def _name_bounds(side: Any) -> set[str]:
+    """Symbols in the bounds of sums, which are whole numbers."""
+    limits = [limit for total in side.atoms(Sum) for limit in total.limits]
+    return {symbol.name for limit in limits for bound in limit[1:] for symbol in bound.free_symbols}
+
+
+def _evaluate_sum(total: Any, places: dict[str, float]) -> _Approximate:
+    if len(total.limits) != 1 or len(total.limits[0]) != 3:
+        raise _Unknown
+    index, *bounds = total.limits[0]
+    first, last = (_take_whole(_evaluate(bound, places)) for bound in bounds)
+    if not 0 <= last - first < _MOST_TERMS:  # the other way round a sum is another one
+        raise _Unknown
+    return _add(*(_evaluate(total.function, places | {index.name: float(k)}) for k in range(first, last + 1)))
+
+
+def _take_whole(number: _Approximate) -> int:
+    whole = round(number.value.real)
+    if abs(number.value - whole) > number.error:
+        raise _Unknown
+    return whole
 
 
 def _check(value: complex, error: float) -> _Approximate:
