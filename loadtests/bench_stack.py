@@ -152,13 +152,22 @@ def running(
 
 @contextmanager
 def serving(
-    log: Path, http_port: int, grpc_port: int, flags: Mapping[str, object], root: Path = ROOT
+    log: Path,
+    http_port: int,
+    grpc_port: int,
+    flags: Mapping[str, object],
+    root: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Bench]:
-    """Run ``reward-gateway serve`` of a source tree with these flags, from when it is ready until the block ends."""
+    """Run ``reward-gateway serve`` of a source tree with these flags, from when it is ready until the block ends.
+
+    Args:
+        variables: further variables of its environment.
+    """
     command = [sys.executable, "-m", "reward_gateway.cli.serve"]
     ports = {"http-port": http_port, "grpc-port": grpc_port}
     command += [part for flag, value in {**ports, **flags}.items() for part in (f"--{flag}", str(value))]
-    environment = {**os.environ, "PYTHONPATH": f"{root / 'service'}{os.pathsep}{root / 'models'}"}
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'service'}{os.pathsep}{root / 'models'}", **(variables or {})}
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=root, env=environment, start_new_session=True)
     url = f"http://127.0.0.1:{http_port}"

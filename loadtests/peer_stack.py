@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 import yaml
-from bench_stack import ROOT, TRIVIAL, serving, write_model
+from bench_stack import REAL, ROOT, TRIVIAL, serving, write_model
 
 ENVIRONMENTS = ROOT / ".local" / "peers"
 SCRIPTS = Path(__file__).parent / "peer_servers"
@@ -58,6 +59,13 @@ PEERS = {
     "bentoml": Peer("bentoml", "bentoml_server.py", "/get_reward"),
     "ray-serve": Peer("ray", "ray_serve_server.py", "/"),
 }
+
+
+MODEL_PEERS = {"mosec-model": Peer("mosec", "mosec_model_server.py", "/inference")}
+"""Servers of our own text model."""
+
+ONE_THREAD = {"REWARD_MODELS_THREADS": "1", "REWARD_MODELS_REMEMBER": "0"}
+"""How a model of ours computes on both sides: every text anew, so that bodies may come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ def free_port() -> int:
 
 def title(name: str) -> str:
     """A peer's name with the version that is locked."""
-    package = PEERS[name].package
+    package = {**PEERS, **MODEL_PEERS}[name].package
     found = re.search(rf"^{package}==(\S+)", (LOCKS / f"{name}.txt").read_text(), re.MULTILINE)
     version = found[1] if found else "?"
     return f"plain FastAPI {version}" if name == "plain" else f"{name} {version}"
@@ -118,7 +126,7 @@ def peer_running(name: str) -> Iterator[Server]:
     Raises:
         LeftOut: it is not installed, or does not start here.
     """
-    peer = PEERS[name]
+    peer = {**PEERS, **MODEL_PEERS}[name]
     python = ENVIRONMENTS / name / "bin" / "python"
     if not (ENVIRONMENTS / name / ".ready").exists():
         raise LeftOut(f"not installed in {python.parents[1].relative_to(ROOT)}: `make peers` installs it")
@@ -126,7 +134,9 @@ def peer_running(name: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="peers-") as folder, (Path(folder) / "log").open("wb") as out:
         port = free_port()
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        environment |= QUIET | {"RAY_TMPDIR": folder, "BENTOML_HOME": folder}
+        environment |= (
+            QUIET | ONE_THREAD | {"PYTHONPATH": str(ROOT / "models")} | {"RAY_TMPDIR": folder, "BENTOML_HOME": folder}
+        )
         process = subprocess.Popen(
             [python, peer.script, "--port", str(port)],
             cwd=SCRIPTS, env=environment, stdout=out, stderr=out, start_new_session=True,
@@ -188,4 +198,21 @@ def gateway_running(workers: int = 1) -> Iterator[Server]:
             "workers": workers,
         }
         with serving(folder / "serve.log", free_port(), free_port(), flags) as bench:
+            yield Server("reward-gateway", bench.http, bench.pid)
+
+
+@contextmanager
+def model_running() -> Iterator[Server]:
+    """This gateway with the text model, one thread of it."""
+    with tempfile.TemporaryDirectory(prefix="peers-", dir=ROOT) as name:  # beside the model, for its hard links
+        folder = Path(name)
+        recipes = {"default": REAL, "rewards": {REAL: {"components": {"score": {"score": REAL}}}}}
+        (folder / "rewards.yaml").write_text(yaml.safe_dump(recipes))
+        shutil.copytree(ROOT / "models" / "repository" / REAL, folder / "repository" / REAL, copy_function=os.link)
+        flags = {
+            "rewards-file": folder / "rewards.yaml",
+            "model-repository": folder / "repository",
+            "models": REAL,
+        }
+        with serving(folder / "serve.log", free_port(), free_port(), flags, variables=ONE_THREAD) as bench:
             yield Server("reward-gateway", bench.http, bench.pid)

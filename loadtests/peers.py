@@ -26,7 +26,19 @@ from typing import Any, TypeVar
 import httpx
 import wrk
 from generator import Answers, open_loop, request
-from peer_stack import DEFAULT, PEERS, SERVER, TRITON, VALKEY, LeftOut, Server, gateway_running, peer_running, title
+from peer_stack import (
+    DEFAULT,
+    PEERS,
+    SERVER,
+    TRITON,
+    VALKEY,
+    LeftOut,
+    Server,
+    gateway_running,
+    model_running,
+    peer_running,
+    title,
+)
 from rich.console import Console
 from rich.table import Table
 
@@ -121,6 +133,17 @@ def bodies_of_their_own(**more: object) -> list[bytes]:
     """Requests of one sample, each with a name that no other has: the scores are cached, the answers are not kept."""
     named = (samples(1, number, id=wrk.NUMBER) for number in range(BODIES))
     return [json.dumps({"samples": sample, **more}).encode() for sample in named]
+
+
+def mixed_bodies() -> list[bytes]:
+    """Posts of one sample, whose responses have 4 to 300 words: as many below 35 as above."""
+    lengths = [round(4 * 75 ** (k / (BODIES - 1))) for k in range(BODIES)]
+    words = ("put", "the", "egg", "into", "boiling", "water", "for", "some", "minutes", "and", "then", "cool", "it")
+    made = []
+    for k in range(BODIES):
+        response = " ".join([str(k), *(words[i % len(words)] for i in range(lengths[k * 29 % BODIES]))])
+        made.append(json.dumps({"samples": [{"prompt": f"Egg {k}?", "response": response}]}).encode())
+    return made
 
 
 def openrlhf_bodies(**more: object) -> list[bytes]:
@@ -280,6 +303,23 @@ def measure_latency(run: Run) -> None:
         run.rows.append(Row(line, entrant.server.title, measured, ratio, beside, load))
 
 
+def measure_mixed(run: Run) -> None:
+    """Posts per second of one sample each, of mixed lengths, to the same model: one thread, nothing remembered."""
+    line = "one sample of mixed length, text model"
+    posts = mixed_bodies()
+    with model_running() as ours, peer_running("mosec-model") as theirs:
+        options = [json.dumps({**json.loads(post), "options": {"cache": "off"}}).encode() for post in posts]
+        entrants = [Entrant(ours, f"{ours.url}/v1/score", options), Entrant(theirs, theirs.url, posts)]
+        for entrant in entrants:
+            check(entrant)
+        found, load = run.take_turns(
+            line, entrants, lambda entrant: wrk.post(entrant.url, entrant.bodies, 4 * run.seconds, CONNECTIONS).rate
+        )
+    ratio = f"{over(found[0], found[1])} of mosec's"
+    for entrant, rates, cell in zip(entrants, found, (ratio, ""), strict=True):
+        run.rows.append(Row(line, entrant.server.title, f"{statistics.median(rates):,.0f} posts/s", cell, "", load))
+
+
 LINES: Mapping[str, Callable[[Run], None]] = {
     "cold": measure_cold,
     "cached": measure_cached,
@@ -289,6 +329,7 @@ LINES: Mapping[str, Callable[[Run], None]] = {
     "batch": measure_batches,
     "workers": measure_workers,
     "latency": measure_latency,
+    "mixed": measure_mixed,
 }
 HEADS = ("line", "server", "measured", "of plain", "beside it", "load")
 
@@ -354,7 +395,7 @@ def main() -> None:
             console.print(f"{name}, {time.strftime('%H:%M:%S')}")
             try:
                 LINES[name](run)
-            except RuntimeError as fault:  # what else was measured is worth its table
+            except (RuntimeError, LeftOut) as fault:  # what else was measured is worth its table
                 console.print(f"  {fault}")
                 run.rows.append(Row(name, "", "failed", beside=str(fault)))
     rows = [*run.rows, *left_out]
