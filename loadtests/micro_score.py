@@ -188,6 +188,8 @@ async def measure() -> dict[str, float]:
         "one sample, one model, cold": (partial(score, body_of(1, "trivial", cache="off")), 1),
         "batch of 32, cached, per sample": (partial(score, body_of(32, "trivial")), 32),
         "batch of 1,024, cached, per sample": (partial(score, body_of(1024, "trivial")), 1024),
+        "batch of 256, cold, per sample": (partial(score, body_of(256, "trivial", cache="off")), 256),
+        "batch of 1,024, cold, per sample": (partial(score, body_of(1024, "trivial", cache="off")), 1024),
         "batch of 1,024, default recipe, per sample": (partial(score, body_of(1024, "helpful_harmless")), 1024),
         "batch of 100,000, cached, per sample": (partial(score, body_of(100_000, "trivial")), 100_000),
     }
