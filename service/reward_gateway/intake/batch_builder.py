@@ -77,9 +77,9 @@ class BatchBuilder:
                 batch.set_column(field, [_pack_lists(row) for row in column])
         return self._load_media(batch, sources)
 
-    async def make_of_columns(self, columns: Mapping[str, list[Any]]) -> Batch:
+    async def make_of_columns(self, columns: Mapping[str, list[Any]], body_bytes: int | None = None) -> Batch:
         """The batch of fields that came as columns, one at least, of one length; otherwise as :meth:`make`."""
-        batch, sources = self._take_fields(*self._complete_columns(columns), None)
+        batch, sources = self._take_fields(*self._complete_columns(columns), body_bytes)
         return await self._load_apart(batch, sources) if sources else batch
 
     def _complete_columns(self, columns: Mapping[str, list[Any]]) -> tuple[tuple[list[Any], ...], int]:

@@ -81,9 +81,12 @@ def find_layout(inputs: Inputs) -> InputLayout:
 
 def find_valid_rows(scored: Scored) -> NDArray[np.bool_]:
     """Boolean mask [n] of the rows whose rewards are finite as FP32."""
+    raw = scored.reward_raw
+    if not scored.invalid and _are_few_that_fit(scored.reward) and (raw is None or _are_few_that_fit(raw)):
+        return np.ones(len(scored.reward), np.bool_)
     valid: NDArray[np.bool_] = np.isfinite(_cast_rewards(scored.reward, "<f4"))
-    if scored.reward_raw is not None:
-        valid &= np.isfinite(_cast_rewards(scored.reward_raw, "<f4"))
+    if raw is not None:
+        valid &= np.isfinite(_cast_rewards(raw, "<f4"))
     if scored.invalid:
         valid[list(scored.invalid)] = False
     return valid
@@ -95,10 +98,15 @@ _FEW, _FITS = 64, 60_000.0
 
 def _cast_rewards(rewards: FloatArray, dtype: str) -> NDArray[np.floating]:
     """Rewards in a narrower datatype; what does not fit there is infinite."""
-    if len(rewards) <= _FEW and all(-_FITS < reward < _FITS for reward in rewards.tolist()):
+    if _are_few_that_fit(rewards):
         return rewards.astype(dtype)  # nothing to warn of, and keeping numpy from that takes longer than all else
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(rewards, np.float64).astype(dtype)
+
+
+def _are_few_that_fit(rewards: FloatArray) -> bool:
+    """Whether rewards are few enough to be looked at one by one, and every datatype holds them."""
+    return len(rewards) <= _FEW and all(-_FITS < reward < _FITS for reward in rewards.tolist())
 
 
 def _reward_or_zero(scored: Scored) -> NDArray[np.generic]:
@@ -110,6 +118,8 @@ def _raw_reward_or_zero(scored: Scored) -> NDArray[np.generic]:
 
 
 def _finite_or_zero(rewards: FloatArray) -> NDArray[np.generic]:
+    if _are_few_that_fit(rewards):
+        return rewards.astype("<f4")
     values = _cast_rewards(rewards, "<f4")
     values[~np.isfinite(values)] = 0.0  # ``valid`` is False for these rows
     return values

@@ -118,7 +118,8 @@ class Scorer:
             detokeniser = detokeniser.for_format(reading.choice)
         columns, unreadable = await layout.read(inputs, detokeniser)
         if reading is None:
-            return complete_batch(await self._builder.make_of_columns(columns), unreadable)
+            longest = None if layout.needs_tokenizer else max([len(tensor.raw) for tensor in inputs.values()])
+            return complete_batch(await self._builder.make_of_columns(columns, longest), unreadable)
         noticed = await asyncio.to_thread(read_columns, columns, reading) if layout.whole_texts else None
         batch = await self._builder.make_of_columns(columns)
         return await asyncio.to_thread(complete_batch, batch, unreadable, reading, noticed)
