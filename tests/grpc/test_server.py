@@ -13,8 +13,11 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from reward_gateway.grpc import server
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.telemetry.traces import Tracer
+from structlog.contextvars import get_contextvars
 
 from tests.clock import turns, until
+
+from .asking import refusal
 
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +124,23 @@ async def test_a_second_process_shares_the_port_and_a_bad_address_is_an_error(se
     elsewhere = served.settings.model_copy(update={"http_host": "192.0.2.1"})
     with pytest.raises(OSError, match="cannot listen"):
         await server.start(served.gateway, elsewhere, served.traffic, port=0)
+
+
+async def test_whatever_a_call_logs_has_its_id(served: Any) -> None:
+    bound: list[dict[str, Any]] = []
+
+    async def fail(*_: Any) -> None:
+        await asyncio.sleep(0)
+        bound.append(get_contextvars())
+        raise RuntimeError
+
+    served.gateway.score = fail
+    request = pb.ScoreRequest(samples=[pb.Sample(response="abc")])
+    ids = []
+    for given in ((), (("x-request-id", "mine"),)):
+        status, metadata, _ = await refusal(served.stub.Score(request, metadata=given))
+        assert status == "INTERNAL"
+        ids.append(metadata["x-request-id"])
+    assert bound == [{"request_id": name} for name in ids]
+    assert (len(ids[0]), ids[1]) == (32, "mine")
+    assert get_contextvars() == {}
