@@ -140,7 +140,7 @@ async def test_every_message_is_counted_and_monitored() -> None:
                 await served.score("mixed")
                 await served.infer()
             pages.append(read_counts(served))
-    assert (len(anew.scored), len(kept.scored)) == (10, 3), "ModelInfer found the score of its sample in the cache"
+    assert (len(anew.scored), len(kept.scored)) == (10, 4), "an answer is kept when its request comes again"
     assert pages[0] == pages[1]
     assert pages[0]['reward_gateway_samples_total{reward="mixed"}'] == 10
 

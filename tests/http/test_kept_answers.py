@@ -207,6 +207,14 @@ async def test_what_does_not_follow_from_the_cache_is_scored_each_time(http: Rep
     assert len(http.app.state.dependencies.answers) == 0
 
 
+async def test_a_request_with_a_key_is_recorded_though_its_answer_is_kept(http: Repeating) -> None:
+    assert await http.count_scored({}, {}, {}) == 2
+    key = {"headers": {"idempotency-key": "k"}}
+    assert await http.count_scored(key) == 1
+    refused = await http.post(more={"samples": SAMPLES[::-1]}, **key)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+
 async def test_another_caller_gets_no_answer_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text(KEYS)
     async with repeating(api_keys_file=tmp_path / "keys.yaml") as http:

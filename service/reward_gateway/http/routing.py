@@ -53,10 +53,11 @@ class RawRoute(APIRoute):
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         """Answer a request with one of this route's methods; one that came before may get its answer again."""
-        if not 0 < len(body) <= LARGEST:
+        call = call_of(scope)
+        if not 0 < len(body) <= LARGEST or call.idempotency_key is not None:  # a key has a record of its own
             response = await self.endpoint(RawRequest(scope, receive, send, body))
         else:
-            looked_up, call = perf_counter(), call_of(scope)
+            looked_up = perf_counter()
             answers: KeptAnswers = scope["app"].state.dependencies.answers
             key = key_of(scope, call, body)
             if (kept := await answers.find(key)) is not None:

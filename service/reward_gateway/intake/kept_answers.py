@@ -1,7 +1,8 @@
 """Answers kept for requests that come again, byte for byte, as retries and storms of equal samples do.
 
-An answer is kept where it follows from the body, the recipe and cached scores alone; it is given again for as long as
-the memory level keeps scores, by the same recipe and the same versions of its models. The samples are neither read nor
+An answer is kept once its request has come for the second time, and where it follows from the body, the recipe and
+cached scores alone; it is given again for as long as the memory level keeps scores, by the same recipe and the same
+versions of its models. The samples are neither read nor
 scored again; whatever is counted or monitored of a request is counted and monitored of each.
 """
 
@@ -55,6 +56,7 @@ class KeptAnswers:
         self._ttl_s = min(NEAR_TTL_S, settings.cache_ttl_s)
         self._clock = clock
         self._bytes = 0
+        self._seen: dict[int, bool] = {}  # hashes of requests -> whether they came more than once
         self._answers: OrderedDict[Hashable, tuple[float, int, KeptAnswer]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -64,6 +66,7 @@ class KeptAnswers:
         """The answer to a request that came before, if it would be answered the same now; it counts as scored."""
         found = self._answers.get(key)
         if found is None:
+            self._note_seen(hash(key))
             return None
         expires, _, answer = found
         if expires <= self._clock() or not await self._gateway.answer_again(answer.fixed):
@@ -82,7 +85,7 @@ class KeptAnswers:
         flags: Mapping[int, Any] | None = None,
         name: str = "",
     ) -> None:
-        """Keep an answer, if all scores that it tells are fixed.
+        """Keep an answer, if all scores that it tells are fixed, and it was looked for before: most never come again.
 
         Args:
             key: everything of the request that its answer depends on, its body among it.
@@ -90,7 +93,9 @@ class KeptAnswers:
             flags, name: as in :class:`KeptAnswer`.
         """
         scores = [found for found in fixed if found is not None]
-        if not self._limit or not scores or len(scores) < len(fixed) or len(body) > LARGEST or len(content) > LARGEST:
+        if not self._limit or not self._seen.get(hash(key)):
+            return
+        if not scores or len(scores) < len(fixed) or len(body) > LARGEST or len(content) > LARGEST:
             return
         self._drop(key)
         size = OWN_BYTES + len(body) + len(content)
@@ -103,6 +108,11 @@ class KeptAnswers:
         """Forget all answers: scores that they tell are computed anew."""
         self._answers.clear()
         self._bytes = 0
+
+    def _note_seen(self, request: int) -> None:
+        if len(self._seen) > SCORES_PER_ANSWER * self._limit:
+            self._seen.clear()
+        self._seen[request] = request in self._seen
 
     def _drop(self, key: Hashable) -> None:
         if (dropped := self._answers.pop(key, None)) is not None:
