@@ -209,7 +209,7 @@ async def test_what_does_not_follow_from_the_cache_is_scored_each_time(http: Rep
 
 async def test_a_request_with_a_key_is_recorded_though_its_answer_is_kept(http: Repeating) -> None:
     assert await http.count_scored({}, {}, {}) == 2
-    key = {"headers": {"idempotency-key": "k"}}
+    key: dict[str, Any] = {"headers": {"idempotency-key": "k"}}
     assert await http.count_scored(key) == 1
     refused = await http.post(more={"samples": SAMPLES[::-1]}, **key)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "idempotency_conflict")
