@@ -13,6 +13,8 @@ import orjson
 from reward_gateway.sample import Batch, ComponentScores, Invalid, Scored, all_finite
 from reward_gateway.sample.scores import LARGE_ANSWER
 
+from .plain_rows import FEWEST, are_plain, write_plain_rows
+
 TIMING = b',"timing_ms":'
 """Stands before the last key of a body, whose value is another one each time."""
 
@@ -29,11 +31,17 @@ def encode_scored(batch: Batch, scored: Scored, times: Mapping[str, float], *, e
     body: dict[str, Any] = {"reward": scored.recipe, "recipe_version": scored.version}
     if scored.reward_raw is not None:
         body["answer"] = scored.answer
-    if size <= step:
+    if size < FEWEST:
         body["results"] = _make_rows(batch, scored, invalid, explain=explain)
     else:
-        parts = (range(start, min(start + step, size)) for start in range(0, size, step))
-        pieces = [_dump(_make_rows(batch, scored, invalid, part, explain=explain))[1:-1] for part in parts]
+        parts = [range(start, min(start + step, size)) for start in range(0, size, step)]
+        plain = not invalid and are_plain(scored)
+        pieces = [
+            _write_plain(batch, scored, part, explain=explain)
+            if plain
+            else _dump(_make_rows(batch, scored, invalid, part, explain=explain))[1:-1]
+            for part in parts
+        ]
         body["results"] = orjson.Fragment(b"[%b]" % b",".join(pieces))
     usage = scored.usage
     body["usage"] = {
@@ -43,6 +51,12 @@ def encode_scored(batch: Batch, scored: Scored, times: Mapping[str, float], *, e
         "model_calls": usage.model_calls,
     }
     return b"%b%b%b}" % (_dump(body)[:-1], TIMING, _dump(times))
+
+
+def _write_plain(batch: Batch, scored: Scored, part: range, *, explain: bool) -> bytes:
+    chosen = None if len(part) == batch.size else slice(part.start, part.stop)
+    components = scored.components if explain else {}
+    return write_plain_rows(_cut(batch.ids, chosen), _cut(scored.reward, chosen), components, chosen)
 
 
 def _dump(value: Any) -> bytes:
