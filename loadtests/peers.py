@@ -48,6 +48,8 @@ BATCH_CONNECTIONS = 4
 """Few, since batches that are not answered when the time is over have cost CPU and are not counted."""
 BODIES = 64
 WARM_UP_S = 1
+DRAIN_S = 3
+"""For which a server may go on with posts whose client is gone: else its next round begins behind them."""
 MOST_RATE = 1000
 """Posts per second of the open loop at most: it runs in Python, beside what it measures."""
 
@@ -312,9 +314,13 @@ def measure_mixed(run: Run) -> None:
         entrants = [Entrant(ours, f"{ours.url}/v1/score", options), Entrant(theirs, theirs.url, posts)]
         for entrant in entrants:
             check(entrant)
-        found, load = run.take_turns(
-            line, entrants, lambda entrant: wrk.post(entrant.url, entrant.bodies, 4 * run.seconds, CONNECTIONS).rate
-        )
+
+        def measure(entrant: Entrant) -> float:
+            rate = wrk.post(entrant.url, entrant.bodies, 4 * run.seconds, CONNECTIONS).rate
+            time.sleep(DRAIN_S)
+            return rate
+
+        found, load = run.take_turns(line, entrants, measure)
     ratio = f"{over(found[0], found[1])} of mosec's"
     for entrant, rates, cell in zip(entrants, found, (ratio, ""), strict=True):
         run.rows.append(Row(line, entrant.server.title, f"{statistics.median(rates):,.0f} posts/s", cell, "", load))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-TOKENS_A_THREAD = 512
+TOKENS_PER_THREAD = 512
 """Padded tokens of a batch on a CPU, for each thread of a session: what a core's cache holds."""
 
 MOST_TOKENS = 4096
@@ -25,7 +25,7 @@ def choose_budget(threads: int, *, on_gpu: bool) -> int:
     Args:
         threads: of one session.
     """
-    return GPU_TOKENS if on_gpu else min(TOKENS_A_THREAD * threads, MOST_TOKENS)
+    return GPU_TOKENS if on_gpu else min(TOKENS_PER_THREAD * threads, MOST_TOKENS)
 
 
 def batch_by_tokens(lengths: Sequence[int], budget: int) -> list[NDArray[np.intp]]:
