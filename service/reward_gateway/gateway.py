@@ -234,7 +234,7 @@ class Gateway:
                 except (NotFound, ModelUnavailable):
                     return False
         for scores in fixed:
-            self._observer.cache_looked_up("memory", scores.scored.usage.cache_hits, 0, 0.0)
+            self._observer.cache_looked_up("memory", scores.scored.usage.cache_hits, 0, None)
             self._observer.batch_scored(scores.plan, scores.scored, scores.lengths)
         return True
 

@@ -199,6 +199,15 @@ async def test_a_refreshed_score_is_answered_from_then_on() -> None:
         assert len(served.scored) == 4
 
 
+@pytest.mark.parametrize("method", ["score", "infer"])
+async def test_answers_are_kept_where_the_server_was_told(method: str) -> None:
+    """An empty memory of them counts as one: HTTP has the same, and a refresh empties it for both."""
+    async with repeating() as served:
+        for _ in range(3):
+            await getattr(served, method)()
+        assert len(served.answers) == 1
+
+
 async def test_another_version_of_the_model_answers_anew() -> None:
     async with repeating() as served:
         for _ in range(3):

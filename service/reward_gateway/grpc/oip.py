@@ -48,7 +48,7 @@ class InferenceService:
         answers: KeptAnswers | None = None,
     ) -> None:
         self._gateway = gateway
-        self._answers = answers or KeptAnswers(gateway, settings)
+        self._answers = KeptAnswers(gateway, settings) if answers is None else answers
         self._protocol = protocol
         self._settings = settings
         self._traffic = traffic

@@ -42,7 +42,7 @@ class RewardService:
         answers: KeptAnswers | None = None,
     ) -> None:
         self._gateway = gateway
-        self._answers = answers or KeptAnswers(gateway, settings)
+        self._answers = KeptAnswers(gateway, settings) if answers is None else answers
         self._settings = settings
         self._traffic = traffic
         self._intake = ScoreIntake(gateway, settings)
