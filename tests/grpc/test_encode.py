@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.grpc import encode
-from reward_gateway.grpc.wire import read_varint, varint
 from reward_gateway.proto import reward_pb2 as pb
+from reward_gateway.protobuf_wire import read_varint, varint
 from reward_gateway.sample import ComponentScores, Invalid, Scored, Usage
 
 STAGES = ("total", "decode", "cache", "inference", "combine")

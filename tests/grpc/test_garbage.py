@@ -3,48 +3,35 @@
 Of a call that is aborted, grpc.aio itself keeps the exception, and with it the call.
 """
 
-import gc
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from reward_gateway.grpc.calls import Call
 from reward_gateway.proto import reward_pb2 as pb
 
+from tests.garbage import count
+
 pytestmark = pytest.mark.anyio
 
 CALLS = 20
 
 
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Nothing is collected meanwhile."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def count_calls() -> int:
-    return sum(isinstance(found, Call) for found in gc.get_objects())
-
-
 @pytest.mark.usefixtures("uncollected")
 async def test_no_call_waits_to_be_collected(served: Any) -> None:
     request = pb.ScoreRequest(samples=[pb.Sample(prompt="p", response="abc")])
-    before = count_calls()
+    before = count(Call)
     for _ in range(CALLS):
         await served.stub.Score(request)
-    assert count_calls() - before <= 2
+    assert count(Call) - before <= 2
 
 
 @pytest.mark.usefixtures("uncollected")
 async def test_no_stream_waits_to_be_collected(served: Any) -> None:
-    before = count_calls()
+    before = count(Call)
     for _ in range(CALLS):
         stream = served.stub.ScoreStream()
         await stream.write(pb.ScoreStreamRequest(sample=pb.Sample(response="abc")))
         await stream.done_writing()
         async for _answer in stream:
             pass
-    assert count_calls() - before <= 2
+    assert count(Call) - before <= 2

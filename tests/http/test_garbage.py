@@ -1,8 +1,6 @@
 """A request is freed when it is answered: nothing of it waits for a collection of garbage, which stops all others."""
 
-import gc
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,25 +8,13 @@ from reward_gateway.http.call import Call
 from reward_gateway.http.connection import Connection
 
 from tests.clock import until
+from tests.garbage import count
 
 from .listening import SCORE, connect, listening, post
 
 pytestmark = pytest.mark.anyio
 
 POSTS = 20
-
-
-@pytest.fixture
-def uncollected() -> Iterator[None]:
-    """Nothing is collected meanwhile."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def count(kind: type) -> int:
-    return sum(isinstance(found, kind) for found in gc.get_objects())
 
 
 @pytest.mark.usefixtures("uncollected")

@@ -4,9 +4,9 @@ from tritonclient.grpc import service_pb2 as pb
 
 from reward_gateway.intake.decoding_cost import is_long_message
 from reward_gateway.oip.tensors import read_inputs
+from reward_gateway.protobuf_wire import BYTES, read_varint
 
 from .calls import parse
-from .wire import BYTES, read_varint
 
 _RAW_CONTENTS = pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _LENGTHS = {1: 8, 5: 4}

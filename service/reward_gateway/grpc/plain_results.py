@@ -10,8 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 from reward_gateway.proto import reward_pb2 as pb
-
-from .wire import BYTES, DOUBLE, VARINT, sized, tag, varint
+from reward_gateway.protobuf_wire import BYTES, DOUBLE, VARINT, sized, tag, varint
 
 _LAYOUTS = 1024
 """Layouts that are kept: one per recipe, its models' versions, and which of its components came from the cache."""

@@ -13,9 +13,9 @@ from typing import Generic, NamedTuple, TypeVar
 from reward_gateway.errors import GatewayError, MalformedBody
 from reward_gateway.intake.request import Options
 from reward_gateway.proto import reward_pb2 as pb
+from reward_gateway.protobuf_wire import BYTES, read_varint, tag
 
 from .calls import parse
-from .wire import BYTES, read_varint, tag
 
 _SAMPLE = tag(pb.ScoreStreamRequest, "sample", BYTES)
 _SAMPLE_TAG = _SAMPLE[0]

@@ -11,9 +11,7 @@ from tritonclient.grpc import service_pb2
 
 from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.backends.triton.tensors import LENGTH_BYTES, frame_values
-
-_LENGTH_DELIMITED = 2
-_FIELD = service_pb2.ModelInferRequest.DESCRIPTOR.fields_by_name["raw_input_contents"].number
+from reward_gateway.protobuf_wire import BYTES, tag, varint
 
 
 def encode_infer_request(model: TritonModel, tensors: dict[str, list[bytes]], rows: int) -> bytes:
@@ -25,7 +23,7 @@ def encode_infer_request(model: TritonModel, tensors: dict[str, list[bytes]], ro
     version = model.triton_version if model.pinned else ""
     parts = [_encode_head(model.name, version, tuple(tensors), model.outputs, rows)]
     for values in tensors.values():
-        parts.append(_TENSOR_KEY + _encode_number(sum(map(len, values)) + LENGTH_BYTES * len(values)))
+        parts.append(_TENSOR_KEY + varint(sum(map(len, values)) + LENGTH_BYTES * len(values)))
         parts += frame_values(values)
     return b"".join(parts)
 
@@ -42,14 +40,4 @@ def _encode_head(model: str, version: str, inputs: tuple[str, ...], outputs: tup
     return head
 
 
-def _encode_number(number: int) -> bytes:
-    """A number of any size: seven bits per byte, the lowest first, and the highest bit where more follow."""
-    groups = bytearray()
-    while number > 0x7F:
-        groups.append(number & 0x7F | 0x80)
-        number >>= 7
-    groups.append(number)
-    return bytes(groups)
-
-
-_TENSOR_KEY = _encode_number(_FIELD << 3 | _LENGTH_DELIMITED)
+_TENSOR_KEY = tag(service_pb2.ModelInferRequest, "raw_input_contents", BYTES)
