@@ -7,6 +7,7 @@ from reward_gateway.backends.math import simplification
 from reward_gateway.backends.math.comparison import compare_answers
 from reward_gateway.backends.math.parsing import read_expression
 from reward_gateway.backends.math.simplification import are_symbolically_equal
+from sympy import Integer, Mul, Rational, UnevaluatedExpr
 
 QUICK = [
     (r"\sin 2x", r"2\sin x\cos x", True),
@@ -32,6 +33,40 @@ def test_what_values_or_products_tell_is_not_simplified(
     monkeypatch.setattr(simplification, "_simplify_difference", lambda *pair: simplified.append(pair))
     assert compare_answers(one, other) == (equal, "symbolic")
     assert not simplified
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"a_n = \sum_{k=0}^{n-1} a_k b_{n-k}", r"a_n = \sum_{k=0}^{n-2} a_k b_{n-k}"),
+        ("x=y+1", "x=y+2"),
+        ("(x+1, y)", "(x+2, y)"),
+    ],
+)
+def test_a_difference_of_expressions_whose_values_lie_apart_is_not_evaluated(
+    one: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated: list[Any] = []
+    monkeypatch.setattr(simplification, "_evaluate_difference", lambda *sides: evaluated.append(sides))
+    assert compare_answers(one, other) == (False, "symbolic")
+    assert not evaluated
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("(0.333333, x)", r"(\frac13, x)", True),
+        ("(0.33, x)", r"(\frac13, x)", False),
+    ],
+)
+def test_numbers_are_rounded_as_the_library_rounds_them(one: str, other: str, equal: bool) -> None:
+    assert compare_answers(one, other) == (equal, "symbolic")
+
+
+def test_percents_are_the_numbers_before_the_sign_as_in_the_library() -> None:
+    percent = Mul(9, UnevaluatedExpr(Rational(1, 100)))
+    assert simplification.are_numerically_equal(percent, Integer(9), 6, 15)
+    assert not simplification.are_numerically_equal(percent, Integer(8), 6, 15)
 
 
 @pytest.mark.parametrize(("one", "other", "equal"), SLOW)

@@ -37,6 +37,8 @@ _NICENESS = 5
 
 _DIGITS = 40
 """Significant digits to which exact numbers are compared where they do not cancel symbolically."""
+_NEAR, _APART = 10.0 ** -(_DIGITS - 5), 1e-25
+"""Shares of their size by which two of them differ: less than the one are one number, more than the other are two."""
 
 
 def prepare() -> None:
@@ -179,14 +181,35 @@ def _are_equal_over_reals(wanted: Any, given: Any) -> bool:
 
 
 def _are_exactly_equal(wanted: Any, given: Any) -> bool:
-    """Whether two exact numbers are one: by their difference, simplified, else to forty digits."""
+    """Whether two exact numbers are one: by their difference, the digits of each, or that difference, simplified."""
     from sympy import simplify
 
     difference = wanted - given
     if difference.is_Rational:
         return bool(difference == 0)
+    if (equal := _compare_digits(wanted, given)) is not None:
+        return equal
     size = abs(wanted.evalf(_DIGITS))
     value = abs(difference.evalf(_DIGITS, maxn=400))
-    if value.is_number and size.is_number and not bool(value <= size * 10.0**-25):
+    if value.is_number and size.is_number and not bool(value <= size * _APART):
         return False
-    return bool(simplify(difference) == 0) or bool(value <= size * 10.0 ** -(_DIGITS - 5))
+    return bool(simplify(difference) == 0) or bool(value <= size * _NEAR)
+
+
+def _compare_digits(wanted: Any, given: Any) -> bool | None:
+    """Whether two exact numbers agree in forty digits of each; None where that many are not sure, or it is close.
+
+    Those of their difference, which are none where they are equal, take seventy times as long for an integral.
+    """
+    from sympy.core.evalf import PrecisionExhausted
+
+    try:
+        one, other = (side.evalf(_DIGITS, strict=True) for side in (wanted, given))
+    except PrecisionExhausted:
+        return None
+    apart, size = abs(one - other), abs(one)
+    if not (size.is_Float and (apart.is_Float or apart.is_Rational)):
+        return None
+    if apart <= size * _NEAR:
+        return True
+    return False if apart > size * _APART else None

@@ -1,4 +1,5 @@
-"""Math-Verify, made to simplify the difference of two expressions only where nothing quicker tells whether it is 0.
+"""Math-Verify, made to evaluate or simplify the difference of two expressions only where nothing quicker tells
+whether it is 0.
 
 Two expressions whose values differ are two; two that have the same values and whose difference is 0 once it is
 multiplied out are one. The library asks this of whole answers, of the elements of tuples, sets and intervals, and of
@@ -8,6 +9,7 @@ the sides of equations.
 from typing import Any
 
 from math_verify import grader
+from sympy import Number
 
 from .expansion import are_equal_multiplied_out
 from .sampling import have_same_values
@@ -23,5 +25,18 @@ def are_symbolically_equal(one: Any, other: Any) -> bool:
     return same and (are_equal_multiplied_out(one, other) or bool(_simplify_difference(one, other)))
 
 
+_evaluate_difference = grader.sympy_numeric_eq
+
+
+def are_numerically_equal(one: Any, other: Any, float_rounding: int, numeric_precision: int) -> bool:
+    """Whether the difference of two expressions is 0 in digits; a number or a percentage is rounded as the library does
+    it."""
+    is_rounded = any(grader.is_atomic_or_pct_atomic(side, Number) for side in (one, other))
+    if not is_rounded and have_same_values(one, other) is False:
+        return False
+    return bool(_evaluate_difference(one, other, float_rounding, numeric_precision))
+
+
+grader.sympy_numeric_eq = are_numerically_equal
 grader.sympy_symbolic_eq = are_symbolically_equal
 verify = grader.verify
