@@ -11,15 +11,18 @@ _DIVISOR = st.integers(1, 120).map(str)
 
 @st.composite
 def _plain_numbers(draw: st.DrawFn) -> str:
-    """Integers, decimals and fractions: small ones, among which equal ones are found, and long ones."""
+    """Integers, decimals, percentages and fractions: small ones, among which equal ones are found, and long ones."""
     digits = draw(st.sampled_from((_SMALL, _SMALL, _DIGITS, _LONG_DIGITS)))
     written = draw(digits)
-    form = draw(st.sampled_from(("integer", "decimal", "slash", "frac")))
+    form = draw(st.sampled_from(("integer", "decimal", "percentage", "slash", "frac")))
     if form == "decimal":
         written = f"{written}.{draw(digits)}"
-    elif form != "integer":
-        divisor = draw(_DIVISOR)
-        written = f"{written}/{divisor}" if form == "slash" else f"\\frac{{{written}}}{{{divisor}}}"
+    elif form == "percentage":
+        written = f"{written}{draw(st.sampled_from(('', f'.{draw(digits)}')))}\\%"
+    elif form == "slash":
+        written = f"{written}/{draw(_DIVISOR)}"
+    elif form == "frac":
+        written = f"\\frac{{{draw(_SIGN)}{written}}}{{{draw(_DIVISOR)}}}"
     return draw(_SIGN) + written
 
 

@@ -22,7 +22,8 @@ _GROUPS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?:[ _'\u2009\u202f\u00a0]\d{3})+
 _NUMBER = re.compile(rf"(?:{_GROUPS}|\d{1, 3}(?:_\d{3})+(?!\d)|\d+)(?:\.\d+|\.(?!\w))?|\.\d+")
 _EXPONENT = re.compile(r"[eE][-+]?\d{1,6}(?!\w)")
 _PLAIN_NUMBER = re.compile(
-    r"(-?[0-9]{1,99}(?:\.[0-9]{1,99})?)|(-?)(?:([0-9]{1,99})/([1-9][0-9]{0,98})|\\frac\{([0-9]{1,99})\}\{([1-9][0-9]{0,98})\})"
+    r"(-?[0-9]{1,99})(?:\.([0-9]{1,99}))?(\\%)?"
+    r"|(-?)(?:([0-9]{1,99})/([1-9][0-9]{0,98})|\\frac\{(-?[0-9]{1,99})\}\{([1-9][0-9]{0,98})\})"
 )
 
 
@@ -71,7 +72,7 @@ def read_number(text: str) -> Number | None:
     A unit may follow it ("18 dollars", "5 cm").
     """
     if (found := _PLAIN_NUMBER.fullmatch(text)) is not None:
-        return Number(_value_of_plain(found))
+        return _read_plain(found)
     plain = plain_notation(text[: _LONGEST + 1]).strip().rstrip(".。").strip()
     if not plain or len(plain) > 2 * _LONGEST or _NO_NUMBER.match(plain):
         return None
@@ -86,17 +87,18 @@ def read_number(text: str) -> Number | None:
 
 
 def is_plain(text: str) -> bool:
-    r"""Whether a text is what most answers are: an integer, a decimal or a fraction that needs no rule to be read, such
-    as ``-12``, ``0.5``, ``3/4`` and ``\frac{3}{4}``."""
+    r"""Whether a text is what most answers are: an integer, a decimal, a percentage or a fraction that needs no rule to
+    be read, such as ``-12``, ``0.5``, ``50\%``, ``3/4`` and ``\frac{3}{4}``."""
     return _PLAIN_NUMBER.fullmatch(text) is not None
 
 
-def _value_of_plain(found: "re.Match[str]") -> Fraction:
-    decimal, sign, *parts = found.groups()
-    if decimal is not None:
-        return Fraction(decimal)
-    numerator, denominator = (int(part) for part in parts if part is not None)
-    return Fraction(-numerator if sign else numerator, denominator)
+def _read_plain(found: "re.Match[str]") -> Number:
+    whole, places, percent, sign, *parts = found.groups()
+    if whole is None:
+        numerator, denominator = (int(part) for part in parts if part is not None)
+        return Number(Fraction(-numerator if sign else numerator, denominator))
+    value = Fraction(int(whole)) if places is None else Fraction(int(whole + places), 10 ** len(places))
+    return Number(value, percent=percent is not None)
 
 
 def last_number(text: str) -> Number | None:

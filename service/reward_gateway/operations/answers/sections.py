@@ -9,7 +9,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s?(?:\[[^\]]{0,20}\]){0,2}\s?\{")
 def last_boxed(text: str) -> str | None:
     r"""What stands in the last ``\boxed{…}`` (``\fbox``, ``\framebox``) whose braces balance; None without one."""
     end = len(text)
-    for found in reversed(list(_BOX.finditer(text))):
+    for found in _find_boxes(text):
         content = _match_braces(text, found.end() - 1, end)
         if content is not None:
             return content.strip()
@@ -30,7 +30,7 @@ def last_boxes(text: str) -> list[str]:
     """
     boxes: list[str] = []
     following: int | None = None  # where the box behind begins
-    for found in reversed(list(_BOX.finditer(text))):
+    for found in _find_boxes(text):
         content = _match_braces(text, found.end() - 1, len(text) if following is None else following)
         if content is None:
             break
@@ -41,6 +41,11 @@ def last_boxes(text: str) -> list[str]:
             boxes.insert(0, content.strip())
         following = found.start()
     return boxes
+
+
+def _find_boxes(text: str) -> list["re.Match[str]"]:
+    """Where boxes open, the last one first."""
+    return list(_BOX.finditer(text))[::-1] if "box" in text else []
 
 
 def _match_braces(text: str, opening: int, end: int) -> str | None:
@@ -68,6 +73,8 @@ def last_tagged(text: str, tag: str) -> str | None:
 
     A generation is often ended by the closing tag as a stop string, which is then not part of the text.
     """
+    if "<" not in text:
+        return None
     opening, closing = _compile_tag(tag)
     openings = list(opening.finditer(text))
     if not openings:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ..answers.rewriting import rewriting
 from ..answers.sections import last_boxed, last_boxes, last_tagged
 
 Place = Literal["box", "tag", "mark", "lead", "line"]
@@ -31,7 +32,7 @@ _REMARK = re.compile(r"(?<=[a-z]),\s+(?!(?:and|or|with)\b)[a-z]{4,}(?![A-Za-z(^_
 """Words behind a number and its unit: "72 clips, altogether"."""
 _NOT_BUT = re.compile(r"\A\s*not\s(?:(?!\bbut\b)[^\n]){1,60}?\sbut\s(?:rather\s)?", re.IGNORECASE)
 _SPAN = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]{1,1000}?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_SAID = re.compile(r"\A\s*\\text\s?\{[^{}]*(?:\bis|\bare|:|=)\s*\}(?=\s*\S)")
+_leave_words_out = rewriting(r"\A\s*\\text\s?\{[^{}]*(?:\bis|\bare|:|=)\s*\}(?=\s*\S)", "", r"\text")
 """Words in a box before the answer: ``\\text{The answer is } 17``."""
 _WORDS_ONLY = re.compile(r"[^\d=<>^_\\{}|+*/]*")
 _SAID_OF_SPAN = re.compile(r"\s*(?:,\s*[^\n.=]{0,60}?,?\s*)?\b(?:is|are|equals?|was)\b\s*(?=[-$\\(\[\d.])")
@@ -65,7 +66,7 @@ def find_expression(text: str) -> Found | None:
     if boxed is None and (bare := list(_BARE_BOX.finditer(within[-_LONGEST:]))):
         boxed = bare[-1].group(1)
     if boxed is not None:
-        return Found(_SAID.sub("", boxed[:_LONGEST], count=1), "box")
+        return Found(_leave_words_out(boxed[:_LONGEST]), "box")
     if not within:
         return None
     if marked := _MARKED.findall(within):

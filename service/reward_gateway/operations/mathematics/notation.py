@@ -210,6 +210,8 @@ def _is_balanced(text: str) -> bool:
 
 def is_whole(text: str) -> bool:
     """Whether an expression says something and every brace in it closes: ``\\frac{1}{`` is cut off."""
+    if is_plain(text):
+        return True
     bare = strip_delimiters(text).replace("\\{", "").replace("\\}", "")
     says = any(character.isalnum() for character in _leave_layout_out(bare))
     return says and _is_balanced(bare) and bare.count("{") == bare.count("}")
