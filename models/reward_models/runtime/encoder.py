@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from reward_models.runtime.budget import batch_by_tokens, choose_budget, pad_rows
+from reward_models.runtime.budget import batch_by_tokens, choose_budget, choose_run_tokens, pad_rows
 from reward_models.runtime.remembered import limit_remembered
 from reward_models.runtime.session import Device, Session, count_threads
 
@@ -56,7 +56,9 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._first, self._last = self._tokenizer.encode("").ids
         self.session = Session(folder / "encoder.onnx", device)
-        self._budget = choose_budget(count_threads(), on_gpu=device.kind == "GPU")
+        threads, on_gpu = count_threads(), device.kind == "GPU"
+        self._budget = choose_budget(threads, on_gpu=on_gpu)
+        self._run_tokens = choose_run_tokens(threads, on_gpu=on_gpu)
         self._remembered = limit_remembered(remembered)
         self._known: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
 
@@ -84,7 +86,7 @@ class TextEncoder:
 
     def _run_graph(self, rows: Sequence[tuple[int, ...]]) -> list[FloatArray]:
         embeddings: list[FloatArray] = [np.empty(0, np.float32)] * len(rows)
-        for batch in batch_by_tokens([len(row) for row in rows], self._budget):
+        for batch in batch_by_tokens([len(row) for row in rows], self._budget, self._run_tokens):
             ids, mask = pad_rows([rows[index] for index in batch])
             (pooled,) = self.session.run_graph({"input_ids": ids, "attention_mask": mask})
             for index, embedding in zip(batch, pooled, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reward_models.runtime.budget import batch_by_tokens, choose_budget, pad_rows
+from reward_models.runtime.budget import batch_by_tokens, choose_budget, choose_run_tokens, pad_rows
 from reward_models.runtime.reading import TokenRow
 from reward_models.runtime.session import Device, Session, count_threads
 
@@ -24,7 +24,9 @@ class TokenGraph:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], device: Device, graph: str = GRAPH) -> None:
         self._session = Session(folder / graph, device)
-        self._budget = choose_budget(count_threads(), on_gpu=device.kind == "GPU")
+        threads, on_gpu = count_threads(), device.kind == "GPU"
+        self._budget = choose_budget(threads, on_gpu=on_gpu)
+        self._run_tokens = choose_run_tokens(threads, on_gpu=on_gpu)
         self._pad: int = settings["pad"]
         self._types: bool = settings["types"]
 
@@ -36,7 +38,7 @@ class TokenGraph:
 
     def _run_batch(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         results: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(rows)
-        for batch in batch_by_tokens([len(row.ids) for row in rows], self._budget):
+        for batch in batch_by_tokens([len(row.ids) for row in rows], self._budget, self._run_tokens):
             ids, mask = pad_rows([rows[index].ids for index in batch], self._pad)
             feeds = {"input_ids": ids, "attention_mask": mask}
             if self._types:

@@ -48,7 +48,8 @@ class Batches:
         outcomes: dict[int, Outcome] = {}
         left = list(range(len(rows)))
         while left:
-            batch = [left[at] for at in batch_by_tokens([len(rows[row].ids) for row in left], self.budget)[0]]
+            lengths = [len(rows[row].ids) for row in left]
+            batch = [left[at] for at in batch_by_tokens(lengths, self.budget, self.budget)[0]]
             try:
                 numbers = self._run([rows[row] for row in batch])
             except OutOfMemory:
