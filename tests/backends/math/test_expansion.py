@@ -13,12 +13,21 @@ EQUAL = [
     ("e^{x+1}", r"e\cdot e^x"),
     (r"2^{x+1}", r"2\cdot 2^x"),
     (r"\ln\frac{x}{2}", r"\ln x-\ln 2"),
+    (r"\sum_{k=1}^{n} k", r"\frac{n(n+1)}{2}"),
+    (r"\sum_{k=1}^{n} k^2+x", r"x+\frac{n(n+1)(2n+1)}{6}"),
+    ("n!", "n(n-1)!"),
+    (r"\frac{(n+1)!}{n!}", "n+1"),
+    (r"\binom{n}{2}", r"\frac{n(n-1)}{2}"),
+    (r"\binom{n}{k}", r"\frac{n!}{k!(n-k)!}"),
 ]
 NOT_KNOWN = [
     ("x", "x+1"),
     (r"\sqrt{x^2}", "x"),
     (r"\ln(x^2)", r"2\ln x"),
     (r"\frac{\sin x}{\cos x}", r"\tan x"),
+    (r"\sum_{k=1}^{n} k", r"\frac{n(n-1)}{2}"),
+    (r"\sum_{k=0}^{n} 2^k", "2^{n+1}-1"),
+    ("n!", "(n+1)!"),
 ]
 TOO_LARGE = [
     ("(x+y)^{9}(x+y)", "(x+y)^{10}"),

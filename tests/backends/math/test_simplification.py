@@ -21,7 +21,19 @@ SLOW = [
     (r"\frac{\sin x}{\cos x}", r"\tan x", True),
     (r"\sqrt{x^2}", "x", False),
     (r"\ln(x^2)", r"2\ln x", False),
-    ("n!", "n(n-1)!", True),
+    (r"\sum_{k=0}^{n} 2^k", "2^{n+1}-1", True),
+]
+UNSOLVED = [
+    ("y=2x+1", "y=2x+2"),
+    ("(x-1)^2+(y+2)^2=9", "(x+1)^2+(y-2)^2=9"),
+    ("a=1, b=2", "a=2, b=1"),
+    ("f(x)=x+1", "f(x)=x-1"),
+]
+SOLVED = [
+    ("2x+3y=6", "4x+6y=12", True),
+    (r"y=\frac{1}{2}x+3", "x-2y+6=0", True),
+    ("x^2=4", "x^3=8", False),
+    ("x<1", "x<2", False),
 ]
 
 
@@ -67,6 +79,21 @@ def test_percents_are_the_numbers_before_the_sign_as_in_the_library() -> None:
     percent = Mul(9, UnevaluatedExpr(Rational(1, 100)))
     assert simplification.are_numerically_equal(percent, Integer(9), 6, 15)
     assert not simplification.are_numerically_equal(percent, Integer(8), 6, 15)
+
+
+@pytest.mark.parametrize(("one", "other"), UNSOLVED)
+def test_equations_of_which_one_holds_alone_are_not_solved(
+    one: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved: list[Any] = []
+    monkeypatch.setattr(simplification, "_solve_and_compare", lambda *sides: solved.append(sides))
+    assert compare_answers(one, other) == compare_answers(other, one) == (False, "symbolic")
+    assert not solved
+
+
+@pytest.mark.parametrize(("one", "other", "equal"), SOLVED)
+def test_other_relations_are_solved(one: str, other: str, equal: bool) -> None:
+    assert compare_answers(one, other) == (equal, "symbolic")
 
 
 @pytest.mark.parametrize(("one", "other", "equal"), SLOW)

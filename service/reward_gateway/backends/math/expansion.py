@@ -6,7 +6,7 @@ it is for expressions that have values.
 
 from typing import Any
 
-from sympy import Expr, Integer, cos, preorder_traversal, sin
+from sympy import Expr, Integer, Sum, binomial, combsimp, cos, factorial, preorder_traversal, sin
 
 _MOST_PARTS = 60
 _LARGEST = 8
@@ -14,11 +14,16 @@ _LARGEST = 8
 
 
 def are_equal_multiplied_out(one: Expr, other: Expr) -> bool:
-    """Whether the difference of two expressions is 0 once its products, powers and angles are multiplied out; False if
-    that is not known, or they are too large."""
+    """Whether the difference of two expressions is 0 once its products, powers and angles are multiplied out, its sums
+    over powers summed up and its factorials cancelled; False if that is not known, or they are too large."""
     if not (_is_small(one) and _is_small(other)):
         return False
-    difference = (one - other).expand(trig=True)
+    difference = one - other
+    if difference.has(Sum):
+        difference = difference.replace(_is_sum_over_powers, lambda total: total.doit())
+    if difference.has(factorial, binomial):
+        difference = combsimp(difference)
+    difference = difference.expand(trig=True)
     if difference.has(cos):
         difference = difference.replace(_is_power_of_cosine, _write_with_sine).expand()
     return bool(difference == 0)
@@ -33,6 +38,10 @@ def _is_small(expression: Any) -> bool:
 
 def _is_large(argument: Any) -> bool:
     return isinstance(argument, Integer) and abs(argument) > _LARGEST
+
+
+def _is_sum_over_powers(part: Any) -> bool:
+    return isinstance(part, Sum) and len(part.limits) == 1 and bool(part.function.is_polynomial(part.limits[0][0]))
 
 
 def _is_power_of_cosine(part: Any) -> bool:

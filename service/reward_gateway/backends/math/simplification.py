@@ -1,9 +1,9 @@
-"""Math-Verify, made to evaluate or simplify the difference of two expressions only where nothing quicker tells
-whether it is 0.
+"""Math-Verify, made to evaluate or simplify the difference of two expressions, and to solve equations, only where
+nothing quicker tells whether they are equal.
 
 Two expressions whose values differ are two; two that have the same values and whose difference is 0 once it is
-multiplied out are one. The library asks this of whole answers, of the elements of tuples, sets and intervals, and of
-the sides of equations.
+multiplied out are one. Two equations of which one holds where the other does not are two. The library asks this of
+whole answers, of the elements of tuples, sets and intervals, and of the sides of equations.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from math_verify import grader
 from sympy import Number
 
+from .equations import differ_in_solutions
 from .expansion import are_equal_multiplied_out
 from .sampling import have_same_values
 
@@ -37,6 +38,17 @@ def are_numerically_equal(one: Any, other: Any, float_rounding: int, numeric_pre
     return bool(_evaluate_difference(one, other, float_rounding, numeric_precision))
 
 
+_solve_and_compare = grader.sympy_solve_and_compare
+
+
+def have_equal_solutions(one: Any, other: Any, float_rounding: int, numeric_precision: int) -> bool:
+    """Whether two relations have the same solutions, as SymPy solves them."""
+    if differ_in_solutions(one, other):
+        return False
+    return bool(_solve_and_compare(one, other, float_rounding, numeric_precision))
+
+
+grader.sympy_solve_and_compare = have_equal_solutions
 grader.sympy_numeric_eq = are_numerically_equal
 grader.sympy_symbolic_eq = are_symbolically_equal
 verify = grader.verify
