@@ -32,11 +32,13 @@ COMMANDS = (
     *("eval", "evalsha", "script|load", "script|exists", "publish", "subscribe", "unsubscribe"),
     *("scan", "get", "mget", "set", "incr", "incrby", "incrbyfloat", "exists", "copy", "del", "unlink", "rename"),
     *("expire", "pexpire", "pttl", "time"),
-    *("hget", "hmget", "hgetall", "hkeys", "hset", "hdel", "hexists", "hincrby"),
+    *("hget", "hmget", "hgetall", "hkeys", "hvals", "hset", "hdel", "hexists", "hincrby"),
     *("lindex", "llen", "lpush", "lrange", "ltrim", "rpush"),
     *("sadd", "sismember", "smembers"),
     *("xadd", "xdel", "xlen", "xrange"),
-    *("zadd", "zcard", "zrangebyscore", "zrem", "zremrangebyscore"),
+    *("xack", "xautoclaim", "xclaim", "xgroup|create", "xpending", "xreadgroup"),
+    *("zadd", "zcard", "zincrby", "zrange", "zrangebyscore", "zrem", "zremrangebyscore"),
+    "waitaof",
 )
 """What the gateway's client and scripts use; the servers of the tests know no others either."""
 

@@ -9,17 +9,21 @@ await store.within(space).list_names()   # [{"kind": "moments", "name": "rewards
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 from redis.asyncio import Redis
 
 from reward_gateway.errors import NotFound
+from reward_gateway.fair_queue import WEIGHTS
 
 from .archives import LocalArchives
 from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
 from .commits import Commits, LocalCommits, RedisCommits, RedisKinds
 from .epoch import StoreEpoch
+from .jobs import JobStore
 from .labels import LocalLabels
+from .local_jobs import LocalJobs
 from .moments import LocalMoments
 from .namespace import Namespace
 from .port import (
@@ -32,6 +36,7 @@ from .port import (
     SetStore,
     VersionedStore,
 )
+from .redis_jobs import RedisJobs
 from .redis_store import TIMEOUT_S, RedisMarker, connect_client
 from .references import LocalReferences
 from .results import LocalResults, RedisResults
@@ -63,6 +68,8 @@ class StateStore:
     """Sessions of clients that ask in several requests; not listed."""
     runs: RunList = field(default_factory=LocalRuns)
     """The runs of the namespace's tenant that have state."""
+    jobs: JobStore = field(default_factory=partial(LocalJobs, WEIGHTS))
+    """Bodies that are scored later, and the queues of their results; not listed."""
 
     @classmethod
     def in_process(cls) -> Self:
@@ -88,14 +95,23 @@ class StateStore:
             sessions=RedisSessions(*arguments),
             marker=RedisMarker(*arguments),
             runs=RedisRuns(*arguments),
+            jobs=RedisJobs(*arguments, weights=WEIGHTS),
         )
 
     @classmethod
     def connect(cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
         """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`."""
         client = connect_client(url, timeout_s)
+        epoch = epoch or StoreEpoch()
         store = cls.on_redis(client, timeout_s, epoch)
-        return replace(store, release=client.aclose)
+        subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        jobs = RedisJobs(client, timeout_s, epoch, weights=WEIGHTS, subscriber=subscriber)
+
+        async def release() -> None:
+            await jobs.close()
+            await client.aclose()
+
+        return replace(store, jobs=jobs, release=release)
 
     def within(self, space: Namespace) -> Self:
         """The state that a namespace reads and changes by name; :meth:`commit` goes by the writes' own namespace."""

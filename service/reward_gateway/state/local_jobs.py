@@ -1,0 +1,279 @@
+"""Jobs of a gateway without Redis: they end with this process."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from .jobs import (
+    FINAL,
+    WORK,
+    Delivery,
+    JobLimits,
+    JobView,
+    KeptJob,
+    NewJob,
+    QueuedResults,
+    Status,
+    Submitted,
+    TakenPiece,
+    Waiting,
+    Wakes,
+    job_topic,
+    queue_topic,
+)
+
+
+@dataclass(slots=True)
+class _Queued:
+    job: str
+    delivery: Delivery
+    until: float
+    hidden_until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Lease:
+    worker: str
+    until: float
+    taken: TakenPiece
+    lease_s: float
+
+
+@dataclass(slots=True)
+class _Lane:
+    entries: deque[tuple[str, str]] = field(default_factory=deque)
+    served: float = 0.0
+
+
+class LocalJobs:
+    """Implements :class:`.jobs.JobStore` in this process.
+
+    Args:
+        weights: by priority: parts that a lane gets while all wait.
+        clock: seconds; None: the running loop's.
+    """
+
+    shared = False
+
+    def __init__(self, weights: Mapping[str, int], clock: Callable[[], float] | None = None) -> None:
+        self.wakes = Wakes()
+        self._weights = weights
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._jobs: dict[tuple[str, str], KeptJob] = {}
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._leases: dict[str, _Lease] = {}
+        self._keys: dict[str, tuple[str, str, float]] = {}
+        self._queues: dict[tuple[str, str], dict[str, _Queued]] = {}
+        self._names = count(1)
+
+    async def sync(self) -> bool:
+        return False
+
+    async def submit(self, new: NewJob, limits: JobLimits) -> Submitted:
+        now = self._clock()
+        self._forget(now)
+        if new.key is not None and (known := self._keys.get(new.key[0])) is not None:
+            return Submitted("same" if known[0] == new.key[1] else "conflict", known[1])
+        live = [(tenant, job.new.samples) for (tenant, _), job in self._jobs.items() if job.status not in FINAL]
+        held = sum(samples for _, samples in live)
+        if held + new.samples > limits.samples or len(live) >= limits.jobs:
+            return Submitted("full", "")
+        if sum(samples for tenant, samples in live if tenant == new.tenant) + new.samples > limits.samples - held:
+            return Submitted("share", "")
+        inputs = {str(place): piece for place, piece in enumerate(new.inputs)}
+        self._jobs[new.tenant, new.job] = KeptJob(new, now, now, inputs)
+        if new.key is not None:
+            self._keys[new.key[0]] = new.key[1], new.job, now + new.expires_s
+        self._lane(new).entries.append((new.job, "0"))
+        self.wakes.wake(WORK)
+        return Submitted("new", new.job)
+
+    async def take(self, worker: str, lease_s: float) -> TakenPiece | None:
+        now = self._clock()
+        for entry, lease in self._leases.items():
+            if lease.until <= now and self._open_input(lease.taken) is not None:
+                old = lease.taken
+                taken = TakenPiece(
+                    old.tenant, old.job, old.piece, old.head, old.input, old.times + 1, old.priority, entry
+                )
+                self._leases[entry] = _Lease(worker, now + lease_s, taken, lease_s)
+                return taken
+        for (priority, tenant), lane in sorted(self._lanes.items(), key=lambda item: item[1].served):
+            while lane.entries:
+                name, piece = lane.entries.popleft()
+                job = self._jobs.get((tenant, name))
+                if job is None or piece not in job.inputs:
+                    continue
+                if piece.isdecimal() and job.begun < len(job.new.inputs):
+                    lane.entries.append((name, str(job.begun)))
+                    job.begun += 1
+                if job.status == "queued":
+                    job.status = "running"
+                lane.served += 1 / self._weights[priority]
+                entry = str(next(self._names))
+                taken = TakenPiece(tenant, name, piece, job.new.head, job.inputs[piece], 1, priority, entry)
+                self._leases[entry] = _Lease(worker, now + lease_s, taken, lease_s)
+                return taken
+        self._lanes = {key: lane for key, lane in self._lanes.items() if lane.entries}
+        return None
+
+    async def renew(self, taken: TakenPiece, worker: str) -> bool:
+        lease = self._leases.get(taken.entry)
+        if lease is None or lease.worker != worker or self._open_input(taken) is None:
+            return False
+        lease.until = self._clock() + lease.lease_s
+        return True
+
+    async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
+        self._leases.pop(taken.entry, None)
+        job = self._jobs.get((taken.tenant, taken.job))
+        if job is None or job.inputs.pop(taken.piece, None) is None:
+            return False
+        for name, number in usage.items():
+            job.usage[name] = job.usage.get(name, 0) + number
+        self._add(job, deliveries)
+        if job.completed >= job.new.samples:
+            self._finish(job, "cancelled" if job.cancelled else "done")
+        self._tell(job)
+        return True
+
+    async def fail(self, taken: TakenPiece, error: bytes) -> bool:
+        self._leases.pop(taken.entry, None)
+        job = self._jobs.get((taken.tenant, taken.job))
+        if job is None or job.inputs.pop(taken.piece, None) is None:
+            return False
+        job.error = error
+        self._finish(job, "failed")
+        self._tell(job)
+        return True
+
+    async def split(self, taken: TakenPiece, inputs: Sequence[bytes]) -> None:
+        self._leases.pop(taken.entry, None)
+        job = self._jobs.get((taken.tenant, taken.job))
+        if job is None or job.inputs.pop(taken.piece, None) is None:
+            return
+        for place, piece in enumerate(inputs):
+            job.inputs[f"{taken.piece}.{place}"] = piece
+            self._lane(job.new).entries.append((taken.job, f"{taken.piece}.{place}"))
+        self.wakes.wake(WORK)
+
+    async def read(self, tenant: str, job: str, after: str, most: int) -> JobView | None:
+        self._forget(self._clock())
+        kept = self._jobs.get((tenant, job))
+        if kept is None:
+            return None
+        start = int(after or "0")
+        shown = [] if kept.new.together and kept.status not in FINAL else kept.deliveries[start : start + most]
+        answers = [delivery.results for delivery in shown]
+        cursor = str(start + len(shown))
+        return JobView(
+            kept.status,
+            kept.new.head,
+            kept.new.samples,
+            kept.completed,
+            answers,
+            cursor,
+            dict(kept.usage),
+            kept.error,
+        )
+
+    async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:
+        kept = self._jobs.get((tenant, job))
+        return {} if kept is None else dict(kept.inputs)
+
+    async def cancel(self, tenant: str, job: str, results: Mapping[str, Delivery]) -> bool:
+        kept = self._jobs.get((tenant, job))
+        if kept is None or kept.status in FINAL:
+            return True
+        kept.cancelled = True
+        self._add(kept, [results[piece] for piece in results if kept.inputs.pop(piece, None) is not None])
+        if not kept.inputs:
+            self._finish(kept, "cancelled")
+        self._tell(kept)
+        return not kept.inputs
+
+    async def take_results(
+        self, tenant: str, run: str, consumer: str, most: int, visibility_s: float
+    ) -> list[QueuedResults]:
+        now, found, rows = self._clock(), [], 0
+        queue = self._queues.get((tenant, run), {})
+        for receipt in [receipt for receipt, queued in queue.items() if queued.until < now]:
+            del queue[receipt]
+        for receipt, queued in queue.items():
+            if rows >= most:
+                break
+            if queued.hidden_until > now:
+                continue
+            queued.hidden_until = now + visibility_s
+            found.append(QueuedResults(receipt, queued.job, queued.delivery.results))
+            rows += queued.delivery.rows
+        return found
+
+    async def acknowledge(self, tenant: str, run: str, receipts: Sequence[str]) -> int:
+        queue = self._queues.get((tenant, run), {})
+        return sum(queue.pop(receipt, None) is not None for receipt in receipts)
+
+    async def empty(self, tenant: str, run: str) -> int:
+        return len(self._queues.pop((tenant, run), {}))
+
+    async def count_waiting(self) -> Waiting:
+        now = self._clock()
+        live = [job for job in self._jobs.values() if job.status not in FINAL]
+        oldest = max((now - job.created for job in live), default=0.0)
+        return Waiting(len(live), sum(job.new.samples for job in live), oldest)
+
+    def listen(self) -> None:
+        """Who waits is woken in any case."""
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def _lane(self, new: NewJob) -> _Lane:
+        first = min((lane.served for lane in self._lanes.values()), default=0.0)
+        return self._lanes.setdefault((new.priority, new.tenant), _Lane(served=first))
+
+    def _open_input(self, taken: TakenPiece) -> bytes | None:
+        job = self._jobs.get((taken.tenant, taken.job))
+        return None if job is None else job.inputs.get(taken.piece)
+
+    def _add(self, job: KeptJob, deliveries: Sequence[Delivery]) -> None:
+        job.deliveries += deliveries
+        job.completed += sum(delivery.rows for delivery in deliveries)
+        job.progress = self._clock()
+        if job.new.queue and not job.new.together:
+            self._put(job, deliveries)
+
+    def _put(self, job: KeptJob, deliveries: Sequence[Delivery]) -> None:
+        queue = self._queues.setdefault((job.new.tenant, job.new.run), {})
+        for delivery in deliveries:
+            queue[str(next(self._names))] = _Queued(job.new.job, delivery, self._clock() + job.new.expires_s)
+
+    def _finish(self, job: KeptJob, status: Status) -> None:
+        job.status = status
+        job.inputs.clear()
+        if job.new.queue and job.new.together:
+            self._put(job, job.deliveries)
+
+    def _tell(self, job: KeptJob) -> None:
+        self.wakes.wake(job_topic(job.new.tenant, job.new.job))
+        if job.new.queue:
+            self.wakes.wake(queue_topic(job.new.tenant, job.new.run))
+
+    def _forget(self, now: float) -> None:
+        """Let jobs expire that have made no progress, and forget those that did so long ago."""
+        for address, job in list(self._jobs.items()):
+            idle_s = now - job.progress
+            if idle_s > 2 * job.new.expires_s:
+                del self._jobs[address]
+            elif idle_s > job.new.expires_s and job.status != "expired":
+                job.status = "expired"
+                job.inputs.clear()
+                job.deliveries.clear()
+        for address, known in list(self._keys.items()):
+            if known[2] < now:
+                del self._keys[address]
+        for entry, lease in list(self._leases.items()):
+            if self._open_input(lease.taken) is None:
+                del self._leases[entry]
