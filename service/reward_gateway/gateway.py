@@ -122,7 +122,10 @@ class Gateway:
             ModelUnavailable, Overloaded, DeadlineExceeded: the same for a cause of the server, or no sample was scored.
             IdempotencyConflict: the request's key was sent with another body.
         """
-        plan = self.book.plans.get(reward) or self.get_plan(reward)
+        return await self.score_by(self.book.plans.get(reward) or self.get_plan(reward), batch, options)
+
+    async def score_by(self, plan: Plan, batch: Batch, options: ScoreOptions | None = None) -> Scored:
+        """As :meth:`score`, by a compiled recipe: perhaps one that is no longer in the book."""
         options = options or ScoreOptions()
         if plan.labels and not options.labels:
             names = ", ".join(plan.labels)

@@ -248,6 +248,21 @@ class Settings(BaseSettings):
         900.0, gt=0, description="How long an idempotency key and its recorded answers are kept."
     )
 
+    # Jobs, whose answers are not waited for
+    jobs: bool = Field(True, description="Accept jobs (POST /v1/jobs); off refuses them.")
+    max_job_samples: int = Field(131_072, ge=1, description="Maximum samples per job.")
+    max_job_body: int = Field(256 << 20, ge=1, description="Maximum bytes per body of a job.")
+    max_waiting_samples: int = Field(
+        1 << 20,
+        ge=1,
+        description="Maximum samples of jobs that wait, of all callers; one may hold as many as are still free.",
+    )
+    max_jobs: int = Field(4096, ge=1, description="Maximum jobs that are not finished.")
+    job_concurrency: int = Field(4, ge=1, le=256, description="Pieces of jobs that a worker scores at once.")
+    job_expires_s: int = Field(
+        3600, ge=60, le=86_400, description="Seconds without progress after which a job is forgotten."
+    )
+
     # Cache of raw scores
     cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is cached.")
     cache_memory_entries: int = Field(
@@ -345,6 +360,10 @@ class Settings(BaseSettings):
     def remembers_inputs(self) -> bool:
         """Whether models keep results between calls: ``remember_inputs``, or whether all callers are one."""
         return self.api_keys_file is None if self.remember_inputs is None else self.remember_inputs
+
+    def for_jobs(self) -> "Settings":
+        """The settings with the limits that hold for jobs."""
+        return self.model_copy(update={"max_samples": max(self.max_samples, self.max_job_samples)})
 
     @property
     def run_directory(self) -> Path:

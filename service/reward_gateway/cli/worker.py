@@ -57,11 +57,13 @@ from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
+from reward_gateway.http.encode import encode_scored
 from reward_gateway.http.server import HttpServer
 from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
+from reward_gateway.jobs.runner import JobRunner
 from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
@@ -157,7 +159,9 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     state_url = settings.state_store_url
     remembered = os.environ.get("REWARD_GATEWAY_STATE_EPOCH_FILE")  # of `serve`, for the server that it starts
     epoch = StoreEpoch(Path(remembered) if remembered else None)
-    state = StateStore.connect(state_url, epoch=epoch) if state_url else StateStore.in_process()
+    written = os.environ.get("REWARD_GATEWAY_STATE_WRITTEN")  # likewise
+    files = Path(written) if written else None
+    state = StateStore.connect(state_url, epoch=epoch, written=files) if state_url else StateStore.in_process()
     cohorts = (
         RedisCohorts(state_url, member_ttl_s=settings.idempotency_ttl_s, epoch=epoch)
         if state_url
@@ -351,6 +355,7 @@ async def serve(settings: Settings) -> None:
     grpc = None
     if settings.grpc_port:
         grpc = await grpc_server.start(gateway, settings, traffic, metrics, more, tracer=tracer, answers=answers)
+    runner = JobRunner(gateway, settings, traffic.admission, encode_scored) if settings.jobs else None
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
@@ -370,6 +375,8 @@ async def serve(settings: Settings) -> None:
     traffic.start()
     stores.start()
     gateway.runtime.workers.start()
+    if runner is not None:
+        runner.start()
     watching = asyncio.create_task(watch(gateway, settings, telemetry))
     try:
         await http.serve([listener] if listener else None)
@@ -377,6 +384,8 @@ async def serve(settings: Settings) -> None:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
+        if runner is not None:
+            await runner.close()
         if grpc is not None:
             await grpc.stop(FLUSH_S)
         await traffic.close()

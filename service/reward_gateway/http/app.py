@@ -13,6 +13,8 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.intake.kept_answers import KeptAnswers
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
+from reward_gateway.jobs.intake import JobIntake
+from reward_gateway.jobs.service import JobService
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -95,6 +97,8 @@ def create_app(
         model_admin or ModelAdmin(gateway, settings),
         stores or StoreWatch({}, telemetry.metrics),
         TaskFile.read(settings.tasks_file, settings.max_nesting),
+        JobService(gateway, settings),
+        JobIntake(gateway, settings),
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)

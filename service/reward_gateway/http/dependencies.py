@@ -19,6 +19,8 @@ from reward_gateway.intake.decoding_cost import TYPED
 from reward_gateway.intake.kept_answers import KeptAnswers
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
+from reward_gateway.jobs.intake import JobIntake
+from reward_gateway.jobs.service import JobService
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.deadlines import deadline_at
@@ -43,6 +45,8 @@ class Dependencies:
     model_admin: ModelAdmin
     stores: StoreWatch
     tasks: TaskFile
+    jobs: JobService
+    job_intake: JobIntake
 
 
 def dependencies_of(request: Request) -> Dependencies:

@@ -47,22 +47,25 @@ def describe(
     error_formats: tuple[ErrorFormat, ...] = (OWN_FORMAT,),
     unavailable: Any = None,
     more_answer_types: tuple[str, ...] = (),
+    status: int = 200,
 ) -> dict[str, Any]:
     """The keyword arguments of a route's decorator. Every refusal of the error table is documented for every route.
 
     Args:
-        answer, body: types of the 200 answer and of the request body, or JSON Schemas.
+        answer, body: types of the answer and of the request body, or JSON Schemas.
         answer_type, body_types: content types; schemas are those of JSON.
-        more_answer_types: further content types of the 200 answer, which are no JSON.
+        more_answer_types: further content types of the answer, which are no JSON.
         error_formats: what refusals look like; several where a path is shared.
+        status: of the answer, where all is well.
         unavailable: type of the 503 answer, where it is not the format's.
     """
     schema = _schema_of_bytes(answer_type)
     if answer_type == "application/json":
         schema = answer if isinstance(answer, dict) else schema_of(answer)
-    responses: dict[str, Any] = {"200": {"description": "The answer.", "content": {answer_type: {"schema": schema}}}}
+    answered: dict[str, Any] = {"description": "The answer.", "content": {answer_type: {"schema": schema}}}
+    responses: dict[str, Any] = {str(status): answered}
     for kind in more_answer_types:
-        responses["200"]["content"][kind] = {"schema": _schema_of_bytes(kind)}
+        answered["content"][kind] = {"schema": _schema_of_bytes(kind)}
     if unavailable is not None:
         content = {"application/json": {"schema": schema_of(unavailable)}}
         responses["503"] = {"description": "Not now; see Retry-After.", "content": content}
@@ -75,7 +78,7 @@ def describe(
         extra["requestBody"] = {"required": True, "content": dict.fromkeys(body_types, content)}
     if parameters:
         extra["parameters"] = list(parameters)
-    return {"summary": summary, "openapi_extra": extra}
+    return {"summary": summary, "openapi_extra": extra, "status_code": status}
 
 
 def _schema_of_bytes(content_type: str) -> dict[str, Any]:

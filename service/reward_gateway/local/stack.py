@@ -17,7 +17,7 @@ from reward_gateway.local.plain_paths import plain_links
 from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.supervisor import Report, Supervisor
 from reward_gateway.local.triton import ModelList, triton_child
-from reward_gateway.local.valkey import SYNC_S, score_cache, state_store, sync_state
+from reward_gateway.local.valkey import SYNC_S, score_cache, state_files, state_store, sync_state
 from reward_gateway.local.workers import MODULE, metrics_folder, worker_children
 from reward_gateway.settings import Settings
 from reward_gateway.tasks import end_task, repeat
@@ -81,6 +81,7 @@ async def run_stack(
             settings = settings.model_copy(update={"state_redis_url": url})
             # Beside the server's folder, so that the loss of that folder is noticed.
             environment["REWARD_GATEWAY_STATE_EPOCH_FILE"] = str(run_dir / "state-epoch")
+            environment["REWARD_GATEWAY_STATE_WRITTEN"] = str(state_files(run_dir))
         if not settings.redis_url:
             child, url = score_cache(settings, run_dir, sockets)
             servers.append(child)

@@ -10,7 +10,6 @@ a file or a command line, and may use only the commands that the gateway uses.
 """
 
 import asyncio
-import contextlib
 import importlib.util
 import os
 import platform
@@ -18,6 +17,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from reward_gateway.append_only import sync_folder
 from reward_gateway.extras import sentence
 from reward_gateway.local import probes
 from reward_gateway.local.children import Child
@@ -85,13 +85,12 @@ def state_store(settings: Settings, run_dir: Path, sockets: Path) -> tuple[Child
 
 async def sync_state(run_dir: Path) -> None:
     """Have the disk hold what the server that keeps state has written to its files. Raises OSError."""
-    await asyncio.to_thread(_sync_files, run_dir / "state" / "appendonlydir")
+    await asyncio.to_thread(sync_folder, state_files(run_dir))
 
 
-def _sync_files(folder: Path) -> None:
-    for path in folder.glob("*.aof"):
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # those that are replaced are removed
-            os.fsync(file.fileno())
+def state_files(run_dir: Path) -> Path:
+    """The folder of the append-only files of the server that keeps state."""
+    return run_dir / "state" / "appendonlydir"
 
 
 def _valkey_child(

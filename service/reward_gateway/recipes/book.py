@@ -15,7 +15,7 @@ from .implicit_recipes import find_implicit_recipe
 from .known_models import KnownModels, may_be_model
 from .locations import Locations, decode_text, parse_yaml
 from .plan import Experiment, Plan
-from .schema import ExperimentSpec, RecipeFile
+from .schema import ExperimentSpec, RecipeFile, RecipeSpec
 from .suggestions import did_you_mean
 
 ANY_MODEL = "*"
@@ -160,6 +160,15 @@ def _check_experiment(
         yield "candidate", f"the model {name} serves no version {version!r}"
     else:
         yield "candidate", f"there is no model {spec.candidate!r}{did_you_mean(spec.candidate, models)}"
+
+
+def compile_source(name: str, source: Mapping[str, Any], models: KnownModels | None) -> Plan:
+    """Compile a recipe of its source, as a plan has it. Raises InvalidRecipe."""
+    compiler = Compiler(name, RecipeSpec.model_validate(source), catalog(), models)
+    plan = compiler.compile()
+    if plan is None:
+        raise InvalidRecipe("; ".join(message for _, message in compiler.faults))
+    return plan
 
 
 def check_recipe_file(known: KnownModels | None, read: Callable[[bytes], str], body: bytes = b"") -> dict[str, Any]:

@@ -19,6 +19,7 @@ InvalidCode = Literal[
     "operation_error",
     "state_unavailable",
     "worker_lost",
+    "cancelled",
     "not_finite",
     "guard",
     "internal_error",

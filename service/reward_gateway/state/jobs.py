@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from reward_gateway.fair_queue import Priority
+
 Status = Literal["queued", "running", "done", "cancelled", "failed", "expired"]
 
 FINAL: frozenset[Status] = frozenset(("done", "cancelled", "failed", "expired"))
@@ -41,7 +43,7 @@ class NewJob:
     head: bytes
     samples: int
     inputs: Sequence[bytes]
-    priority: str = "training"
+    priority: Priority = "training"
     run: str = ""
     queue: bool = False
     together: bool = False
@@ -77,7 +79,7 @@ class TakenPiece:
     head: bytes
     input: bytes
     times: int
-    priority: str
+    priority: Priority
     entry: str
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from reward_gateway.fair_queue import Priority
+
 from .jobs import (
     FINAL,
     WORK,
@@ -57,12 +59,12 @@ class LocalJobs:
 
     shared = False
 
-    def __init__(self, weights: Mapping[str, int], clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, weights: Mapping[Priority, int], clock: Callable[[], float] | None = None) -> None:
         self.wakes = Wakes()
         self._weights = weights
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._jobs: dict[tuple[str, str], KeptJob] = {}
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._lanes: dict[tuple[Priority, str], _Lane] = {}
         self._leases: dict[str, _Lease] = {}
         self._keys: dict[str, tuple[str, str, float]] = {}
         self._queues: dict[tuple[str, str], dict[str, _Queued]] = {}
@@ -271,9 +273,9 @@ class LocalJobs:
                 job.status = "expired"
                 job.inputs.clear()
                 job.deliveries.clear()
-        for address, known in list(self._keys.items()):
-            if known[2] < now:
-                del self._keys[address]
+        for key, (_, _, until) in list(self._keys.items()):
+            if until < now:
+                del self._keys[key]
         for entry, lease in list(self._leases.items()):
             if self._open_input(lease.taken) is None:
                 del self._leases[entry]

@@ -8,11 +8,14 @@ its consumers.
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from reward_gateway.append_only import sync_folder
+from reward_gateway.fair_queue import Priority
 from reward_gateway.tasks import end_task
 
 from .epoch import StoreEpoch
@@ -23,7 +26,6 @@ from .jobs import (
     JobView,
     NewJob,
     QueuedResults,
-    Status,
     Submitted,
     TakenPiece,
     Waiting,
@@ -59,6 +61,7 @@ class RedisJobs(RedisScripts):
     Args:
         weights: by priority: parts that a lane gets while all wait.
         subscriber: a client for what is new; None: nobody is woken, and all ask again in time.
+        written: folder of the server's append-only files, where they are on this machine; None: the server is asked.
     """
 
     shared = True
@@ -69,16 +72,24 @@ class RedisJobs(RedisScripts):
         timeout_s: float = TIMEOUT_S,
         epoch: StoreEpoch | None = None,
         *,
-        weights: Mapping[str, int],
+        weights: Mapping[Priority, int],
         subscriber: Redis | None = None,
+        written: Path | None = None,
     ) -> None:
         super().__init__(client, timeout_s, epoch)
         self.wakes = Wakes()
-        self._weights = [part for name, weight in weights.items() for part in (name, weight)]
+        self._weights: list[Any] = [part for name, weight in weights.items() for part in (name, weight)]
         self._subscriber = subscriber
+        self._written = written
         self._listener: asyncio.Task[None] | None = None
 
     async def sync(self) -> bool:
+        if self._written is not None:
+            try:
+                await asyncio.to_thread(sync_folder, self._written)
+            except OSError:
+                return False
+            return True
         async with self._limit_time():
             try:
                 async with self._client.pipeline(transaction=False) as pipeline:
@@ -143,7 +154,7 @@ class RedisJobs(RedisScripts):
         kept = _to_dict(fields)
         if not kept:
             return None
-        status: Status = kept[b"status"].decode()
+        status: Any = kept[b"status"].decode()
         now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
         if now_ms > int(kept[b"progress"]) + int(kept[b"expires"]):
             status, found = "expired", []
@@ -169,7 +180,7 @@ class RedisJobs(RedisScripts):
         if view is None:
             return True
         for piece, delivery in results.items():
-            taken = TakenPiece(tenant, job, piece, view.head, b"", 0, "", "")
+            taken = TakenPiece(tenant, job, piece, view.head, b"", 0, "batch", "")
             await self._record(taken, (delivery,), {}, "cancelled")
         return not await self.open_pieces(tenant, job)
 

@@ -10,6 +10,7 @@ await store.within(space).list_names()   # [{"kind": "moments", "name": "rewards
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -99,13 +100,19 @@ class StateStore:
         )
 
     @classmethod
-    def connect(cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None) -> Self:
-        """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`."""
+    def connect(
+        cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None, written: Path | None = None
+    ) -> Self:
+        """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`.
+
+        Args:
+            written: as for :class:`.redis_jobs.RedisJobs`.
+        """
         client = connect_client(url, timeout_s)
         epoch = epoch or StoreEpoch()
         store = cls.on_redis(client, timeout_s, epoch)
         subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
-        jobs = RedisJobs(client, timeout_s, epoch, weights=WEIGHTS, subscriber=subscriber)
+        jobs = RedisJobs(client, timeout_s, epoch, weights=WEIGHTS, subscriber=subscriber, written=written)
 
         async def release() -> None:
             await jobs.close()

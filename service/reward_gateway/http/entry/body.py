@@ -18,6 +18,9 @@ from reward_gateway.traffic.guard import Traffic
 from ..call import Call, caller_of
 from .disconnect import ClientGone
 
+JOBS = "/v1/jobs"
+"""Where a body may be larger: what it holds is scored piece by piece."""
+
 _LOOP_BYTES = 4 << 10
 """Compressed bodies up to this size are opened on the event loop; more goes to a thread."""
 
@@ -32,6 +35,7 @@ class BodyReader:
     def __init__(self, settings: Settings, traffic: Traffic) -> None:
         self._settings = settings
         self._limit = settings.max_body_bytes
+        self._job_limit = settings.max_job_body
         self._traffic = traffic
 
     def reserve(self, call: Call, scope: Scope) -> Reservation:
@@ -42,7 +46,7 @@ class BodyReader:
             Overloaded: the request would wait too long, or there is no room for its body.
         """
         encoding_of(call.headers.get("content-encoding"))
-        size = declared_size(call.headers.get("content-length"), self._limit)
+        size = declared_size(call.headers.get("content-length"), self._limit_of(scope))
         self._traffic.admission.check_wait(call.due_at)
         return self._traffic.bodies.reserve(caller_of(call, scope), size)
 
@@ -57,21 +61,20 @@ class BodyReader:
         """
         body: bytes | None = scope.get(ARRIVED)
         if body is None:
-            body = await self._receive(receive, call, reservation)
+            body = await self._receive(receive, call, reservation, self._limit_of(scope))
         else:
-            self._hold(len(body), reservation)
+            _hold(len(body), reservation, self._limit_of(scope))
         encoding = encoding_of(call.headers.get("content-encoding"))
         if encoding is not None and body:
-            body = await self._decompress(body, encoding)
+            body = await _decompress(body, encoding, self._limit_of(scope))
             reservation.grow(len(body))
         return body
 
-    def _hold(self, size: int, reservation: Reservation) -> None:
-        if size > self._limit:
-            raise too_large(self._limit)
-        reservation.grow(size)
+    def _limit_of(self, scope: Scope) -> int:
+        """Maximum bytes of a body of this path."""
+        return self._job_limit if scope["path"] == JOBS else self._limit
 
-    async def _receive(self, receive: Receive, call: Call, reservation: Reservation) -> bytes:
+    async def _receive(self, receive: Receive, call: Call, reservation: Reservation, limit: int) -> bytes:
         deadline = deadline_at(call.arrived_at, self._settings, call.deadline_s)
         began = asyncio.get_running_loop().time()
         chunks: list[bytes] = []
@@ -91,12 +94,19 @@ class BodyReader:
                 raise ClientGone
             chunk = message.get("body", b"")
             size += len(chunk)
-            self._hold(size, reservation)
+            _hold(size, reservation, limit)
             chunks.append(chunk)
             more = message.get("more_body", False)
         return b"".join(chunks)
 
-    async def _decompress(self, data: bytes, encoding: str) -> bytes:
-        if len(data) <= _LOOP_BYTES:
-            return decompress(data, encoding, self._limit)
-        return await asyncio.to_thread(decompress, data, encoding, self._limit)
+
+def _hold(size: int, reservation: Reservation, limit: int) -> None:
+    if size > limit:
+        raise too_large(limit)
+    reservation.grow(size)
+
+
+async def _decompress(data: bytes, encoding: str, limit: int) -> bytes:
+    if len(data) <= _LOOP_BYTES:
+        return decompress(data, encoding, limit)
+    return await asyncio.to_thread(decompress, data, encoding, limit)

@@ -40,6 +40,7 @@ from .browsers import BrowserCheck
 from .certificates import check_certificate
 from .disconnect import ClientGone, Inbox
 from .keys import right_for
+from .waiting import only_waits
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,9 @@ class Entry:
                 call.key = await self._identify_caller(call, scope["path"])
                 with charge_to(call.key.share), self._bodies.reserve(call, scope) as reservation:
                     body = await self._bodies.read(call, scope, inbox, reservation)
+                    if only_waits(scope):
+                        await self._handle(scope, inbox, answer, body)
+                        return
                     admission = self._traffic.admission
                     await admission.acquire(call.due_at)
                     try:

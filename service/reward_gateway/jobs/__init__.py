@@ -1,0 +1,1 @@
+"""Jobs: scoring whose answer is not waited for."""

@@ -1,0 +1,130 @@
+"""Pieces of a job: at most so many samples that one worker scores in one go, groups never torn apart.
+
+A piece keeps its samples as the bytes that the caller sent, compressed, and for each its place in the job.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import zstandard
+from msgspec import Raw, Struct
+
+from reward_gateway.intake.request import Options, SampleItem
+
+from .request import JobOptions
+
+LARGEST = 256
+"""Samples of a piece, unless a group is larger."""
+
+
+class Head(Struct):
+    """What every piece of a job needs.
+
+    Attributes:
+        recipe: name of the recipe as it is asked for.
+        source: the recipe as it was at submission; None: it is a served model's own.
+        whole: all samples are scored together, and their state is written once.
+        grouped: results are delivered by group.
+        queued: results carry what a run's queue tells of them.
+        due_at: seconds since the epoch until which it is to be scored; None: no limit.
+    """
+
+    recipe: str
+    version: str
+    source: dict[str, Any] | None
+    options: Options
+    run: str
+    whole: bool
+    grouped: bool
+    queued: bool
+    together: bool
+    explain: bool
+    due_at: float | None = None
+    chat_format: str | None = None
+
+
+class _Body(Struct):
+    """The samples of a body as they are, and its options."""
+
+    samples: list[Raw]
+    options: JobOptions | None = None
+
+
+class Piece(Struct):
+    """Samples of a job: their places in it, and the bytes of each."""
+
+    places: list[int]
+    samples: list[bytes]
+
+    def halve(self) -> "tuple[Piece, Piece]":
+        """Two pieces of half the samples each; of at least two."""
+        half = len(self.places) // 2
+        return Piece(self.places[:half], self.samples[:half]), Piece(self.places[half:], self.samples[half:])
+
+
+_encode_msgpack = msgspec.msgpack.Encoder().encode
+_decode_head = msgspec.msgpack.Decoder(Head).decode
+_decode_piece = msgspec.msgpack.Decoder(Piece).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_samples = msgspec.json.Decoder(list[SampleItem]).decode
+
+
+def encode_head(head: Head) -> bytes:
+    """The head in the form of the store."""
+    return _encode_msgpack(head)
+
+
+def decode_head(data: bytes) -> Head:
+    """The head of :func:`encode_head`."""
+    return _decode_head(data)
+
+
+def encode_piece(piece: Piece) -> bytes:
+    """A piece in the form of the store, compressed."""
+    return zstandard.ZstdCompressor(level=1).compress(_encode_msgpack(piece))
+
+
+def decode_piece(data: bytes) -> Piece:
+    """The piece of :func:`encode_piece`."""
+    return _decode_piece(zstandard.ZstdDecompressor().decompress(data))
+
+
+def split_body(body: bytes) -> tuple[list[bytes], JobOptions]:
+    """The bytes of each sample of a body that was decoded before, and its options."""
+    decoded = _decode_body(body)
+    return list(map(bytes, decoded.samples)), decoded.options or JobOptions()
+
+
+def cut_places(size: int, groups: Sequence[str] | None, largest: int = LARGEST) -> list[list[int]]:
+    """The places of the samples of each piece, in the order in which they were sent, or their groups began.
+
+    Args:
+        groups: of every sample [n], where a group must not be torn apart; None: it may.
+    """
+    if groups is None:
+        return [list(range(start, min(start + largest, size))) for start in range(0, size, largest)]
+    members: dict[str, list[int]] = {}
+    for place, group in enumerate(groups):
+        members.setdefault(group, []).append(place)
+    pieces: list[list[int]] = []
+    for places in members.values():
+        if pieces and len(pieces[-1]) + len(places) <= largest:
+            pieces[-1] += places
+        else:
+            pieces.append(places)
+    return pieces
+
+
+def encode_pieces(samples: Sequence[bytes], cut: Iterable[Sequence[int]]) -> list[bytes]:
+    """The inputs of pieces, of the bytes of every sample and the places of each piece."""
+    return [encode_piece(Piece(list(places), [samples[place] for place in places])) for places in cut]
+
+
+def read_samples(piece: Piece) -> list[SampleItem]:
+    """The samples of a piece; one without an id has its place in the job."""
+    samples = _decode_samples(b"[" + b",".join(piece.samples) + b"]")
+    for place, sample in zip(piece.places, samples, strict=True):
+        if sample.id is None:
+            sample.id = str(place)
+    return samples

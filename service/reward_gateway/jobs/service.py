@@ -1,0 +1,310 @@
+"""Jobs as their callers see them: submitted, read, waited for, cancelled; and the queues of their results."""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from reward_gateway.errors import (
+    Conflict,
+    IdempotencyConflict,
+    InvalidRequest,
+    NotFound,
+    NotSetUp,
+    Overloaded,
+    RateLimited,
+    StateUnavailable,
+    TooLarge,
+)
+from reward_gateway.fair_queue import Share
+from reward_gateway.gateway import Gateway, ScoreOptions
+from reward_gateway.intake.options import read_deadline
+from reward_gateway.intake.request import Options
+from reward_gateway.recipes.plan import Plan
+from reward_gateway.sample import Batch, Invalid
+from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.settings import Settings
+from reward_gateway.state.jobs import FINAL, Delivery, JobLimits, JobStore, JobView, NewJob, job_topic, queue_topic
+
+from .pieces import Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
+from .request import JobOptions
+from .results import make_deliveries, make_failed_rows
+
+CANCELLED = Invalid("cancelled", "the job was cancelled before this sample was scored")
+
+RECHECK_S = 1.0
+"""Seconds after which one who waits looks again, in case the news was lost."""
+
+LONGEST_WAIT_S = 60.0
+FULL_RETRY_S = 5.0
+"""Seconds after which a job that was refused may be sent again."""
+
+PAGE = 512
+"""Deliveries of a page."""
+
+LARGE_JOB = 2_048
+"""Samples whose pieces are made in a thread."""
+
+_OURS = frozenset(("deliver", "expires_s", "queue", "deadline_ms"))
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A body that was read and checked.
+
+    Attributes:
+        body: as it was sent: with another under the same key it is another request.
+        samples: the bytes of each.
+        options: as the body gave them.
+    """
+
+    body: bytes
+    samples: list[bytes]
+    batch: Batch
+    reward: str
+    options: JobOptions
+    resolved: ScoreOptions
+    chat_format: str | None = None
+
+
+class JobService:
+    """Jobs of one process.
+
+    Args:
+        gateway: has the recipes, and the store of state in which jobs are kept.
+    """
+
+    def __init__(self, gateway: Gateway, settings: Settings) -> None:
+        self._gateway = gateway
+        self._settings = settings
+        self._limits = JobLimits(settings.max_waiting_samples, settings.max_jobs)
+
+    @property
+    def store(self) -> JobStore:
+        """Where jobs are kept.
+
+        Raises:
+            NotSetUp: this gateway takes no jobs.
+            StateUnavailable: there are several workers, and they share no store.
+        """
+        if not self._settings.jobs:
+            raise NotSetUp("this gateway takes no jobs (jobs: off); POST /v1/score answers at once")
+        store = self._gateway.runtime.state.jobs
+        if not store.shared and self._settings.workers > 1:
+            raise StateUnavailable("jobs of several workers need Redis; set REWARD_GATEWAY_STATE_REDIS_URL")
+        return store
+
+    def check_open(self) -> None:
+        """Raise what :attr:`store` raises, before anything is read."""
+        _ = self.store
+
+    async def submit(self, submission: Submission, scope: RequestScope, share: Share) -> dict[str, Any]:
+        """Keep a job, and say so once that is safe.
+
+        Raises:
+            InvalidRequest: the recipe cannot be delivered as the options ask.
+            IdempotencyConflict: the request's key was sent with another body.
+            Overloaded, RateLimited: too many samples wait, of all or of this caller.
+        """
+        store, plan, size = self.store, self._gateway.get_plan(submission.reward), submission.batch.size
+        head = self._make_head(plan, submission, scope)
+        groups = submission.batch.groups() if head.grouped and not head.whole else None
+        cut = [list(range(size))] if head.whole else cut_places(size, groups)
+        make = (submission.samples, cut)
+        inputs = await asyncio.to_thread(encode_pieces, *make) if size > LARGE_JOB else encode_pieces(*make)
+        job = f"j_{secrets.token_hex(16)}"
+        expires_s = submission.options.expires_s or self._settings.job_expires_s
+        key = None
+        if (address := scope.make_attempt_address("job")) is not None:
+            key = address, hashlib.sha256(submission.body).hexdigest()
+        new = NewJob(
+            scope.caller,
+            job,
+            encode_head(head),
+            size,
+            inputs,
+            share.priority,
+            scope.run,
+            head.queued,
+            head.together,
+            expires_s,
+            key,
+        )
+        submitted = await store.submit(new, self._limits)
+        if submitted.outcome == "conflict":
+            raise IdempotencyConflict("this Idempotency-Key was sent with another body; a new request needs a new key")
+        if submitted.outcome == "full":
+            raise Overloaded("too many samples of jobs wait; try again later", retry_after_s=FULL_RETRY_S)
+        if submitted.outcome == "share":
+            raise RateLimited(
+                "too many samples of your jobs wait; try again once some are scored", retry_after_s=FULL_RETRY_S
+            )
+        return {
+            "job": submitted.job,
+            "status": "queued",
+            "samples": size,
+            "durable": await store.sync(),
+            "expires_s": expires_s,
+        }
+
+    def _make_head(self, plan: Plan, submission: Submission, scope: RequestScope) -> Head:
+        options = submission.options
+        fails = (options.on_invalid or plan.on_invalid) == "fail"
+        whole = plan.stateful or fails or any(comparison != "group" for comparison in plan.comparisons)
+        compares = plan.group.normalize != "none" or bool(plan.comparisons)
+        if options.deliver == "sample" and (whole or compares):
+            message = f"the recipe {plan.name} compares samples or fails as a whole: ask for group or job"
+            raise InvalidRequest(f"options.deliver: {message}", param="options.deliver")
+        if options.deliver == "group" and whole:
+            raise InvalidRequest(
+                f"options.deliver: the recipe {plan.name} scores all samples together: ask for job",
+                param="options.deliver",
+            )
+        deliver = options.deliver or ("job" if whole else "group" if compares else "sample")
+        due_s = read_deadline(options)
+        given = {name: getattr(options, name) for name in Options.__struct_fields__ if name not in _OURS}
+        return Head(
+            plan.name,
+            plan.version,
+            dict(plan.source) or None,
+            Options(**given),
+            scope.run,
+            whole,
+            compares or deliver == "group",
+            bool(scope.run) and options.queue is not False,
+            deliver == "job",
+            submission.resolved.explain,
+            None if due_s is None else time.time() + due_s,
+            options.chat_format or submission.chat_format,
+        )
+
+    async def read(self, scope: RequestScope, job: str, after: str = "", wait_s: float = 0.0) -> dict[str, Any]:
+        """A job and what is new of it since a cursor, as soon as anything is.
+
+        Raises:
+            NotFound: the caller has no such job.
+        """
+        store = self.store
+        until = asyncio.get_running_loop().time() + min(wait_s, LONGEST_WAIT_S)
+        with store.wakes.watch(job_topic(scope.caller, job)) as news:
+            while True:
+                news.clear()
+                view = await self._find(store, scope, job, after)
+                left_s = until - asyncio.get_running_loop().time()
+                if view.deliveries or view.status in FINAL or left_s <= 0:
+                    return _describe(job, view)
+                await _wait(news, min(left_s, RECHECK_S))
+
+    async def follow(self, scope: RequestScope, job: str, after: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Every page of a job until its end; one without results every :data:`LONGEST_WAIT_S` seconds at least.
+
+        Raises:
+            NotFound: the caller has no such job.
+        """
+        while True:
+            page = await self.read(scope, job, after, LONGEST_WAIT_S / 4)
+            yield page
+            if page["status"] in FINAL and not page["results"]:
+                return
+            after = page["cursor"]
+
+    async def cancel(self, scope: RequestScope, job: str) -> dict[str, Any]:
+        """Cancel a job: what is not scored answers ``cancelled``.
+
+        Raises:
+            NotFound: the caller has no such job.
+            Conflict: it goes on being divided; try again.
+        """
+        store = self.store
+        view = await self._find(store, scope, job, "")
+        head = decode_head(view.head)
+        for _ in range(10):  # a piece may be halved meanwhile
+            answers: dict[str, Delivery] = {}
+            for name, data in (await store.open_pieces(scope.caller, job)).items():
+                piece = decode_piece(data)
+                samples = read_samples(piece)
+                rows = make_failed_rows(samples, CANCELLED)
+                whole = Head(**{**_fields(head), "together": True})
+                (answers[name],) = make_deliveries(whole, job, piece, rows, samples, [None] * len(rows))
+            if await store.cancel(scope.caller, job, answers):
+                return _describe(job, await self._find(store, scope, job, ""))
+        raise Conflict("the job could not be cancelled; try again")
+
+    async def _find(self, store: JobStore, scope: RequestScope, job: str, after: str) -> JobView:
+        view = await store.read(scope.caller, job, after, PAGE)
+        if view is None:
+            raise NotFound("there is no such job; it may have expired", param="job")
+        return view
+
+    async def take_results(
+        self, scope: RequestScope, run: str, consumer: str, most: int, visibility_s: float, wait_s: float
+    ) -> dict[str, Any]:
+        """Results of a run's queue, as soon as there are any."""
+        store = self.store
+        until = asyncio.get_running_loop().time() + min(wait_s, LONGEST_WAIT_S)
+        with store.wakes.watch(queue_topic(scope.caller, run)) as news:
+            while True:
+                news.clear()
+                found = await store.take_results(scope.caller, run, consumer, most, visibility_s)
+                left_s = until - asyncio.get_running_loop().time()
+                if found or left_s <= 0:
+                    break
+                await _wait(news, min(left_s, RECHECK_S))
+        rows = [{**row, "receipt": delivery.receipt} for delivery in found for row in orjson.loads(delivery.results)]
+        return {"results": rows}
+
+    async def acknowledge(self, scope: RequestScope, run: str, receipts: list[str]) -> dict[str, Any]:
+        """Remove results from a run's queue."""
+        if len(receipts) > MOST_RECEIPTS:
+            raise TooLarge(f"{len(receipts)} receipts are over the limit of {MOST_RECEIPTS}", param="receipts")
+        for place, receipt in enumerate(receipts):
+            if not _is_receipt(receipt):
+                raise InvalidRequest(f"receipts[{place}]: this is no receipt of a result", param=f"receipts[{place}]")
+        return {"removed": await self.store.acknowledge(scope.caller, run, receipts) if receipts else 0}
+
+    async def empty(self, scope: RequestScope, run: str) -> dict[str, Any]:
+        """Remove all results from a run's queue."""
+        return {"removed": await self.store.empty(scope.caller, run)}
+
+
+MOST_RECEIPTS = 4096
+
+
+def _is_receipt(text: str) -> bool:
+    return len(text) <= 64 and text.replace("-", "", 1).isdecimal()
+
+
+def _fields(head: Head) -> dict[str, Any]:
+    return {name: getattr(head, name) for name in head.__struct_fields__}
+
+
+async def _wait(news: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        pass
+
+
+def _describe(job: str, view: JobView) -> dict[str, Any]:
+    head = decode_head(view.head)
+    results = b",".join(delivery[1:-1] for delivery in view.deliveries)
+    body: dict[str, Any] = {
+        "job": job,
+        "status": view.status,
+        "reward": head.recipe,
+        "recipe_version": head.version,
+        "samples": view.samples,
+        "completed": view.completed,
+        "results": orjson.Fragment(b"[%b]" % results) if results else [],
+        "cursor": view.cursor,
+    }
+    if view.status in FINAL:
+        body["usage"] = view.usage
+        body["error"] = None if view.error is None else orjson.Fragment(view.error)
+    return body
