@@ -102,7 +102,7 @@ class Served:
         cursor = ""
         async with asyncio.timeout(60):
             while True:
-                params = {"wait_s": 10, **({"after": cursor} if cursor else {})}
+                params: dict[str, str | int] = {"wait_s": 10, **({"after": cursor} if cursor else {})}
                 page = (await self.client.get(f"/v1/jobs/{job}", params=params)).json()
                 results += page["results"]
                 cursor = page["cursor"]

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from reward_gateway.fair_queue import WEIGHTS
 from reward_gateway.state.jobs import (
-    NO_LIMITS,
     WORK,
     Delivery,
     JobLimits,
@@ -24,6 +23,7 @@ from tests.clock import Clock
 pytestmark = pytest.mark.anyio
 
 LEASE_S = 0.2
+NO_LIMITS = JobLimits()
 
 
 def new_job(name: str = "j", pieces: int = 1, tenant: str = "alice", **more: object) -> NewJob:

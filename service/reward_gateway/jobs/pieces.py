@@ -10,7 +10,7 @@ import msgspec
 import zstandard
 from msgspec import Raw, Struct
 
-from reward_gateway.intake.request import Options, SampleItem
+from reward_gateway.intake.request import Options, SampleItem, ScoreRequest
 
 from .request import JobOptions
 
@@ -128,3 +128,8 @@ def read_samples(piece: Piece) -> list[SampleItem]:
         if sample.id is None:
             sample.id = str(place)
     return samples
+
+
+def read_request(reward: str, options: Options, data: bytes) -> ScoreRequest:
+    """The request that scores a piece, of the piece in the form of the store."""
+    return ScoreRequest(read_samples(decode_piece(data)), reward, None, options)

@@ -12,10 +12,17 @@ from typing import Any
 import orjson
 import structlog
 
-from reward_gateway.errors import GatewayError, InvalidRecipe, RequestError, StateUnavailable, Unavailable
+from reward_gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InvalidRecipe,
+    RequestError,
+    StateUnavailable,
+    Unavailable,
+)
 from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.request import SampleItem, ScoreRequest
+from reward_gateway.intake.request import SampleItem
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
@@ -27,7 +34,7 @@ from reward_gateway.tasks import end_task
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.traffic.admission import Admission
 
-from .pieces import Head, Piece, decode_head, decode_piece, encode_piece, read_samples
+from .pieces import Head, Piece, decode_head, decode_piece, encode_piece, read_request, read_samples
 from .results import Row, make_deliveries, make_failed_rows
 
 log = structlog.get_logger(__name__)
@@ -50,8 +57,8 @@ GIVEN_UP_AFTER = 10
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between the tries to score a piece whose servers are away or busy."""
 
-LONG_BODY = 200_000
-"""Bytes of samples that are decoded in a worker process."""
+LONG_PIECE = 4 << 20
+"""Bytes of samples that are decoded in a worker process, and then in a thread."""
 
 WORKER_LOST = Invalid("worker_lost", "every worker that scored this sample was lost")
 LATE = Invalid("deadline_exceeded", "the job's deadline passed before this sample was scored")
@@ -183,6 +190,9 @@ class JobRunner:
             except RequestError as error:
                 await self._store.fail(taken, orjson.dumps(error.error_body()["error"]))
                 return
+            except DeadlineExceeded:
+                reason = LATE
+                break
             except GatewayError as error:
                 log.error("job piece failed", once_per=error.code, **describe_exception(error))
                 break
@@ -216,12 +226,15 @@ class JobRunner:
         key = f"job {taken.job}" if head.whole else None
         scope = RequestScope(taken.tenant, head.run, key)
         now = asyncio.get_running_loop().time()
-        samples = read_samples(piece)
-        request = ScoreRequest(samples, head.recipe if plan is None else plan.name, None, head.options)
+        takes_long = sum(map(len, piece.samples)) > LONG_PIECE
+        samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)
+        read = partial(read_request, head.recipe if plan is None else plan.name, head.options)
         share = Share(taken.tenant, taken.priority)
         with charge_to(share):
             async with self._admission.enter():
-                prepared = await self._intake.prepare(request, scope, now, chat_format=head.chat_format)
+                prepared = await self._intake.read_and_prepare(
+                    read, taken.input, scope, now, chat_format=head.chat_format, takes_long=takes_long
+                )
                 left_s = LONGEST_S if head.due_at is None else head.due_at - time.time()
                 options = replace(prepared.options, deadline=now + max(0.001, left_s))
                 if plan is None:

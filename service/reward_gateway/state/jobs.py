@@ -163,9 +163,6 @@ class JobLimits:
     jobs: int = 4096
 
 
-NO_LIMITS = JobLimits(1 << 40, 1 << 30)
-
-
 class JobStore(Protocol):
     """The jobs of all processes. Every call may raise StateUnavailable."""
 

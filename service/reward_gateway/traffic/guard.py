@@ -81,8 +81,7 @@ class Traffic:
             observer,
             max_queue_wait_s=settings.max_queue_wait_s,
         )
-        largest = max(settings.max_body_bytes, settings.max_job_body if settings.jobs else 0)
-        bodies = BodyBudget(max(settings.max_body_bytes_in_flight, largest), observer)
+        bodies = BodyBudget(max(settings.max_body_bytes_in_flight, settings.max_body_bytes), observer)
         messages = MessagePlaces(
             max(4, settings.max_body_bytes_in_flight // settings.max_body_bytes),
             settings.max_in_flight + settings.max_queued,

@@ -35,7 +35,7 @@ class BodyReader:
     def __init__(self, settings: Settings, traffic: Traffic) -> None:
         self._settings = settings
         self._limit = settings.max_body_bytes
-        self._job_limit = settings.max_job_body
+        self._job_limit = min(settings.max_job_body, traffic.bodies.limit)
         self._traffic = traffic
 
     def reserve(self, call: Call, scope: Scope) -> Reservation:
