@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reward_gateway.backends.call_sizes import CallSizes
 
 LIMIT_S = 0.05
+ROW_BYTES = 100
 MAX_CALLS = 4
 
 
@@ -41,7 +42,7 @@ class Simulation:
             end, begun, size = heapq.heappop(began)
             self.now = end + (0.0 if waiting else self.gap_s)
             self.rows += size
-            self.sizes.learn(size, end - begun, self.max_rows)
+            self.sizes.learn(size, size * ROW_BYTES, end - begun, self.max_rows)
         self.rate = self.rows / (self.now - started)
         self.waits = sorted(self.waits[-calls // 2 :])
 
@@ -50,12 +51,12 @@ class Simulation:
         while waiting and len(began) < self.instances:
             size = waiting.pop(0)
             heapq.heappush(began, (self.now + self.call_s(size), self.now, size))
-        sent = [(size, self.now - begun) for _, begun, size in began] + [(size, 0.0) for size in waiting]
+        sent = [(float(size), self.now - begun) for _, begun, size in began] + [(float(size), 0.0) for size in waiting]
         wait_s = self.sizes.predict_wait_s(sent)
         if len(sent) >= MAX_CALLS or (wait_s and wait_s > began[0][0] - self.now):
             return False
         self.now += wait_s
-        rows = min(self.sizes.count_room([(size, elapsed_s + wait_s) for size, elapsed_s in sent]), self.max_rows)
+        rows = min(int(self.sizes.count_room([(size, elapsed_s + wait_s) for size, elapsed_s in sent])), self.max_rows)
         if rows:
             waiting.append(rows)
         return rows > 0
@@ -79,7 +80,7 @@ def test_calls_in_flight_take_about_the_limit_and_the_model_is_never_idle(row_s:
 def test_a_row_that_takes_longer_than_the_limit_is_sent_alone() -> None:
     simulation = Simulation(lambda rows: rows * 0.2)
     simulation.run(50)
-    assert simulation.sizes.count_room(()) == 1
+    assert int(simulation.sizes.count_room(())) == 1
     assert simulation.usual_wait <= 0.2 + 1e-9  # nothing waits behind it
     assert simulation.rate == pytest.approx(5, rel=0.01)
 
@@ -109,11 +110,11 @@ def test_the_next_call_is_sent_just_before_the_one_in_flight_ends() -> None:
     simulation = Simulation(lambda rows: 0.0136 + rows * 0.0053, gap_s=0.003)
     simulation.run(200)
     simulation.run(100)
-    ready = simulation.sizes.count_room(())
+    ready = int(simulation.sizes.count_room(()))
     call_s = simulation.call_s(ready)
     assert simulation.sizes.count_room([(ready, 0.5 * call_s)]) == 0
     assert simulation.sizes.predict_wait_s([(ready, 0.5 * call_s)]) == pytest.approx(0.5 * call_s, abs=0.008)
-    assert 1 <= simulation.sizes.count_room([(ready, call_s)]) <= ready
+    assert 1 <= int(simulation.sizes.count_room([(ready, call_s)])) <= ready
     assert simulation.sizes.count_room([(ready, call_s), (1, 0.0)]) == 0
     assert simulation.rate >= 0.97 * ready / call_s  # 0.94 with a gap after each
 
@@ -123,14 +124,46 @@ def test_one_call_that_took_far_longer_is_not_believed_and_two_are() -> None:
     sizes = CallSizes(LIMIT_S)
     sizes.set_calls(1, MAX_CALLS)
     for rows in (16, 1, 1, *[8] * 50):
-        sizes.learn(rows, rows * 5e-3, 1024)
+        sizes.learn(rows, rows * ROW_BYTES, rows * 5e-3, 1024)
     before = sizes.count_room(())
     for seconds in (0.4, 0.04, 0.04):
-        sizes.learn(8, seconds, 1024)
-    assert sizes.count_room(()) == before
+        sizes.learn(8, 8 * ROW_BYTES, seconds, 1024)
+    assert sizes.count_room(()) == pytest.approx(before)
     for seconds in (0.4, 0.4, 0.4):
-        sizes.learn(8, seconds, 1024)
+        sizes.learn(8, 8 * ROW_BYTES, seconds, 1024)
     assert sizes.count_room(()) < before
+
+
+def test_calls_of_texts_of_mixed_lengths_take_about_the_limit() -> None:
+    """A text model on a CPU: a text takes as long as its bytes say; two usual ones fit, or six short ones."""
+    lengths = [round(20 * 75 ** (k * 29 % 64 / 63)) for k in range(64)]
+    sizes = CallSizes(LIMIT_S)
+    sizes.set_calls(1, MAX_CALLS)
+    at, took = 0, []
+    for _ in range(300):
+        room, sent = sizes.count_room(()), [lengths[at % 64]]
+        at += 1
+        while sizes.lengths.weigh(len(sent) + 1, sum(sent) + lengths[at % 64]) <= room:
+            sent.append(lengths[at % 64])
+            at += 1
+        took.append((0.003 + 6e-5 * sum(sent), len(sent)))
+        sizes.learn(len(sent), sum(sent), took[-1][0], 256)
+    took = took[100:]
+    assert all(seconds <= 1.1 * LIMIT_S for seconds, rows in took if rows > 1)
+    assert sum(seconds for seconds, _ in took) / len(took) >= 0.6 * LIMIT_S
+    assert max(rows for _, rows in took) >= 3
+
+
+def test_a_call_beside_which_no_other_fits_is_followed_at_once() -> None:
+    """The next one is sent when it is nearly over, though two rows take longer than the limit."""
+    sizes = CallSizes(LIMIT_S)
+    sizes.set_calls(1, MAX_CALLS)
+    for rows in (16, *[1] * 50):
+        sizes.learn(rows, rows * ROW_BYTES, rows * 0.03, 1024)
+    assert sizes.count_room([(1, 0.0)]) == 0
+    assert sizes.predict_wait_s([(1, 0.0)]) == pytest.approx(0.03, abs=0.01)
+    assert sizes.count_room([(1, 0.029)]) >= 1
+    assert sizes.count_room([(1, 0.029), (1, 0.0)]) == 0
 
 
 @pytest.mark.parametrize("instances", [2, 3, 4])
@@ -159,7 +192,7 @@ def test_small_calls_say_nothing_of_large_ones() -> None:
     simulation.run(50)
     before = simulation.sizes.count_room(())
     for _ in range(100):
-        simulation.sizes.learn(1, 1e-3, 1024)
+        simulation.sizes.learn(1, ROW_BYTES, 1e-3, 1024)
     assert simulation.sizes.count_room(()) >= before - 1
 
 
@@ -167,8 +200,8 @@ def test_calls_that_were_computed_together_are_not_taken_for_fast_ones() -> None
     """Triton joins calls that wait: both are answered in one moment."""
     sizes = CallSizes(LIMIT_S)
     for _ in range(50):
-        sizes.learn(8, 16 * 2e-3, 1024)
-        sizes.learn(8, 0.0, 1024)
+        sizes.learn(8, 8 * ROW_BYTES, 16 * 2e-3, 1024)
+        sizes.learn(8, 8 * ROW_BYTES, 0.0, 1024)
     assert sizes.count_room(()) == pytest.approx(0.6 * LIMIT_S / 2e-3, abs=6)
 
 

@@ -139,7 +139,7 @@ async def test_what_comes_while_calls_are_in_flight_goes_in_one_call(clock: Cloc
 class OneAhead(CallSizes):
     """One call at a time, of two rows and predicted to take two hours; the next one is sent when it should be over."""
 
-    def count_room(self, calls: Sequence[InFlight]) -> int:
+    def count_room(self, calls: Sequence[InFlight]) -> float:
         return 2 if not calls or (len(calls) == 1 and self.predict_wait_s(calls) == 0.0) else 0
 
     def predict_wait_s(self, calls: Sequence[InFlight]) -> float:

@@ -145,11 +145,15 @@ class Call(Generic[Rows]):
 
     Attributes:
         size: number of rows.
+        weight: the same in rows of usual length.
+        bytes: of the rows.
         begun_at: when the server could begin with it; None while it has all its instances at work on earlier calls.
     """
 
     pieces: list[tuple[Job[Rows], int, int]]
     size: int
+    weight: float
+    bytes: int
     begun_at: float | None = None
     task: "asyncio.Task[None] | None" = None
 
@@ -307,7 +311,9 @@ class Coalescer(Generic[Model, Rows]):
     def _dispatch_calls(self) -> None:
         self._scheduled = False
         while (rows := self._count_room()) and (pieces := self._take_next_pieces(rows)):
-            call = Call(pieces, sum(stop - start for _, start, stop in pieces))
+            size = sum(stop - start for _, start, stop in pieces)
+            taken = sum(job.rows.count_bytes(start, stop) for job, start, stop in pieces)
+            call = Call(pieces, size, self._sizes.lengths.weigh(size, taken), taken)
             self._calls[call] = None
             self._sent_at = asyncio.get_running_loop().time()
             self._shared = len(pieces) > 1
@@ -326,13 +332,14 @@ class Coalescer(Generic[Model, Rows]):
             if 0.0 < wait_s < math.inf:
                 self._timer = asyncio.get_running_loop().call_later(wait_s, self._dispatch_calls)
 
-    def _count_room(self) -> int:
-        """Maximum rows of one more call, by the number of calls in flight and their time; 0: none may be sent."""
+    def _count_room(self) -> float:
+        """Maximum rows of usual length of one more call, by the number of calls in flight and their time; 0: none may
+        be sent."""
         if len(self._calls) >= self._max_calls:
-            return 0
+            return 0.0
         if not self._is_full() and self._count_gathering_s() > 0.0:
-            return 0
-        return min(self._max_rows, self._sizes.count_room(self._in_flight()))
+            return 0.0
+        return self._sizes.count_room(self._in_flight())
 
     def _is_full(self) -> bool:
         """Whether the next call is as large as one may be, or must hold what it holds alone."""
@@ -346,7 +353,7 @@ class Coalescer(Generic[Model, Rows]):
 
     def _in_flight(self) -> list[InFlight]:
         now = asyncio.get_running_loop().time()
-        return [(call.size, 0.0 if call.begun_at is None else now - call.begun_at) for call in self._calls]
+        return [(call.weight, 0.0 if call.begun_at is None else now - call.begun_at) for call in self._calls]
 
     def _note_begun_calls(self) -> None:
         """The server computes the first calls in flight, one per instance."""
@@ -354,25 +361,34 @@ class Coalescer(Generic[Model, Rows]):
             if call.begun_at is None:
                 call.begun_at = asyncio.get_running_loop().time()
 
-    def _take_next_pieces(self, rows: int) -> list[tuple[Job[Rows], int, int]]:
-        """Take the pieces of the next call: one that must be sent alone, or a share of each waiting request in turn."""
+    def _take_next_pieces(self, most: float) -> list[tuple[Job[Rows], int, int]]:
+        """Take the pieces of the next call: one that must be sent alone, or a share of each waiting request in turn.
+
+        Args:
+            most: rows of usual length; one row may weigh more.
+        """
         while self._alone:
             piece = self._alone.popleft()
             if piece[0].open:
                 return [piece]
         pieces: list[tuple[Job[Rows], int, int]] = []
-        room, taken = MAX_CALL_BYTES, 0
-        each = max(1, rows // max(1, len(self._waiting)))
-        while self._waiting and taken < rows:
+        lengths = self._sizes.lengths
+        room, rows, weight = MAX_CALL_BYTES, self._max_rows, 0.0
+        each = max(1.0, min(most, rows) // max(1, len(self._waiting)))
+        while self._waiting and rows > 0 and weight < most:
             share, job = self._waiting.first()
             start = job.next
-            stop = job.rows.fit_rows(start, min(each, rows - taken), room)
+            heavy = lengths.weigh(1, job.rows.count_bytes(start, start + 1))
+            stop = lengths.fit_rows(job.rows, start, min(max(each, heavy), most - weight))
+            stop = job.rows.fit_rows(start, min(rows, stop - start), room)
             if stop == start and pieces:
                 break
-            stop = max(stop, start + 1)  # a single row that exceeds the limit is sent alone
+            stop = max(stop, start + 1)  # a single row that exceeds a limit is sent alone
             pieces.append((job, start, stop))
-            room -= job.rows.count_bytes(start, stop)
-            taken += stop - start
+            taken = job.rows.count_bytes(start, stop)
+            room -= taken
+            rows -= stop - start
+            weight += lengths.weigh(stop - start, taken)
             job.next = stop
             self._waiting.discard(share, job)
             self._waiting.charge(share, stop - start)
@@ -390,7 +406,7 @@ class Coalescer(Generic[Model, Rows]):
             answer = await self._send([Piece(job.rows, start, stop) for job, start, stop in call.pieces], deadline)
             self._distribute_answer(call, answer)
             if call.begun_at is not None:
-                self._sizes.learn(size, loop.time() - call.begun_at, self._max_rows)
+                self._sizes.learn(size, call.bytes, loop.time() - call.begun_at, self._max_rows)
             outcome = "ok"
         except CallFailed as failure:
             outcome = failure.reason.code
