@@ -69,6 +69,17 @@ class Observer:
     def admission_rejected(self, reason: RejectReason) -> None:
         """A request was turned away before it was worked on."""
 
+    # Jobs
+
+    def jobs_counted(self, jobs: int, samples: int, oldest_s: float, expired: int) -> None:
+        """How many jobs and samples wait for all workers, and how long the oldest; how many have expired since."""
+
+    def job_piece_taken(self, queued_s: float, *, again: bool) -> None:
+        """A worker took a piece of a job, so long after its submission; ``again``: the worker before was lost."""
+
+    def job_piece_scored(self, samples: int, seconds: float) -> None:
+        """A piece of a job was scored."""
+
     # Connections
 
     def connections_changed(self, open_connections: int) -> None:

@@ -136,7 +136,7 @@ async def served(state: StateStore, settings: Settings) -> AsyncIterator[Served]
     gateway = Gateway(load_book(RECIPES, runtime.known_models()), runtime, telemetry.metrics)
     traffic = Traffic.of(settings, telemetry.metrics)
     app = create_app(gateway, settings, telemetry, traffic)
-    runner = JobRunner(gateway, settings, traffic.admission, partial(encode_scored))
+    runner = JobRunner(gateway, settings, traffic.admission, partial(encode_scored), telemetry.metrics)
     runner.start()
     async with HttpContract(app).client() as client:
         yield Served(client, app, models, gateway, runner)

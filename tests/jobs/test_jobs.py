@@ -218,6 +218,16 @@ async def test_results_of_a_run_wait_in_its_queue_until_they_are_acknowledged(se
     assert (await served.client.delete(url)).json() == {"removed": 0}
 
 
+async def test_what_waits_and_what_was_scored_is_measured(served: Served) -> None:
+    await served.finish((await served.submit(samples("a", "b")))["job"])
+    await served.runner._count()
+    page = (await served.client.get("/metrics")).text
+    for line in ("job_samples_scored_total 2.0", "jobs_waiting 0.0", "job_oldest_age_seconds 0.0"):
+        assert f"reward_gateway_{line}" in page
+    for name in ("job_queued_seconds", "job_piece_duration_seconds"):
+        assert f"reward_gateway_{name}_count 1.0" in page
+
+
 async def test_a_job_may_stay_out_of_the_queue(served: Served) -> None:
     await served.finish((await served.submit(samples("a", options={"queue": False}), X_Run="r"))["job"])
     assert (await served.client.get("/v1/runs/r/results")).json()["results"] == []

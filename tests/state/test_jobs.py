@@ -226,6 +226,7 @@ async def test_a_job_without_progress_expires(store: StateStore) -> None:
     await asyncio.sleep(0.4)
     view = await read(jobs)
     assert (view.status, view.deliveries) == ("expired", [])
+    assert [(await jobs.count_waiting()).expired for _ in range(2)] == [1, 0]
     assert await jobs.take("w", 1.0) is None
     await asyncio.sleep(0.5)
     assert await jobs.read("alice", "j", "", 1) is None

@@ -355,7 +355,7 @@ async def serve(settings: Settings) -> None:
     grpc = None
     if settings.grpc_port:
         grpc = await grpc_server.start(gateway, settings, traffic, metrics, more, tracer=tracer, answers=answers)
-    runner = JobRunner(gateway, settings, traffic.admission, encode_scored) if settings.jobs else None
+    runner = JobRunner(gateway, settings, traffic.admission, encode_scored, metrics) if settings.jobs else None
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 

@@ -24,13 +24,14 @@ from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.intake.score_intake import ScoreIntake
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, Invalid, Scored
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
 from reward_gateway.state.jobs import WORK, Delivery, JobStore, TakenPiece
-from reward_gateway.tasks import end_task
+from reward_gateway.tasks import end_task, repeat
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.traffic.admission import Admission
 
@@ -47,6 +48,9 @@ LOOK_S = 1.0
 
 AWAY_S = 2.0
 """Seconds after which a store that could not be reached is asked again."""
+
+COUNT_S = 5.0
+"""Seconds between two counts of what waits."""
 
 HALVED_AFTER = 3
 """How often a piece may be lost until it is halved."""
@@ -81,11 +85,13 @@ class JobRunner:
         settings: Settings,
         admission: Admission,
         encode: Callable[..., bytes],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._admission = admission
         self._encode = encode
+        self._observer = observer
         self._intake = ScoreIntake(gateway, settings.for_jobs())
         self._worker = secrets.token_hex(8)
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,6 +106,7 @@ class JobRunner:
         self._store.listen()
         names = (f"job-runner-{place}" for place in range(self._settings.job_concurrency))
         self._tasks = [asyncio.create_task(self._run(name), name=name) for name in names]
+        self._tasks.append(asyncio.create_task(repeat(self._count, COUNT_S, "job-count"), name="job-count"))
 
     async def close(self) -> None:
         """Stop; what is being scored is left to the next worker."""
@@ -107,6 +114,11 @@ class JobRunner:
             task.cancel()
         for task in self._tasks:
             await end_task(task)
+
+    async def _count(self) -> None:
+        with contextlib.suppress(StateUnavailable):
+            waiting = await self._store.count_waiting()
+            self._observer.jobs_counted(waiting.jobs, waiting.samples, waiting.oldest_s, waiting.expired)
 
     async def _run(self, name: str) -> None:
         worker = f"{self._worker}-{name}"
@@ -136,6 +148,8 @@ class JobRunner:
     async def _score(self, taken: TakenPiece, worker: str) -> None:
         """Score a piece and record its results, unless somebody else has or nobody wants them any more."""
         head, piece = decode_head(taken.head), decode_piece(taken.input)
+        began = time.time()
+        self._observer.job_piece_taken(max(0.0, began - head.submitted_at), again=taken.times > 1)
         if taken.times > HALVED_AFTER and len(piece.places) > 1 and not head.whole:
             await self._store.split(taken, [encode_piece(half) for half in piece.halve()])
             return
@@ -152,6 +166,7 @@ class JobRunner:
                     await end_task(work)
             if not work.cancelled():
                 work.result()
+                self._observer.job_piece_scored(len(piece.places), time.time() - began)
 
     @contextlib.asynccontextmanager
     async def _keep_lease(self, taken: TakenPiece, worker: str) -> AsyncIterator[list[asyncio.Task[None]]]:

@@ -179,6 +179,7 @@ class JobService:
             bool(scope.run) and options.queue is not False,
             deliver == "job",
             submission.resolved.explain,
+            time.time(),
             None if due_s is None else time.time() + due_s,
             options.chat_format or submission.chat_format,
         )

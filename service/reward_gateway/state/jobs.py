@@ -123,11 +123,13 @@ class QueuedResults:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits in all: jobs that are not finished, their samples, and the age of the oldest in seconds."""
+    """What waits in all: jobs that are not finished, their samples, and the age of the oldest in seconds; and how many
+    jobs have expired that were not counted before."""
 
     jobs: int
     samples: int
     oldest_s: float
+    expired: int
 
 
 class Wakes:
@@ -214,7 +216,7 @@ class JobStore(Protocol):
         """Remove all results from a run's queue; returns how many deliveries were there."""
 
     async def count_waiting(self) -> Waiting:
-        """What waits in all."""
+        """What waits in all; forgets what has expired."""
 
     def listen(self) -> None:
         """Wake those who wait here for what is new anywhere, from now on."""

@@ -69,6 +69,7 @@ class LocalJobs:
         self._keys: dict[str, tuple[str, str, float]] = {}
         self._queues: dict[tuple[str, str], dict[str, _Queued]] = {}
         self._names = count(1)
+        self._expired = 0
 
     async def sync(self) -> bool:
         return False
@@ -222,9 +223,11 @@ class LocalJobs:
 
     async def count_waiting(self) -> Waiting:
         now = self._clock()
+        self._forget(now)
+        expired, self._expired = self._expired, 0
         live = [job for job in self._jobs.values() if job.status not in FINAL]
         oldest = max((now - job.created for job in live), default=0.0)
-        return Waiting(len(live), sum(job.new.samples for job in live), oldest)
+        return Waiting(len(live), sum(job.new.samples for job in live), oldest, expired)
 
     def listen(self) -> None:
         """Who waits is woken in any case."""
@@ -270,6 +273,7 @@ class LocalJobs:
             if idle_s > 2 * job.new.expires_s:
                 del self._jobs[address]
             elif idle_s > job.new.expires_s and job.status != "expired":
+                self._expired += job.status not in FINAL
                 job.status = "expired"
                 job.inputs.clear()
                 job.deliveries.clear()

@@ -198,11 +198,10 @@ class RedisJobs(RedisScripts):
         return int(await self.run_script("empty_queue", [queue_key(tenant, run)], []))
 
     async def count_waiting(self) -> Waiting:
-        live, clock = await self.read_commands(("HVALS", LIVE_SAMPLES), ("TIME",))
-        now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+        expired, now_ms, live = await self.run_script("count_jobs", [LIVE, LIVE_SAMPLES], [])
         held = [tuple(map(int, value.split())) for value in live]
         oldest_s = max((now_ms - begun for _, begun in held), default=0) / 1e3
-        return Waiting(len(held), sum(samples for samples, _ in held), max(0.0, oldest_s))
+        return Waiting(len(held), sum(samples for samples, _ in held), max(0.0, oldest_s), expired)
 
     async def close(self) -> None:
         await end_task(self._listener)

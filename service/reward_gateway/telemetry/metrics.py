@@ -40,6 +40,7 @@ from reward_gateway.sample import FloatArray, InvalidCode, Scored
 from .buckets import DURATION_S
 from .cache_metrics import CacheMetrics
 from .instruments import Instruments
+from .job_metrics import JobMetrics
 from .labels import Names
 from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
@@ -75,6 +76,7 @@ class Metrics(Observer):
         self._upstreams = UpstreamMetrics(make)
         self._cache = CacheMetrics(make, self._tallies)
         self._media = MediaMetrics(make)
+        self._jobs = JobMetrics(make)
         self.experiments = Names()
         self._experiments = ShadowMetrics(make, self.experiments)
         shared = os.environ.get(_MULTIPROC)
@@ -220,6 +222,15 @@ class Metrics(Observer):
 
     def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
         self._upstreams.set_breaker(upstream, replica, state)
+
+    def jobs_counted(self, jobs: int, samples: int, oldest_s: float, expired: int) -> None:
+        self._jobs.set_waiting(jobs, samples, oldest_s, expired)
+
+    def job_piece_taken(self, queued_s: float, *, again: bool) -> None:
+        self._jobs.note_taken(queued_s, again=again)
+
+    def job_piece_scored(self, samples: int, seconds: float) -> None:
+        self._jobs.note_scored(samples, seconds)
 
     def media_fetched(self, outcome: str, size: int, seconds: float) -> None:
         self._media.count_fetch(outcome, size, seconds)
