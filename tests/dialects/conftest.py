@@ -20,6 +20,8 @@ from reward_gateway.cache.port import ScoreCache
 from reward_gateway.errors import ModelUnavailable, NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
+from reward_gateway.http.encode import encode_scored
+from reward_gateway.jobs.runner import JobRunner
 from reward_gateway.recipes.book import load_book
 from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, Text, plain_text
@@ -230,8 +232,12 @@ async def speaking(cache: ScoreCache | None = None, more: str = "", **settings: 
         ),
     )
     app = create_app(gateway, Settings(**settings))
+    deps = app.state.dependencies
+    runner = JobRunner(gateway, deps.settings, deps.traffic.admission, encode_scored)
+    runner.start()
     async with HttpContract(app).client() as client:
         yield Speaking(client, models, gateway, app)
+    await runner.close()
 
 
 Speak = Callable[..., AbstractAsyncContextManager[Speaking]]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reward_gateway.jobs import runner
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,8 @@ async def test_an_unknown_uuid_is_not_there_yet(http: Any) -> None:
     assert (answer.status_code, answer.json()) == (400, {"message": "Not found scores for x"})
 
 
-async def test_a_batch_that_failed_is_an_error_and_no_score(http: Any) -> None:
+async def test_a_batch_that_failed_is_an_error_and_no_score(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "RETRY_S", (0.01,))
     http.models.away = True
     answer = await pull(http, (await enqueue(http, body())).json()["uuid"])
     assert answer.status_code == 503

@@ -220,6 +220,8 @@ async def test_results_of_a_run_wait_in_its_queue_until_they_are_acknowledged(se
 
 async def test_what_waits_and_what_was_scored_is_measured(served: Served) -> None:
     await served.finish((await served.submit(samples("a", "b")))["job"])
+    scored = served.app.state.dependencies.telemetry.metrics.render
+    await until(lambda: b"job_samples_scored_total 2.0" in scored())
     await served.runner._count()
     page = (await served.client.get("/metrics")).text
     for line in ("job_samples_scored_total 2.0", "jobs_waiting 0.0", "job_oldest_age_seconds 0.0"):

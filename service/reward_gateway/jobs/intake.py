@@ -21,6 +21,7 @@ class JobIntake:
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
         self._intake = ScoreIntake(gateway, settings.for_jobs())
+        self.batches = self._intake.batches
         self._read = partial(read_job, settings.max_nesting)
 
     async def read_submission(
@@ -46,7 +47,7 @@ class JobIntake:
             self._read, body, scope, arrived_at, address=address, chat_format=chat_format, takes_long=takes_long
         )
         samples, options = await asyncio.to_thread(split_body, body) if takes_long else split_body(body)
-        return Submission(body, samples, prepared.batch, prepared.reward, options, prepared.options, chat_format)
+        return Submission(body, samples, prepared.batch, prepared.reward, options, chat_format)
 
 
 def read_job(max_nesting: int, body: bytes) -> ScoreRequest:

@@ -27,6 +27,7 @@ class Head(Struct):
         whole: all samples are scored together, and their state is written once.
         grouped: results are delivered by group.
         queued: results carry what a run's queue tells of them.
+        fails: a sample that cannot be scored fails the job.
         submitted_at: seconds since the epoch.
         due_at: seconds since the epoch until which it is to be scored; None: no limit.
     """
@@ -40,6 +41,7 @@ class Head(Struct):
     grouped: bool
     queued: bool
     together: bool
+    fails: bool
     explain: bool
     submitted_at: float
     due_at: float | None = None

@@ -15,7 +15,9 @@ import structlog
 from reward_gateway.errors import (
     DeadlineExceeded,
     GatewayError,
+    InternalError,
     InvalidRecipe,
+    ModelUnavailable,
     RequestError,
     StateUnavailable,
     Unavailable,
@@ -190,6 +192,7 @@ class JobRunner:
 
     async def _score_piece(self, taken: TakenPiece, head: Head, piece: Piece) -> None:
         reason = FAILED
+        failure: GatewayError | None = None
         for wait_s in (*RETRY_S, None):
             if head.due_at is not None and time.time() >= head.due_at:
                 reason = LATE
@@ -199,14 +202,15 @@ class JobRunner:
             except StateUnavailable as error:
                 if wait_s is None or head.whole:  # it may have changed state: try again, however long that takes
                     raise
-                reason = Invalid("state_unavailable", error.message)
+                reason, failure = Invalid("state_unavailable", error.message), error
             except Unavailable as error:
-                reason = Invalid("overloaded", error.message)
+                away = isinstance(error, ModelUnavailable)
+                reason, failure = Invalid("model_unavailable" if away else "overloaded", error.message), error
             except RequestError as error:
-                await self._store.fail(taken, orjson.dumps(error.error_body()["error"]))
+                await self._fail(taken, error)
                 return
-            except DeadlineExceeded:
-                reason = LATE
+            except DeadlineExceeded as error:
+                reason, failure = LATE, error
                 break
             except GatewayError as error:
                 log.error("job piece failed", once_per=error.code, **describe_exception(error))
@@ -221,7 +225,13 @@ class JobRunner:
             if wait_s is None:
                 break
             await asyncio.sleep(wait_s)
-        await self._record_failed(taken, head, piece, reason)
+        if head.fails:
+            await self._fail(taken, failure or InternalError(reason.message))
+        else:
+            await self._record_failed(taken, head, piece, reason)
+
+    async def _fail(self, taken: TakenPiece, error: GatewayError) -> None:
+        await self._store.fail(taken, orjson.dumps(error.error_body()["error"]))
 
     async def _record_failed(self, taken: TakenPiece, head: Head, piece: Piece, reason: Invalid) -> None:
         samples = read_samples(piece)

@@ -22,18 +22,28 @@ from reward_gateway.errors import (
     TooLarge,
 )
 from reward_gateway.fair_queue import Share
-from reward_gateway.gateway import Gateway, ScoreOptions
+from reward_gateway.gateway import Gateway
 from reward_gateway.intake.options import read_deadline
 from reward_gateway.intake.request import Options
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
-from reward_gateway.state.jobs import FINAL, Delivery, JobLimits, JobStore, JobView, NewJob, job_topic, queue_topic
+from reward_gateway.state.jobs import (
+    FINAL,
+    Delivery,
+    JobLimits,
+    JobStore,
+    JobView,
+    NewJob,
+    Status,
+    job_topic,
+    queue_topic,
+)
 
 from .pieces import Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
 from .request import JobOptions
-from .results import make_deliveries, make_failed_rows
+from .results import Row, make_deliveries, make_failed_rows
 
 CANCELLED = Invalid("cancelled", "the job was cancelled before this sample was scored")
 
@@ -61,6 +71,7 @@ class Submission:
         body: as it was sent: with another under the same key it is another request.
         samples: the bytes of each.
         options: as the body gave them.
+        chat_format: the one that the address named.
     """
 
     body: bytes
@@ -68,8 +79,24 @@ class Submission:
     batch: Batch
     reward: str
     options: JobOptions
-    resolved: ScoreOptions
     chat_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedJob:
+    """A job that has come to its end.
+
+    Attributes:
+        rows: its results in the order of the samples.
+        error: why it failed; None: it did not.
+        seconds: from its submission to the last result.
+    """
+
+    status: Status
+    recipe: str
+    rows: list[Row]
+    error: dict[str, Any] | None
+    seconds: float
 
 
 class JobService:
@@ -103,8 +130,13 @@ class JobService:
         """Raise what :attr:`store` raises, before anything is read."""
         _ = self.store
 
-    async def submit(self, submission: Submission, scope: RequestScope, share: Share) -> dict[str, Any]:
+    async def submit(
+        self, submission: Submission, scope: RequestScope, share: Share, job: str | None = None
+    ) -> dict[str, Any]:
         """Keep a job, and say so once that is safe.
+
+        Args:
+            job: its name, which nobody can guess; None: a new one.
 
         Raises:
             InvalidRequest: the recipe cannot be delivered as the options ask.
@@ -117,7 +149,7 @@ class JobService:
         cut = [list(range(size))] if head.whole else cut_places(size, groups)
         make = (submission.samples, cut)
         inputs = await asyncio.to_thread(encode_pieces, *make) if size > LARGE_JOB else encode_pieces(*make)
-        job = f"j_{secrets.token_hex(16)}"
+        job = job or f"j_{secrets.token_hex(16)}"
         expires_s = submission.options.expires_s or self._settings.job_expires_s
         key = None
         if (address := scope.make_attempt_address("job")) is not None:
@@ -178,7 +210,8 @@ class JobService:
             compares or deliver == "group",
             bool(scope.run) and options.queue is not False,
             deliver == "job",
-            submission.resolved.explain,
+            fails,
+            options.explain is not False,
             time.time(),
             None if due_s is None else time.time() + due_s,
             options.chat_format or submission.chat_format,
@@ -200,6 +233,26 @@ class JobService:
                 if view.deliveries or view.status in FINAL or left_s <= 0:
                     return _describe(job, view)
                 await _wait(news, min(left_s, RECHECK_S))
+
+    async def collect(self, scope: RequestScope, job: str) -> FinishedJob | None:
+        """All of a job that has come to its end; None while it has not.
+
+        Raises:
+            NotFound: the caller has no such job.
+        """
+        rows: list[Row] = []
+        after = ""
+        while True:
+            view = await self._find(self.store, scope, job, after)
+            if view.status not in FINAL:
+                return None
+            if not view.deliveries:
+                break
+            rows += [row for delivery in view.deliveries for row in orjson.loads(delivery)]
+            after = view.cursor
+        rows.sort(key=lambda row: int(row["index"]))
+        error = None if view.error is None else orjson.loads(view.error)
+        return FinishedJob(view.status, decode_head(view.head).recipe, rows, error, view.seconds)
 
     async def follow(self, scope: RequestScope, job: str, after: str = "") -> AsyncIterator[dict[str, Any]]:
         """Every page of a job until its end; one without results every :data:`LONGEST_WAIT_S` seconds at least.

@@ -100,6 +100,7 @@ class JobView:
         cursor: of the last of them.
         usage: sums by name.
         error: why the job failed, as JSON; None: it did not.
+        seconds: from its submission to its latest progress.
     """
 
     status: Status
@@ -110,6 +111,7 @@ class JobView:
     cursor: str
     usage: dict[str, int]
     error: bytes | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ class LocalJobs:
             cursor,
             dict(kept.usage),
             kept.error,
+            kept.progress - kept.created,
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:

@@ -169,6 +169,7 @@ class RedisJobs(RedisScripts):
             shown[-1][0].decode() if shown else after,
             {name[6:].decode(): int(value) for name, value in kept.items() if name.startswith(b"usage:")},
             kept.get(b"error") or None,
+            (int(kept[b"progress"]) - int(kept[b"created"])) / 1e3,
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:

@@ -1,31 +1,29 @@
 """Cosmos-RL's reward service: enqueue a batch of images, pull its scores later, as B x 1, from any worker.
 
-The body is JSON, a line break, and a ``.npy`` file. The batch is scored after the response is sent, under the same
-admission control as every request; its scores are kept in Redis under the uuid. A pull before they are ready is
-answered with 400, which the client reads as "not yet"; a batch that failed with another status and the reason.
+The body is JSON, a line break, and a ``.npy`` file. The batch is a job (:mod:`reward_gateway.jobs`), one for each
+recipe, so that it outlives the worker that took it. A pull before the scores are ready is answered with 400, which the
+client reads as "not yet"; a batch that failed with another status and the reason.
 """
 
 import asyncio
 import secrets
-from contextlib import suppress
-from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs
 
 import msgspec
-import structlog
 from msgspec import Struct
 
-from reward_gateway.errors import GatewayError, InvalidRequest, MalformedBody, StateUnavailable
+from reward_gateway.errors import InvalidRequest, MalformedBody
 from reward_gateway.intake.nesting import check_nesting
 from reward_gateway.intake.request import SampleItem
-from reward_gateway.telemetry.logs import describe_exception
+from reward_gateway.sample import Invalid, InvalidCode
 
 from ..dependencies import dependencies_of, json_response
 from .arrays import encode_pictures, read_npy
 from .dialect import Dialect
 from .error_formats import MESSAGE
 from .policy import Policy
+from .queued import name_job, read_job, submit_job
 from .request import DialectRequest
 
 dialect = Dialect(
@@ -39,12 +37,6 @@ dialect = Dialect(
     )
 )
 router = dialect.router
-
-TTL_S = 3600.0
-"""Seconds for which scores can be pulled."""
-
-log = structlog.get_logger(__name__)
-_working: set[asyncio.Task[None]] = set()
 
 
 class Enqueued(Struct):
@@ -77,6 +69,9 @@ class Message(Struct):
     message: str
 
 
+_OF_SERVER = frozenset(code for code in get_args(InvalidCode) if Invalid(code, "").server_caused)
+"""Codes of failures that the server caused."""
+
 _decoder = msgspec.json.Decoder(Enqueued)
 
 
@@ -103,12 +98,8 @@ async def enqueue(request: DialectRequest, body: bytes) -> Any:
         SampleItem(prompt=prompt, images=[image]) for prompt, image in zip(enqueued.prompts, images, strict=True)
     ]
     token = secrets.token_hex(16)
-    results = request.results  # raises before the response if there is no store to keep the scores in
     for name in names:
-        await results.put(_result_key(token, name), {"pending": True}, TTL_S)
-    task = asyncio.get_running_loop().create_task(_score_batch(request, token, names, samples))
-    _working.add(task)
-    task.add_done_callback(_working.discard)
+        await submit_job(request, samples, name, name_job(token, name))
     return {"uuid": token}
 
 
@@ -117,45 +108,28 @@ async def pull(request: DialectRequest, body: bytes) -> Any:
     """The scores of a batch under one recipe."""
     form = _parse_form(body)
     token, name = form.get("uuid", "")[:64], form.get("type", "")[:256]
-    stored = await request.results.read(_result_key(token, name))
-    if stored is None or stored.get("pending"):
+    job = await read_job(request, name_job(token, name))
+    if job is None:
         return json_response({"message": f"Not found scores for {_printable_token(token)}"}, 400)
-    if "failed" in stored:
-        return json_response({"message": stored["failed"]}, stored["status"])
-    return stored
+    error = job.error or next((row["error"] for row in job.rows if not row["valid"] and row["reward"] is None), None)
+    if error is not None:
+        return json_response({"message": error["message"]}, 503 if error["code"] in _OF_SERVER else 422)
+    if job.status != "done":
+        return json_response({"message": f"the scores of this uuid are {job.status}"}, 503)
+    answered = "reward_raw" if request.plan(job.recipe).group.answer == "combined" else "reward"
+    return {
+        "scores": {name: [[row[answered]] for row in job.rows]},
+        "input_info": {},
+        "duration": f"{job.seconds:.2f}",
+        "decoded_duration": "0.00",
+        "type": name,
+    }
 
 
 @dialect.post_bytes("/api/reward/ping", answer=Message, content_type="application/x-www-form-urlencoded")
 async def ping(request: DialectRequest, body: bytes) -> Any:
     """Check that the service is running."""
     return {"message": "Ping request received"}
-
-
-async def _score_batch(request: DialectRequest, token: str, names: list[str], samples: list[SampleItem]) -> None:
-    started = perf_counter()
-    for name in names:
-        try:
-            async with dependencies_of(request.http_request).traffic.admission.enter():
-                rewards = (await request.score(samples, name)).numbers()
-        except GatewayError as error:
-            outcome: dict[str, Any] = {"failed": error.message, "status": 503 if error.status >= 500 else 422}
-        except Exception as error:  # nobody awaits this task: the client reads the failure when it pulls
-            log.error("request failed", route="/api/reward/enqueue", **describe_exception(error))
-            outcome = {"failed": "internal error; the gateway's log has the details", "status": 500}
-        else:
-            outcome = {
-                "scores": {name: [[reward] for reward in rewards]},
-                "input_info": {},
-                "duration": f"{perf_counter() - started:.2f}",
-                "decoded_duration": "0.00",
-                "type": name,
-            }
-        with suppress(StateUnavailable):  # the failure cannot be stored; the pending entry expires
-            await request.results.put(_result_key(token, name), outcome, TTL_S)
-
-
-def _result_key(token: str, name: str) -> str:
-    return f"cosmos:{token}:{name}"
 
 
 def _printable_token(token: str) -> str:

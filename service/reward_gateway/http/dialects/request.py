@@ -16,6 +16,7 @@ from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.chat_text import ChatText, TextReading, read_rendered
 from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
+from reward_gateway.jobs.request import JobOptions
 from reward_gateway.operations.effects import RunSandboxed
 from reward_gateway.operations.judged import ask_judge
 from reward_gateway.operations.patterns import capture
@@ -402,6 +403,12 @@ class DialectRequest:
         scope = call_of(self._http_request.scope).scope
         self._scored_parts += 1
         return scope if self._scored_parts == 1 else part_of(scope, str(self._scored_parts))
+
+    def make_job_options(self, plan: Plan) -> JobOptions:
+        """Options of a job under the dialect's policy, whose results are fetched as the dialect does."""
+        options = self._make_options(plan, call_of(self.http_request.scope).scope)
+        deadline_ms = None if self.policy.deadline_s is None else self.policy.deadline_s * 1e3
+        return JobOptions(options.on_invalid, options.default_reward, None, False, deadline_ms, None, queue=False)
 
     def _make_options(self, plan: Plan, scope: RequestScope) -> ScoreOptions:
         options = ScoreOptions(explain=True, deadline=deadline_of(self._http_request), scope=scope)
