@@ -53,6 +53,8 @@ CALLED_BY_LIBRARIES = {
     "synsets": "nltk calls it",
     "verify_mode": "ssl reads it of a context",
     "writelines": "a program calls it of its standard output",
+    "isAcceptState": "ANTLR reads it of a state of its prediction",
+    "predicates": "ANTLR reads them of a state of its prediction",
 }
 """Names that the package defines for others, and who they are."""
 
