@@ -1,7 +1,6 @@
-"""mosec with our own text model, a post at a time: of mixed lengths it answers most so.
+"""mosec with our own text model, a post at a time, so that none waits for others. mosec itself reads ``--port``.
 
-Batches of two, padded to the longer text, answered .7 times as many, batches of four half as many. mosec itself reads
-``--port``.
+Batches of 16, which our scorer cuts where padding costs more than a run, answer 1.15 times as many.
 """
 
 import os
