@@ -17,6 +17,8 @@ from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.http.app import create_app
+from reward_gateway.http.encode import encode_scored
+from reward_gateway.jobs.runner import JobRunner
 from reward_gateway.recipes.book import load_book
 from reward_gateway.recipes.known_models import KnownModels
 from reward_gateway.sample import Batch
@@ -124,7 +126,7 @@ def serving(
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        settings = Settings(max_text_chars=1000)
+        settings = Settings(max_text_chars=1000, workers=1)
         gateway = Gateway(
             load_book(recipes, known), EffectsRuntime(scorer, StateStore.in_process(), known_models=known)
         )
@@ -132,6 +134,8 @@ def serving(
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))
         http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
         grpc = await grpc_server.start(gateway, settings, traffic, port=0)
+        runner = JobRunner(gateway, settings, traffic.admission, encode_scored)
+        runner.start()
         task = asyncio.create_task(http.serve())
         while not http.started:
             await asyncio.sleep(0.01)
@@ -142,6 +146,7 @@ def serving(
             await asyncio.sleep(0.02)
         http.should_exit = True
         await task
+        await runner.close()
         await grpc.stop(0)
 
     before = structlog.get_config()

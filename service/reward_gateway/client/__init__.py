@@ -5,6 +5,8 @@
     with RewardClient("http://127.0.0.1:8080") as client:
         scores = client.score(prompts, responses, reward="helpful_harmless")
         scores.rewards, scores.valid
+        job = client.submit(prompts, responses, reward="slow_judge")
+        scores = job.result()
 
 It needs httpx, msgspec, numpy and stamina; addresses with ``grpc://`` also the extra ``grpc``. Failures are
 the classes of :mod:`reward_gateway.errors`, the same on both sides of the wire.
@@ -12,14 +14,24 @@ the classes of :mod:`reward_gateway.errors`, the same on both sides of the wire.
 
 from .aio import AsyncRewardClient
 from .failures import Unreachable, Untrusted
+from .job_results import JobResult, JobStatus, RunResult
+from .jobs import AsyncJob, Job
+from .runs import AsyncRunQueue, RunQueue
 from .scores import Component, SampleScore, Scores
 from .sync import RewardClient
 from .wire import SampleError
 
 __all__ = [
+    "AsyncJob",
     "AsyncRewardClient",
+    "AsyncRunQueue",
     "Component",
+    "Job",
+    "JobResult",
+    "JobStatus",
     "RewardClient",
+    "RunQueue",
+    "RunResult",
     "SampleError",
     "SampleScore",
     "Scores",

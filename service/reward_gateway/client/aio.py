@@ -2,13 +2,28 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self, Unpack
+from urllib.parse import urlsplit
 
+from reward_gateway.address import split_address
 from reward_gateway.sample import Text
 
 from .coalescer import Coalescer
-from .request import Columns, ScoreArguments, columns_body, samples_body
+from .job_calls import Submit
+from .jobs import AsyncJob
+from .request import (
+    Columns,
+    JobArguments,
+    JobColumns,
+    ScoreArguments,
+    columns_body,
+    job_columns_body,
+    job_samples_body,
+    samples_body,
+)
 from .retry import await_with_retries, new_idempotency_key
+from .runs import AsyncRunQueue
 from .scores import SampleScore, Scores
 from .sync import DEFAULT_URL, READY_S
 from .tls import ClientTls
@@ -42,8 +57,17 @@ class AsyncRewardClient:
     ) -> None:
         self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
         self.timeout_s = timeout_s
+        self._arguments: dict[str, Any] = {
+            "api_key": api_key,
+            "timeout_s": timeout_s,
+            "ca_file": ca_file,
+            "client_certificate": client_certificate,
+            "client_key": client_key,
+            "run": run,
+        }
         tls = ClientTls.of(ca_file, client_certificate, client_key)
         key, run = api_key or os.environ.get("REWARD_GATEWAY_API_KEY"), run or os.environ.get("REWARD_GATEWAY_RUN")
+        self._run = run or split_address(urlsplit(self.url).path + "/").run
         self._transport = async_transport_of(self.url, key, tls, run)
         self._single = Coalescer(self._send_score)
 
@@ -73,6 +97,29 @@ class AsyncRewardClient:
         return await self._send_score(
             samples_body(samples, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
         )
+
+    async def submit(
+        self,
+        prompts: Text | Sequence[Text] | None,
+        responses: Sequence[Text | None],
+        **arguments: Unpack[JobColumns],
+    ) -> AsyncJob:
+        """As :meth:`.sync.RewardClient.submit`."""
+        return await self._submit(job_columns_body(prompts, responses, arguments), arguments)
+
+    async def submit_samples(self, samples: Sequence[Mapping[str, Any]], **arguments: Unpack[JobArguments]) -> AsyncJob:
+        """As :meth:`submit`, of samples that already have the API's form."""
+        return await self._submit(job_samples_body(samples, arguments), arguments)
+
+    def job(self, job: str) -> AsyncJob:
+        """A job by its id, whoever submitted it with the same key. Nothing is asked yet."""
+        return AsyncJob(self, job)
+
+    def run(self, name: str | None = None) -> AsyncRunQueue:
+        """The queue of a run's results; default: the run of this client. Raises ValueError where none is named."""
+        if (run := name or self._run) is None:
+            raise ValueError("name the run, here, as run of the client, or by REWARD_GATEWAY_RUN")
+        return AsyncRunQueue(self, run)
 
     async def score_one(
         self,
@@ -143,6 +190,10 @@ class AsyncRewardClient:
         """Release connections."""
         await self._transport.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A client in another process is made of the same arguments; what was not given comes from its environment."""
+        return partial(AsyncRewardClient, self.url, **self._arguments), ()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -157,6 +208,13 @@ class AsyncRewardClient:
             lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s
         )
         return Scores.of(answer)
+
+    async def _submit(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> AsyncJob:
+        key = arguments.get("idempotency_key") or new_idempotency_key()
+        accepted = await await_with_retries(
+            lambda left_s: self._transport.call(Submit(body), left_s, key), arguments.get("timeout_s") or self.timeout_s
+        )
+        return AsyncJob(self, accepted.job, accepted)
 
     async def _get_listing(self, listing: str) -> dict[str, Any]:
         return await await_with_retries(lambda left_s: self._transport.get(listing, left_s), self.timeout_s)

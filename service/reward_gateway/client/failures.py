@@ -68,6 +68,11 @@ def of_grpc(status: str, code: str, message: str, param: str | None, retry_after
     return _make_error(_BY_CODE.get(code) or _BY_GRPC.get(status, InternalError), code, message, param, retry_after_s)
 
 
+def of_code(code: str, message: str, param: str | None) -> GatewayError:
+    """The error of a code that came without a status."""
+    return _make_error(_BY_CODE.get(code, RequestError), code, message, param, None)
+
+
 def _make_error(
     kind: type[GatewayError], code: str, message: str, param: str | None, retry_after_s: float | None
 ) -> GatewayError:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from reward_gateway import extras
@@ -17,8 +17,11 @@ from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample.fields import MEDIA, of_form
 
 from .failures import of_grpc, tls_failure
+from .job_calls import JobCall
 from .tls import ClientTls
 from .wire import SampleError, ScoreAnswer, WireComponent, WireResult
+
+T = TypeVar("T")
 
 _SERVICE = "/reward_gateway.v1.RewardService/"
 _HEALTH = "/grpc.health.v1.Health/Check"
@@ -311,6 +314,9 @@ class GrpcTransport:
     def post(self, path: str, body: Mapping[str, Any], left_s: float, key: str) -> dict[str, Any]:
         raise InvalidRequest(f"{path} is a path of HTTP: give an address that begins with http:// or https://")
 
+    def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
+        raise InvalidRequest("jobs are taken over HTTP: give an address that begins with http:// or https://")
+
     def ready(self, left_s: float) -> bool:
         try:
             answer: bytes = self._channel.unary_unary(_HEALTH)(self._health, timeout=left_s, metadata=self._metadata)
@@ -364,6 +370,9 @@ class AsyncGrpcTransport:
     async def get(self, listing: str, left_s: float) -> dict[str, Any]:
         method, request, response = _listing_call(listing)
         return _read_listing(await self._call_method(method, request(), response, left_s))
+
+    async def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
+        raise InvalidRequest("jobs are taken over HTTP: give an address that begins with http:// or https://")
 
     async def ready(self, left_s: float) -> bool:
         try:

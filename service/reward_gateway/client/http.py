@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -12,8 +12,11 @@ import msgspec
 from reward_gateway.errors import DeadlineExceeded, GatewayError, Unavailable, seconds_of_retry_after
 
 from .failures import Unreachable, of_http, tls_failure
+from .job_calls import JobCall
 from .tls import CLOSED, ClientTls
 from .wire import ScoreAnswer, WireFailure, refusal, score_answer
+
+T = TypeVar("T")
 
 _GRACE_S = 1.0
 """The server keeps the deadline; the client waits a little longer to hear it say so."""
@@ -117,6 +120,9 @@ class HttpTransport:
         answer: dict[str, Any] = msgspec.json.decode(self._send_request("POST", path, body, left_s, key))
         return answer
 
+    def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
+        return call.read(self._send_request(call.method, call.path, call.body, left_s, key))
+
     def ready(self, left_s: float) -> bool:
         try:
             self._send_request("GET", "/readyz", None, left_s)
@@ -160,6 +166,9 @@ class AsyncHttpTransport:
     async def get(self, listing: str, left_s: float) -> dict[str, Any]:
         answer: dict[str, Any] = msgspec.json.decode(await self._send_request("GET", f"/v1/{listing}", None, left_s))
         return answer
+
+    async def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
+        return call.read(await self._send_request(call.method, call.path, call.body, left_s, key))
 
     async def ready(self, left_s: float) -> bool:
         try:

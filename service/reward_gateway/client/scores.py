@@ -108,7 +108,7 @@ class Scores:
     def of(cls, answer: ScoreAnswer) -> Self:
         """The columns of an answer."""
         results = answer.results
-        names = results[0].components if results else {}
+        names = next((result.components for result in results if result.components), {})
         vectors = [result.rewards for result in results]
         return cls(
             reward=answer.reward,
@@ -118,7 +118,9 @@ class Scores:
             valid=np.array([result.valid for result in results], dtype=bool),
             errors=[result.error for result in results],
             vectors=vectors if any(vector is not None for vector in vectors) else None,
-            components={name: _to_component([result.components[name] for result in results]) for name in names},
+            components={
+                name: _to_component([result.components.get(name, _NONE) for result in results]) for name in names
+            },
             flags=[tuple(result.flags) for result in results],
             usage=answer.usage,
             timing_ms=answer.timing_ms,
@@ -131,13 +133,18 @@ def _to_column(values: Sequence[float | None]) -> FloatArray:
     return np.array(values, dtype=np.float64)  # numpy reads None as NaN
 
 
+_NONE = WireComponent()
+"""Of a sample that nobody could score: one of a job that was cancelled has no components."""
+
+
 def _to_component(rows: Sequence[WireComponent]) -> Component:
     vectors = [row.vector for row in rows]
+    scored = next((row for row in rows if row is not _NONE), _NONE)
     return Component(
         _to_column([row.raw for row in rows]),
         _to_column([row.value for row in rows]),
-        rows[0].model,
-        rows[0].model_version,
+        scored.model,
+        scored.model_version,
         np.array([row.cached for row in rows], dtype=bool),
         vectors if any(vector is not None for vector in vectors) else None,
     )

@@ -2,12 +2,27 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self, Unpack
+from urllib.parse import urlsplit
 
+from reward_gateway.address import split_address
 from reward_gateway.sample import Text
 
-from .request import Columns, ScoreArguments, columns_body, samples_body
+from .job_calls import Submit
+from .jobs import Job
+from .request import (
+    Columns,
+    JobArguments,
+    JobColumns,
+    ScoreArguments,
+    columns_body,
+    job_columns_body,
+    job_samples_body,
+    samples_body,
+)
 from .retry import call_with_retries, new_idempotency_key
+from .runs import RunQueue
 from .scores import Scores
 from .tls import ClientTls
 from .transport import transport_of
@@ -46,8 +61,17 @@ class RewardClient:
     ) -> None:
         self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
         self.timeout_s = timeout_s
+        self._arguments: dict[str, Any] = {
+            "api_key": api_key,
+            "timeout_s": timeout_s,
+            "ca_file": ca_file,
+            "client_certificate": client_certificate,
+            "client_key": client_key,
+            "run": run,
+        }
         tls = ClientTls.of(ca_file, client_certificate, client_key)
         key, run = api_key or os.environ.get("REWARD_GATEWAY_API_KEY"), run or os.environ.get("REWARD_GATEWAY_RUN")
+        self._run = run or split_address(urlsplit(self.url).path + "/").run
         self._transport = transport_of(self.url, key, tls, run)
 
     def score(
@@ -76,6 +100,38 @@ class RewardClient:
         return self._send_score(
             samples_body(samples, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
         )
+
+    def submit(
+        self,
+        prompts: Text | Sequence[Text] | None,
+        responses: Sequence[Text | None],
+        **arguments: Unpack[JobColumns],
+    ) -> Job:
+        """Submit responses to be scored later: the arguments of :meth:`score`, and how the results are delivered.
+
+        Args:
+            prompts, responses: as of :meth:`score`.
+            asked: see :class:`~.request.JobColumns` and :class:`~.request.JobOptions`.
+
+        Raises:
+            GatewayError: what is wrong with the samples is told here; ``Overloaded``, ``RateLimited``: too much waits.
+            ValueError: columns of different lengths.
+        """
+        return self._submit(job_columns_body(prompts, responses, arguments), arguments)
+
+    def submit_samples(self, samples: Sequence[Mapping[str, Any]], **arguments: Unpack[JobArguments]) -> Job:
+        """As :meth:`submit`, of samples that already have the API's form."""
+        return self._submit(job_samples_body(samples, arguments), arguments)
+
+    def job(self, job: str) -> Job:
+        """A job by its id, whoever submitted it with the same key. Nothing is asked yet."""
+        return Job(self, job)
+
+    def run(self, name: str | None = None) -> RunQueue:
+        """The queue of a run's results; default: the run of this client. Raises ValueError where none is named."""
+        if (run := name or self._run) is None:
+            raise ValueError("name the run, here, as run of the client, or by REWARD_GATEWAY_RUN")
+        return RunQueue(self, run)
 
     def apply(
         self,
@@ -133,6 +189,10 @@ class RewardClient:
         """Release connections."""
         self._transport.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A client in another process is made of the same arguments; what was not given comes from its environment."""
+        return partial(RewardClient, self.url, **self._arguments), ()
+
     def __enter__(self) -> Self:
         return self
 
@@ -143,6 +203,13 @@ class RewardClient:
         key = idempotency_key or new_idempotency_key()
         answer = call_with_retries(lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s)
         return Scores.of(answer)
+
+    def _submit(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> Job:
+        key = arguments.get("idempotency_key") or new_idempotency_key()
+        accepted = call_with_retries(
+            lambda left_s: self._transport.call(Submit(body), left_s, key), arguments.get("timeout_s") or self.timeout_s
+        )
+        return Job(self, accepted.job, accepted)
 
     def _get_listing(self, listing: str) -> dict[str, Any]:
         return call_with_retries(lambda left_s: self._transport.get(listing, left_s), self.timeout_s)

@@ -1,11 +1,14 @@
 """The transport of a call: HTTP or gRPC, by the scheme of the URL."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .http import AsyncHttpTransport, HttpTransport
+from .job_calls import JobCall
 from .tls import ClientTls
 from .wire import ScoreAnswer
+
+T = TypeVar("T")
 
 
 class Transport(Protocol):
@@ -18,6 +21,8 @@ class Transport(Protocol):
     def get(self, listing: str, left_s: float) -> dict[str, Any]: ...
 
     def post(self, path: str, body: Mapping[str, Any], left_s: float, key: str) -> dict[str, Any]: ...
+
+    def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T: ...
 
     def ready(self, left_s: float) -> bool: ...
 
@@ -34,6 +39,8 @@ class AsyncTransport(Protocol):
     ) -> list[dict[str, Any]]: ...
 
     async def get(self, listing: str, left_s: float) -> dict[str, Any]: ...
+
+    async def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T: ...
 
     async def ready(self, left_s: float) -> bool: ...
 

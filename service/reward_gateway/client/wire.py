@@ -1,4 +1,4 @@
-"""The answer of ``POST /v1/score`` as types; gRPC's messages are read into the same."""
+"""The answers of ``POST /v1/score`` and of jobs as types; gRPC's messages are read into the same."""
 
 from typing import Any
 
@@ -48,6 +48,58 @@ class ScoreAnswer(Struct):
     usage: dict[str, int]
     timing_ms: dict[str, float]
     answer: str | None = None
+
+
+class JobRow(WireResult, kw_only=True):
+    """One sample's result of a job: its place in the body that was submitted."""
+
+    index: int
+
+
+class QueuedRow(JobRow, kw_only=True):
+    """One sample's result in a run's queue; ``receipt`` acknowledges it and what was delivered with it."""
+
+    job: str
+    receipt: str
+    group: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class JobAccepted(Struct):
+    """A job that was accepted."""
+
+    job: str
+    samples: int
+    durable: bool
+    expires_s: int
+
+
+class JobPage(Struct):
+    """A job, and results that were new; ``usage`` is there once it has come to its end."""
+
+    job: str
+    status: str
+    reward: str
+    recipe_version: str
+    samples: int
+    completed: int
+    results: list[JobRow]
+    cursor: str
+    answer: str | None = None
+    usage: dict[str, int] | None = None
+    error: SampleError | None = None
+
+
+class QueuedRows(Struct):
+    """Results of a run's queue."""
+
+    results: list[QueuedRow]
+
+
+class Removed(Struct):
+    """How many deliveries were removed."""
+
+    removed: int
 
 
 class WireFailure(Struct):

@@ -30,6 +30,7 @@ class Head(Struct):
         fails: a sample that cannot be scored fails the job.
         submitted_at: seconds since the epoch.
         due_at: seconds since the epoch until which it is to be scored; None: no limit.
+        answer: which number a client with room for one takes; None: the recipe compares no samples.
     """
 
     recipe: str
@@ -46,6 +47,7 @@ class Head(Struct):
     submitted_at: float
     due_at: float | None = None
     chat_format: str | None = None
+    answer: str | None = None
 
 
 class _Body(Struct):

@@ -70,7 +70,8 @@ class JobAccepted(Struct):
 
 
 class JobAnswer(Struct):
-    """A job, and the results that were new. ``usage`` and ``error`` are there at its end."""
+    """A job, and the results that were new. ``usage`` and ``error`` are there at its end, ``answer`` where the recipe
+    compares samples."""
 
     job: str
     status: Literal["queued", "running", "done", "cancelled", "failed", "expired"]
@@ -80,6 +81,7 @@ class JobAnswer(Struct):
     completed: int
     results: list[dict[str, Any]]
     cursor: str
+    answer: str | None = None
     usage: dict[str, int] | None = None
     error: dict[str, Any] | None = None
 

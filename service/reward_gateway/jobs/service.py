@@ -215,6 +215,7 @@ class JobService:
             time.time(),
             None if due_s is None else time.time() + due_s,
             options.chat_format or submission.chat_format,
+            plan.group.answer if plan.grouped else None,
         )
 
     async def read(self, scope: RequestScope, job: str, after: str = "", wait_s: float = 0.0) -> dict[str, Any]:
@@ -353,6 +354,7 @@ def _describe(job: str, view: JobView) -> dict[str, Any]:
         "status": view.status,
         "reward": head.recipe,
         "recipe_version": head.version,
+        **({} if head.answer is None else {"answer": head.answer}),
         "samples": view.samples,
         "completed": view.completed,
         "results": orjson.Fragment(b"[%b]" % results) if results else [],
