@@ -4,13 +4,13 @@ import asyncio
 import math
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.client import AsyncRewardClient, Job, RewardClient
+from reward_gateway.client import AsyncJob, AsyncRewardClient, Job, JobResult, RewardClient
 from reward_gateway.errors import (
     DeadlineExceeded,
     IdempotencyConflict,
@@ -147,6 +147,13 @@ async def test_a_job_that_is_waited_for_is_not_asked_about_all_the_time(
     assert asked <= 1
 
 
+def test_nothing_submitted_is_nothing_answered(url: str) -> None:
+    with RewardClient(url) as client:
+        job = client.submit([], [])
+        assert len(job.result()) == 0
+        assert list(job) == []
+
+
 def test_a_cancelled_job_answers_so(url: str, held: threading.Event) -> None:
     with RewardClient(url) as client:
         job = client.submit("p", ["a", "b"], reward="slow")
@@ -235,6 +242,37 @@ async def test_another_process_goes_on_with_an_awaited_job(url: str) -> None:
         copy = pickle.loads(pickle.dumps(job))
         assert list((await copy.result()).rewards) == [0.0, -0.5, -1.0]
         assert len(await client.job(job.id).result()) == 3
+
+
+async def test_single_calls_of_one_moment_are_one_job_and_come_one_by_one(url: str, held: threading.Event) -> None:
+    async with AsyncRewardClient(url) as client:
+        quick = asyncio.create_task(client.score_one("p", "one two", job=True))
+        slow = asyncio.create_task(client.score_one("p", "abc", reward="slow", job=True))
+        late = asyncio.create_task(client.score_one("p", "abcd", reward="slow", job=True, timeout_s=0.05))
+        assert (await quick).reward == -0.5
+        with pytest.raises(DeadlineExceeded):
+            await late
+        held.set()
+        assert (await slow).reward == 3.0
+
+
+async def test_a_single_call_whose_job_is_lost_is_submitted_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = AsyncJob.results
+    lost: list[str] = []
+
+    async def lose_once(job: AsyncJob, timeout: float | None = None) -> AsyncIterator[JobResult]:
+        if not lost:
+            lost.append(job.id)
+            raise NotFound("there is no such job")
+        async for result in read(job, timeout):
+            yield result
+
+    monkeypatch.setattr(AsyncJob, "results", lose_once)
+    async with AsyncRewardClient(service.url) as client:
+        assert (await client.score_one("p", "one two", job=True)).reward == -0.5
+    assert [path for path, _ in service.requests].count("/v1/jobs") == 2
 
 
 def test_results_of_a_run_come_until_they_are_acknowledged(url: str) -> None:

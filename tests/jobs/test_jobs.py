@@ -48,6 +48,17 @@ async def test_a_large_job_is_scored_in_pieces(served: Served) -> None:
     assert job["usage"]["samples"] == 600
 
 
+async def test_a_job_without_samples_is_done(served: Served) -> None:
+    job = await served.finish((await served.submit({"samples": []}))["job"])
+    assert (job["status"], job["results"]) == ("done", [])
+
+
+async def test_a_grouped_job_says_which_number_it_answers(served: Served) -> None:
+    body = samples("a", "abc", reward="grouped")
+    job = await served.finish((await served.submit(body))["job"])
+    assert job["answer"] == (await served.client.post("/v1/score", json=body)).json()["answer"]
+
+
 async def test_groups_are_never_torn_apart(served: Served) -> None:
     rows = [{"prompt": f"p{place % 100}", "response": "x" * place} for place in range(800)]
     body = {"reward": "grouped", "samples": rows}

@@ -1,12 +1,15 @@
 """The asyncio client. Concurrent single calls are sent as one request (:meth:`score_one`)."""
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urlsplit
 
 from reward_gateway.address import split_address
+from reward_gateway.errors import DeadlineExceeded, GatewayError, NotFound
 from reward_gateway.sample import Text
 
 from .coalescer import Coalescer
@@ -28,6 +31,9 @@ from .scores import SampleScore, Scores
 from .sync import DEFAULT_URL, READY_S
 from .tls import ClientTls
 from .transport import async_transport_of
+
+MOST_JOBS = 4096
+"""Jobs of single calls that are waited for at once."""
 
 
 class AsyncRewardClient:
@@ -69,7 +75,8 @@ class AsyncRewardClient:
         key, run = api_key or os.environ.get("REWARD_GATEWAY_API_KEY"), run or os.environ.get("REWARD_GATEWAY_RUN")
         self._run = run or split_address(urlsplit(self.url).path + "/").run
         self._transport = async_transport_of(self.url, key, tls, run)
-        self._single = Coalescer(self._send_score)
+        self._single = Coalescer(self._score_batch)
+        self._single_jobs = Coalescer(self._follow_job, MOST_JOBS)
 
     async def score(
         self,
@@ -127,6 +134,7 @@ class AsyncRewardClient:
         response: Text | None,
         *,
         sample: Mapping[str, Any] | None = None,
+        job: bool = False,
         **arguments: Unpack[ScoreArguments],
     ) -> SampleScore:
         """Score one response. Concurrent calls are sent as one request; each gets its own result.
@@ -135,6 +143,8 @@ class AsyncRewardClient:
 
         Args:
             sample: further fields of the sample, in the API's form (``reference``, ``features`` …).
+            job: by a job in place of a request, for scores that take long: nothing is held meanwhile, and a gateway
+                that restarts goes on where it keeps its jobs. ``timeout_s`` is that of the result.
 
         Raises:
             GatewayError: this call failed; errors of other samples in the same request are not raised here.
@@ -143,7 +153,7 @@ class AsyncRewardClient:
         body = samples_body([{name: value for name, value in fields.items() if value is not None}], arguments)
         if arguments.get("idempotency_key") is not None:  # a key is that of one request, so this one travels alone
             return (await self._send_score(body, arguments.get("timeout_s"), arguments.get("idempotency_key")))[0]
-        return await self._single.score_one(body, arguments.get("timeout_s"))
+        return await (self._single_jobs if job else self._single).score_one(body, arguments.get("timeout_s"))
 
     async def apply(
         self,
@@ -208,6 +218,34 @@ class AsyncRewardClient:
             lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s
         )
         return Scores.of(answer)
+
+    async def _score_batch(
+        self, body: dict[str, Any], timeout_s: float | None
+    ) -> AsyncIterator[tuple[int, SampleScore]]:
+        scores = await self._send_score(body, timeout_s)
+        for i in range(len(scores)):
+            yield i, scores[i]
+
+    async def _follow_job(
+        self, body: dict[str, Any], timeout_s: float | None
+    ) -> AsyncIterator[tuple[int, SampleScore]]:
+        """Submit a job and follow it; again where it was lost with a gateway that keeps none."""
+        end = time.monotonic() + (timeout_s or self.timeout_s)
+        while True:
+            left_s = max(end - time.monotonic(), 1e-3)
+            job = await self._submit(
+                {**body, "options": {**body.get("options", {}), "queue": False}}, {"timeout_s": left_s}
+            )
+            try:
+                async for result in job.results(max(end - time.monotonic(), 1e-3)):
+                    yield result.index, result
+                return
+            except NotFound:
+                continue
+            except DeadlineExceeded:
+                with contextlib.suppress(GatewayError):
+                    await job.cancel()
+                raise
 
     async def _submit(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> AsyncJob:
         key = arguments.get("idempotency_key") or new_idempotency_key()

@@ -7,7 +7,7 @@ further calls queue. An error that names one sample fails that sample alone; the
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 
 from reward_gateway.errors import GatewayError, RequestError
 
-from .scores import SampleScore, Scores
+from .scores import SampleScore
 
 LARGEST = 512
 """Maximum samples of one request."""
@@ -24,7 +24,8 @@ IN_FLIGHT = 8
 """Maximum requests in flight."""
 
 _NAMED = re.compile(r"^samples\[(\d+)\]")
-Send = Callable[[dict[str, Any], float | None], Awaitable[Scores]]
+Send = Callable[[dict[str, Any], float | None], AsyncIterator[tuple[int, SampleScore]]]
+"""Sends a body; gives the places of its samples, and their scores, as they come."""
 
 
 @dataclass(slots=True)
@@ -43,12 +44,12 @@ class _Queue:
 
 
 class Coalescer:
-    """Gathers single calls for ``send``."""
+    """Gathers single calls for ``send``, of which at most so many are in flight."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, in_flight: int = IN_FLIGHT) -> None:
         self._send = send
         self._queues: dict[bytes, _Queue] = {}
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._slots = asyncio.Semaphore(in_flight)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def score_one(self, body: dict[str, Any], timeout_s: float | None) -> SampleScore:
@@ -95,20 +96,18 @@ class Coalescer:
         """Send one request; returns the samples to send again."""
         body = {"samples": [waiting.sample for waiting in batch], **queue.terms}
         try:
-            scores = await self._send(body, queue.timeout_s)
+            async for i, score in self._send(body, queue.timeout_s):
+                if not batch[i].answer.done():
+                    batch[i].answer.set_result(score)
         except RequestError as error:
             match = _NAMED.match(error.param or "")
             if match is None or int(match[1]) >= len(batch):
                 _fail_all(batch, error)
                 return []
             _fail_all([batch.pop(int(match[1]))], error)
-            return batch
+            return [waiting for waiting in batch if not waiting.answer.done()]
         except Exception as error:
             _fail_all(batch, error)
-            return []
-        for i, waiting in enumerate(batch):
-            if not waiting.answer.done():
-                waiting.answer.set_result(scores[i])
         return []
 
 

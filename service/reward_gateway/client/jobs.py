@@ -106,12 +106,19 @@ class Job:
         return reading.answer()
 
     def __iter__(self) -> Iterator[JobResult]:
+        return self.results()
+
+    def results(self, timeout: float | None = None) -> Iterator[JobResult]:
         """The results as they come, each with its ``index``; from the first one, also of a job that was read before.
+        The job itself can be iterated over, too.
+
+        Args:
+            timeout: seconds to wait for all; None: until the job's end.
 
         Raises:
             GatewayError: as :meth:`result`.
         """
-        reading, patience = Reading(), Patience(None, self._client.timeout_s)
+        reading, patience = Reading(), Patience(timeout, self._client.timeout_s)
         while not reading.finished:
             page = self._poll(reading.after, patience)
             yield from make_results(reading.take(page), page.answer)
@@ -156,9 +163,12 @@ class AsyncJob:
             reading.keep(await self._poll(reading.after, patience))
         return reading.answer()
 
-    async def __aiter__(self) -> AsyncIterator[JobResult]:
-        """As :meth:`Job.__iter__`."""
-        reading, patience = Reading(), Patience(None, self._client.timeout_s)
+    def __aiter__(self) -> AsyncIterator[JobResult]:
+        return self.results()
+
+    async def results(self, timeout: float | None = None) -> AsyncIterator[JobResult]:  # noqa: ASYNC109 - as of a Job
+        """As :meth:`Job.results`."""
+        reading, patience = Reading(), Patience(timeout, self._client.timeout_s)
         while not reading.finished:
             page = await self._poll(reading.after, patience)
             for result in make_results(reading.take(page), page.answer):

@@ -146,7 +146,7 @@ class JobService:
         store, plan, size = self.store, self._gateway.get_plan(submission.reward), submission.batch.size
         head = self._make_head(plan, submission, scope)
         groups = submission.batch.groups() if head.grouped and not head.whole else None
-        cut = [list(range(size))] if head.whole else cut_places(size, groups)
+        cut = [list(range(size))] if head.whole or not size else cut_places(size, groups)
         make = (submission.samples, cut)
         inputs = await asyncio.to_thread(encode_pieces, *make) if size > LARGE_JOB else encode_pieces(*make)
         job = job or f"j_{secrets.token_hex(16)}"

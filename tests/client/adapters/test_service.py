@@ -1,10 +1,12 @@
 """What all adapters share: where the service is, and batches of any size."""
 
 import pytest
+from reward_gateway.client import Job, Scores
 from reward_gateway.client.adapters import service as shared
 from reward_gateway.client.adapters.rows import convert_label, make_sample
 from reward_gateway.client.adapters.service import Service as Asked
 from reward_gateway.client.adapters.service import Unscored, require_number
+from reward_gateway.errors import NotFound
 
 from tests.client.conftest import ANSWERED_AND_BROKEN, BROKEN, Service
 
@@ -12,7 +14,7 @@ from tests.client.conftest import ANSWERED_AND_BROKEN, BROKEN, Service
 def test_arguments_go_before_the_environment_and_the_environment_before_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("URL", "REWARD", "API_KEY", "TIMEOUT_S", "RUN"):
+    for name in ("URL", "REWARD", "API_KEY", "TIMEOUT_S", "RUN", "JOBS"):
         monkeypatch.delenv(f"REWARD_GATEWAY_{name}", raising=False)
     assert Asked.of() == Asked("http://127.0.0.1:8080", None, None, 120.0)
     monkeypatch.setenv("REWARD_GATEWAY_URL", "http://there:1")
@@ -34,6 +36,26 @@ def test_a_batch_over_the_services_limit_goes_out_in_pieces_that_keep_prompts_to
     assert [len(piece) for piece in shared._split_batch(rows)] == [8, 8, 8, 6]
     assert [len(piece) for piece in shared._split_batch([rows[0]] * 25)] == [10, 10, 5]
     assert [path for path, _ in service.requests].count("/v1/score") == 4
+
+
+def test_a_batch_may_be_one_job_which_is_submitted_again_where_it_was_lost(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "LARGEST", 10)
+    wait = Job.result
+    lost: list[str] = []
+
+    def lose_once(job: Job, timeout: float | None = None) -> Scores:
+        if not lost:
+            lost.append(job.id)
+            raise NotFound("there is no such job")
+        return wait(job, timeout)
+
+    monkeypatch.setattr(Job, "result", lose_once)
+    rows = [{"prompt": "p", "response": "w " * (i + 1)} for i in range(30)]
+    assert [one.reward for one in Asked.of(jobs=True).score(rows)] == [-0.5 * i for i in range(30)]
+    assert Asked.of(jobs=True).score([]) == []
+    assert [path for path, _ in service.requests].count("/v1/jobs") == 3
 
 
 def test_an_empty_batch_is_a_batch(service: Service) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import importlib
 import inspect
+import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -21,6 +24,30 @@ def test_trl_sees_coroutine_functions_with_the_recipes_names() -> None:
     named = trl.make_reward("right")
     assert inspect.iscoroutinefunction(named)
     assert named.__name__ == "right"
+
+
+def test_a_reward_can_be_sent_to_another_process(service: Service) -> None:
+    """As TRL's asynchronous trainer does; there it is called by name, and awaited."""
+    for reward in (trl.reward, trl.make_reward("right", service.url), trl.right):
+        sent = pickle.dumps(reward)
+        code = (
+            "import asyncio, inspect, pickle, sys\n"
+            "reward = pickle.loads(sys.stdin.buffer.read())\n"
+            "assert inspect.iscoroutinefunction(reward) and asyncio.iscoroutinefunction(reward.__call__)\n"
+            "print(reward.__name__, asyncio.run(reward(['p'], ['42'], [[1]], answer=['42'])))\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        expected = [0.0] if reward is trl.reward else [1.0]
+        assert done.stdout.decode() == f"{reward.__name__} {expected}\n"
+
+
+@pytest.mark.parametrize("jobs", [False, True])
+async def test_a_slow_judge_may_be_asked_by_jobs(service: Service, monkeypatch: pytest.MonkeyPatch, jobs: bool) -> None:
+    monkeypatch.setenv("REWARD_GATEWAY_JOBS", "0" if jobs else "1")
+    rewards = await trl.make_reward("right", jobs=jobs)(["p", "p"], ["42", "1"], [[1], [1]], answer=["42", None])
+    assert rewards == [1.0, None]
+    assert [path for path, _ in service.requests].count("/v1/jobs") == jobs
 
 
 def test_a_dotted_path_names_a_recipe() -> None:

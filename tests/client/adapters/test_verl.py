@@ -42,6 +42,16 @@ async def test_calls_of_one_moment_travel_together(service: Service) -> None:
     assert [path for path, _ in service.requests].count("/v1/score") <= 8
 
 
+async def test_a_slow_judge_may_be_asked_by_jobs(service: Service) -> None:
+    rows = await asyncio.gather(
+        *(verl.compute_score(**{**CALL, "solution_str": "w " * i}, reward="brief", jobs=True) for i in range(1, 65))
+    )
+    assert [row["score"] for row in rows] == [-0.5 * i for i in range(64)]
+    answers = verl.compute_scores(["d"] * 2, ["42", "41"], ["42", 42], [None, {}], reward="right", jobs=True)
+    assert [row["score"] for row in answers] == [1.0, 0.0]
+    assert "/v1/score" not in [path for path, _ in service.requests]
+
+
 async def test_the_batch_manager_gets_a_dict_each_in_one_request(service: Service) -> None:
     answers = verl.compute_scores(["d", "d"], ["42", "41"], ["42", 42], [None, {"question": "6*7"}], reward="right")
     assert [row["score"] for row in answers] == [1.0, 0.0]

@@ -5,6 +5,7 @@ client per event loop, which sends concurrent calls as one request. A forked wor
 """
 
 import asyncio
+import contextlib
 import math
 import os
 import time
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from reward_gateway.client import AsyncRewardClient, RewardClient, SampleScore
 from reward_gateway.client.sync import DEFAULT_URL
-from reward_gateway.errors import GatewayError
+from reward_gateway.errors import DeadlineExceeded, GatewayError, NotFound
 
 Sample = Mapping[str, Any]
 
@@ -36,6 +37,7 @@ class Service:
         api_key: sent where there is one.
         run: the training run, to which cohorts, streams and archives belong.
         timeout_s: seconds for an answer, waiting for a service that is down or busy included.
+        jobs: samples are scored by jobs, which nothing is held for while they are waited for.
         chat_format: how the service reads texts that a chat template rendered back into messages; None: the trainer
             hands over none, and texts are taken as they are.
     """
@@ -46,6 +48,7 @@ class Service:
     timeout_s: float
     run: str | None = None
     chat_format: str | None = None
+    jobs: bool = False
 
     @classmethod
     def of(
@@ -58,10 +61,12 @@ class Service:
         run: str | None = None,
         longest_s: float | None = None,
         rendered: bool = False,
+        jobs: bool | None = None,
     ) -> Self:
-        """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S,RUN}``, else this machine and 120 s.
+        """What is given, else ``REWARD_GATEWAY_{URL,REWARD,API_KEY,TIMEOUT_S,RUN,JOBS}``, else this machine and 120 s.
 
         Args:
+            jobs: score by jobs; ``REWARD_GATEWAY_JOBS`` is 1 for it.
             longest_s: the trainer's own timeout, an upper bound of every setting.
             rendered: prompts or responses may be texts of the policy's chat template, or of its tokeniser with special
                 tokens. The recipe says how they are read, or ``REWARD_GATEWAY_CHAT_FORMAT``.
@@ -74,18 +79,42 @@ class Service:
             wanted_s if longest_s is None else min(wanted_s, longest_s),
             run or os.environ.get("REWARD_GATEWAY_RUN") or None,
             (os.environ.get("REWARD_GATEWAY_CHAT_FORMAT") or "recipe") if rendered else None,
+            os.environ.get("REWARD_GATEWAY_JOBS") == "1" if jobs is None else jobs,
         )
 
     def score(self, samples: Sequence[Sample]) -> list[SampleScore]:
-        """Score a batch: one request, or as many as the service's limit asks for. Raises GatewayError if one fails."""
+        """Score a batch: one request, or as many as the service's limit asks for; or one job.
+
+        Raises:
+            GatewayError: one of them failed.
+        """
         client = _process_client(os.getpid(), self.url, self.api_key, self.run)
         end = time.monotonic() + self.timeout_s
+        if self.jobs:
+            return self._score_by_job(client, samples, end)
         scored: list[SampleScore] = []
         for piece in _split_batch(samples):
             left_s = max(end - time.monotonic(), 1e-3)
             scores = client.score_samples(piece, reward=self.reward, chat_format=self.chat_format, timeout_s=left_s)
             scored.extend(scores[i] for i in range(len(scores)))
         return scored
+
+    def _score_by_job(self, client: RewardClient, samples: Sequence[Sample], end: float) -> list[SampleScore]:
+        """Submit a job and wait for it; again where it was lost with a gateway that keeps none."""
+        while True:
+            left_s = max(end - time.monotonic(), 1e-3)
+            job = client.submit_samples(
+                samples, reward=self.reward, chat_format=self.chat_format, queue=False, timeout_s=left_s
+            )
+            try:
+                scores = job.result(max(end - time.monotonic(), 1e-3))
+                return [scores[i] for i in range(len(scores))]
+            except NotFound:
+                continue
+            except DeadlineExceeded:
+                with contextlib.suppress(GatewayError):
+                    job.cancel()
+                raise
 
     async def score_soon(self, samples: Sequence[Sample]) -> list[SampleScore]:
         """The same, from a coroutine."""
@@ -104,6 +133,7 @@ class Service:
             None,
             None,
             sample=sample,
+            job=self.jobs,
             reward=self.reward,
             chat_format=self.chat_format,
             timeout_s=self.timeout_s,

@@ -11,10 +11,15 @@ Ground truths come from the dataset column ``reference``, ``ground_truth``, ``an
 cannot be scored is None, which TRL leaves out. While the service is away the call waits up to
 ``REWARD_GATEWAY_TIMEOUT_S`` (120), then the whole batch is None: it trains on nothing instead of on zeros. A recipe
 that does not exist, a wrong key or a malformed request raises, and stops the run.
+
+The function can be pickled, as TRL's asynchronous trainer does to score in the process of its rollouts. With
+``jobs=True``, or ``REWARD_GATEWAY_JOBS=1``, a batch is a job: a judge that takes minutes holds no request, and a
+gateway that restarts goes on with it. Set ``REWARD_GATEWAY_TIMEOUT_S`` to what the slowest batch may take.
 """
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from reward_gateway.client.adapters.rows import make_samples
@@ -22,7 +27,20 @@ from reward_gateway.client.adapters.service import Service, is_temporary, option
 from reward_gateway.errors import GatewayError
 
 log = logging.getLogger(__name__)
-RewardFunction = Callable[..., Coroutine[Any, Any, list[float | None]]]
+
+
+class RewardFunction(partial[Coroutine[Any, Any, list[float | None]]]):
+    """A reward function that can be pickled: TRL's asynchronous trainer sends it to another process.
+
+    It is a ``partial`` of a coroutine function, since what asks whether a function is one (``iscoroutinefunction``)
+    looks behind those alone; and its ``__call__`` is one, for what asks that.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    async def __call__(self, *arguments: Any, **columns: Any) -> list[float | None]:
+        return await super().__call__(*arguments, **columns)
 
 
 def make_reward(
@@ -32,26 +50,40 @@ def make_reward(
     api_key: str | None = None,
     timeout_s: float | None = None,
     run: str | None = None,
+    jobs: bool | None = None,
 ) -> RewardFunction:
-    """A reward function for one recipe, under whose name TRL logs it. What is not given comes from the environment."""
+    """A reward function for one recipe, under whose name TRL logs it. What is not given comes from the environment of
+    the process that calls it.
 
-    async def reward(
-        prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
-    ) -> list[float | None]:
-        service = Service.of(url, recipe, api_key, timeout_s, run=run, rendered=True)
-        try:
-            rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
-        except GatewayError as error:
-            if not is_temporary(error):
-                raise
-            log.warning("no rewards for %d completions, which are left out: %s", len(completions), error.message)
-            rewards = [None] * len(completions)
-        if (log_metric := columns.get("log_metric")) is not None and rewards:
-            log_metric(f"{reward.__name__}/unscored", rewards.count(None) / len(rewards))
-        return rewards
+    Args:
+        jobs: score by jobs: for judges that take longer than a request should.
+    """
+    name = recipe or "reward"
+    given = {"url": url, "reward": recipe, "api_key": api_key, "timeout_s": timeout_s, "run": run, "jobs": jobs}
+    function = RewardFunction(_score, name, given)
+    function.__name__ = function.__qualname__ = name
+    return function
 
-    reward.__name__ = reward.__qualname__ = recipe or "reward"
-    return reward
+
+async def _score(
+    name: str,
+    given: Mapping[str, Any],
+    prompts: Sequence[Any],
+    completions: Sequence[Any],
+    completion_ids: Any = None,
+    **columns: Any,
+) -> list[float | None]:
+    service = Service.of(**given, rendered=True)
+    try:
+        rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
+    except GatewayError as error:
+        if not is_temporary(error):
+            raise
+        log.warning("no rewards for %d completions, which are left out: %s", len(completions), error.message)
+        rewards = [None] * len(completions)
+    if (log_metric := columns.get("log_metric")) is not None and rewards:
+        log_metric(f"{name}/unscored", rewards.count(None) / len(rewards))
+    return rewards
 
 
 reward = make_reward()

@@ -3,7 +3,7 @@
     reward.custom_reward_function.path=pkg://reward_gateway.client.adapters.verl
     reward.custom_reward_function.name=compute_score              # compute_scores for the legacy batch manager
     +reward.custom_reward_function.reward_kwargs.url=http://HOST:8080
-    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key, run likewise
+    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key, run, jobs likewise
 
 (Releases before ``reward.`` take the same keys as ``custom_reward_function.*``.) The answer is a dict: ``score``, and
 the recipe's components by their names, the same keys and only numbers for every sample, so that validation averages
@@ -18,6 +18,10 @@ normalises by itself, ``group: {answer: combined}``, the reward before the compa
 
 A sample without a score raises: the managers ``naive`` and ``dapo`` stop the run. ``rate_limited`` makes 0.0 of any
 exception by itself; do not use it where a false zero hurts. Calls wait for a service that is away up to ``timeout_s``.
+
+**Slow judges.** With ``reward_kwargs.jobs=true``, or ``REWARD_GATEWAY_JOBS=1``, samples are scored by jobs: each comes
+back as soon as it is scored, nothing is held meanwhile, and a gateway that restarts goes on with them. ``timeout_s`` is
+then what the slowest sample may take.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +43,11 @@ async def compute_score(
     api_key: str | None = None,
     timeout_s: float | None = None,
     run: str | None = None,
+    jobs: bool | None = None,
     **more: Any,
 ) -> dict[str, float]:
-    """One sample; calls of the same moment travel in one request."""
-    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
+    """One sample; calls of the same moment travel in one request, or are one job."""
+    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True, jobs=jobs)
     return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info, more)))
 
 
@@ -57,11 +62,12 @@ def compute_scores(
     api_key: str | None = None,
     timeout_s: float | None = None,
     run: str | None = None,
+    jobs: bool | None = None,
     **ignored: Any,
 ) -> list[dict[str, float]]:
     """A batch, in as few requests as it fits in."""
     rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
-    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
+    service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True, jobs=jobs)
     scored = service.score([_read_sample(*row) for row in rows])
     return [_to_numbers(one) for one in scored]
 

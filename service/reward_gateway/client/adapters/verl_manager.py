@@ -4,7 +4,7 @@
     reward.reward_manager.name=RewardGatewayManager
     reward.reward_manager.module.path=pkg://reward_gateway.client.adapters.verl_manager
     +reward.custom_reward_function.reward_kwargs.url=http://HOST:8080
-    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key, run likewise
+    +reward.custom_reward_function.reward_kwargs.reward=RECIPE    # optional; timeout_s, api_key, run, jobs likewise
 
 It scores the messages of ``raw_prompt`` (``data.return_raw_chat=True`` in releases that do not always keep them) with
 the images in them, the response without special tokens, and the row's ``reward_model.ground_truth``; samples of one
@@ -46,8 +46,8 @@ class RewardGatewayManager(RewardManagerBase):  # type: ignore[misc]
     ) -> None:
         super().__init__(config, tokenizer, compute_score)
         settings = dict((config.reward.get("custom_reward_function") or {}).get("reward_kwargs") or {})
-        url, reward, api_key, timeout_s, run = map(settings.get, ("url", "reward", "api_key", "timeout_s", "run"))
-        self._service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True)
+        known = ("url", "reward", "api_key", "timeout_s", "run", "jobs")
+        self._service = Service.of(**{name: settings.get(name) for name in known}, rendered=True)
 
     async def run_single(self, data: Any) -> dict[str, Any]:
         """The reward of a sequence (of several sequences of one trajectory, the last) and its components.
