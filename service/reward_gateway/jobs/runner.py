@@ -24,7 +24,7 @@ from reward_gateway.errors import (
 )
 from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.request import SampleItem
+from reward_gateway.intake.request import SampleItem, ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import compile_source
@@ -240,7 +240,6 @@ class JobRunner:
         await self._record(taken, make_deliveries(head, taken.job, piece, rows, samples, groups), {})
 
     async def _record(self, taken: TakenPiece, deliveries: list[Delivery], usage: Mapping[str, int]) -> None:
-        await self._store.sync()
         await self._store.record(taken, deliveries, usage)
 
     async def _answer(
@@ -253,13 +252,18 @@ class JobRunner:
         now = asyncio.get_running_loop().time()
         takes_long = sum(map(len, piece.samples)) > LONG_PIECE
         samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)
-        read = partial(read_request, head.recipe if plan is None else plan.name, head.options)
+        reward = head.recipe if plan is None else plan.name
         share = Share(taken.tenant, taken.priority)
         with charge_to(share):
             async with self._admission.enter():
-                prepared = await self._intake.read_and_prepare(
-                    read, taken.input, scope, now, chat_format=head.chat_format, takes_long=takes_long
-                )
+                if takes_long:
+                    read = partial(read_request, reward, head.options)
+                    prepared = await self._intake.read_and_prepare(
+                        read, taken.input, scope, now, chat_format=head.chat_format, takes_long=True
+                    )
+                else:
+                    request = ScoreRequest(samples, reward, None, head.options)
+                    prepared = await self._intake.prepare(request, scope, now, chat_format=head.chat_format)
                 left_s = LONGEST_S if head.due_at is None else head.due_at - time.time()
                 options = replace(prepared.options, deadline=now + max(0.001, left_s))
                 if plan is None:

@@ -57,8 +57,11 @@ FULL_RETRY_S = 5.0
 PAGE = 512
 """Deliveries of a page."""
 
-LARGE_JOB = 2_048
-"""Samples whose pieces are made in a thread."""
+LARGE_JOB = 512
+"""Samples whose pieces are made in threads."""
+
+COMPRESSORS = 4
+"""How many threads make them."""
 
 _OURS = frozenset(("deliver", "expires_s", "queue", "deadline_ms"))
 
@@ -147,8 +150,14 @@ class JobService:
         head = self._make_head(plan, submission, scope)
         groups = submission.batch.groups() if head.grouped and not head.whole else None
         cut = [list(range(size))] if head.whole or not size else cut_places(size, groups)
-        make = (submission.samples, cut)
-        inputs = await asyncio.to_thread(encode_pieces, *make) if size > LARGE_JOB else encode_pieces(*make)
+        if size > LARGE_JOB:
+            parts = (cut[start::COMPRESSORS] for start in range(COMPRESSORS))
+            encoded = await asyncio.gather(
+                *(asyncio.to_thread(encode_pieces, submission.samples, part) for part in parts)
+            )
+            inputs = [encoded[place % COMPRESSORS][place // COMPRESSORS] for place in range(len(cut))]
+        else:
+            inputs = encode_pieces(submission.samples, cut)
         job = job or f"j_{secrets.token_hex(16)}"
         expires_s = submission.options.expires_s or self._settings.job_expires_s
         key = None
@@ -232,6 +241,8 @@ class JobService:
                 view = await self._find(store, scope, job, after)
                 left_s = until - asyncio.get_running_loop().time()
                 if view.deliveries or view.status in FINAL or left_s <= 0:
+                    if view.deliveries:
+                        await store.sync()  # what was received must not be scored again
                     return _describe(job, view)
                 await _wait(news, min(left_s, RECHECK_S))
 
@@ -310,6 +321,8 @@ class JobService:
                 if found or left_s <= 0:
                     break
                 await _wait(news, min(left_s, RECHECK_S))
+        if found:
+            await store.sync()  # likewise
         rows = [{**row, "receipt": delivery.receipt} for delivery in found for row in orjson.loads(delivery.results)]
         return {"results": rows}
 

@@ -82,8 +82,24 @@ class RedisJobs(RedisScripts):
         self._subscriber = subscriber
         self._written = written
         self._listener: asyncio.Task[None] | None = None
+        self._syncing: asyncio.Task[bool] | None = None
+        self._next_sync: asyncio.Task[bool] | None = None
 
     async def sync(self) -> bool:
+        """As :meth:`.jobs.JobStore.sync`; calls that come while the disk is written share the next write."""
+        if self._syncing is not None and not self._syncing.done():
+            if self._next_sync is None:
+                self._next_sync = asyncio.create_task(self._sync_after(self._syncing), name="job-sync")
+            return await asyncio.shield(self._next_sync)
+        self._syncing = asyncio.create_task(self._sync(), name="job-sync")
+        return await asyncio.shield(self._syncing)
+
+    async def _sync_after(self, running: "asyncio.Task[bool]") -> bool:
+        await asyncio.wait({running})
+        self._syncing, self._next_sync = self._next_sync, None
+        return await self._sync()
+
+    async def _sync(self) -> bool:
         if self._written is not None:
             try:
                 await asyncio.to_thread(sync_folder, self._written)
