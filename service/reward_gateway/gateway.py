@@ -11,8 +11,6 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
-import numpy as np
-
 from reward_gateway.backends.port import ModelInfo, ModelsAway
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.experiments.shadow import Shadow
@@ -21,9 +19,11 @@ from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.implicit_recipes import find_implicit_recipe
 from reward_gateway.recipes.missing_context import find_missing_context
+from reward_gateway.recipes.model_scores import select_dimension
 from reward_gateway.recipes.part_batches import select_part
-from reward_gateway.recipes.plan import ComponentPlan, Plan
+from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
+from reward_gateway.sample.fields import METADATA
 from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch
@@ -131,6 +131,8 @@ class Gateway:
             names = ", ".join(plan.labels)
             message = f"this model gives {len(plan.labels)} numbers ({names}): name one, {plan.name}:{plan.labels[0]}"
             raise InvalidRequest(message, param="reward")
+        if not plan.reads_metadata and batch.further:
+            batch.set_column(METADATA, None)
         if plan.on_reset == "refuse":
             return await self._score_once(plan, batch, options)
         with allow_restart() as restart:
@@ -179,7 +181,8 @@ class Gateway:
         check = partial(policy.refuse_failed, size)
         outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
         ended, effects_ms = perf_counter(), timing["cache"] + timing["inference"] - fetched_ms
-        timing["combine"] = (ended - combining) * 1e3 - effects_ms
+        timing["combine"] = max(0.0, (ended - combining) * 1e3 - effects_ms)  # effects may overlap
+        usage.skipped = outcome.skipped
         timing["total"] = (ended - started) * 1e3
         scored = Scored(
             recipe=plan.name,
@@ -199,8 +202,8 @@ class Gateway:
         if recorded is not None:
             keep_answers(recorded, answered, scored)
         self._observer.batch_scored(plan, scored, lengths)
-        if self.book.experiments and raw:
-            self.shadow.offer_batch(self.book.experiments, plan, batch, raw, options.scope)
+        if self.book.experiments and (scores := raw or outcome.raw):
+            self.shadow.offer_batch(self.book.experiments, plan, batch, scores, options.scope)
         policy.settle_failures(scored)
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
@@ -257,7 +260,8 @@ class Gateway:
             shown = select_part(plan, batch, call.part)
             answers = await self.runtime.fetch_raw_scores(call.models, shown, context)
             for component, model in call.readers:
-                raw[component.name] = _select_dimension(component, *answers[model])
+                scores, info = answers[model]
+                raw[component.name] = select_dimension(component, scores, () if info is None else info.dimensions)
         return raw
 
     # Recipes
@@ -376,20 +380,3 @@ def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:
 def _decode_recorded(options: ScoreOptions, record: bytes) -> Scored:
     """The scores that an earlier attempt recorded."""
     return _accept_scores(options, decode_scores(record))
-
-
-def _select_dimension(component: ComponentPlan, scores: RawScores, info: ModelInfo | None) -> RawScores:
-    """The column of a component's dimension; with several columns a component must name one."""
-    dimensions = info.dimensions if info is not None else ()
-    width = scores.values.shape[1]
-    if component.dimension is None and width == 1:
-        return scores
-    if component.dimension in dimensions:
-        k = dimensions.index(component.dimension)
-        return replace(scores, values=scores.values[:, k : k + 1], dimension=component.dimension if k else None)
-    known = ", ".join(dimensions) or "none that is known"
-    message = f"the model has no dimension {component.dimension} (it has: {known})"
-    if component.dimension is None:
-        message = f"the model gives {width} numbers; the recipe has to name one as the component's `dimension`: {known}"
-    invalid = {**dict.fromkeys(range(len(scores.values)), Invalid("model_error", message)), **scores.invalid}
-    return replace(scores, values=np.full((len(scores.values), 1), np.nan), invalid=invalid)

@@ -73,7 +73,7 @@ def test_a_model_that_the_repository_lacks_is_a_fault_with_its_line(run: Run) ->
     checked, allowed = run("rewards", "check", "new.yaml"), run("rewards", "check", "new.yaml", "--any-model")
 
     assert checked.code == 1
-    assert checked.out.startswith("new.yaml:4: rewards.r.components.a.score: 'text_preferense' is no scoring")
+    assert checked.out.startswith("new.yaml:4:11: rewards.r.components.a.score: 'text_preferense' is no scoring")
     assert "did you mean 'text_preference'?" in checked.out
     assert allowed.code == 0
 
@@ -109,7 +109,8 @@ def test_the_command_the_service_and_a_starting_gateway_find_the_same_faults(run
     assert own.code == asked.code == 1
     started = fault_lines(file, refused.value.faults)
     assert own.out.splitlines() == asked.out.splitlines() == started
-    assert [line.partition(": ")[0] for line in started] == ["bad.yaml:5", "bad.yaml:8", "bad.yaml:7", "bad.yaml:1"]
+    places = [line.partition(": ")[0] for line in started]
+    assert places == ["bad.yaml:5:11", "bad.yaml:8:46", "bad.yaml:7:7", "bad.yaml:1:1"]
 
 
 def test_a_running_service_checks_against_what_it_knows(run: Run, service: Any) -> None:

@@ -101,7 +101,7 @@ def test_a_faulty_recipe_file_is_told_by_its_lines(tmp_path: Path) -> None:
     flags = ("--http-port", "0", "--grpc-port", "0", "--state-dir", tmp_path, "--rewards-file", file)
     result = run(*flags, "--triton-url", "127.0.0.1:1")
     assert result.returncode == 1
-    assert f"{file}:4: rewards.r.combine" in result.stderr
+    assert f"{file}:4:5: rewards.r.combine" in result.stderr
 
 
 @pytest.mark.parametrize(

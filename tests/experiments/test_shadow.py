@@ -9,11 +9,11 @@ from reward_gateway.backends.port import ModelAnswer, ModelInfo
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import InvalidRecipe, NotFound
 from reward_gateway.experiments import shadow
-from reward_gateway.experiments.shadow import share_of
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.http.app import create_app
 from reward_gateway.recipes.book import load_book
 from reward_gateway.recipes.known_models import KnownModel
+from reward_gateway.recipes.shares import share_of
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime

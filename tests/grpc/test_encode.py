@@ -44,7 +44,7 @@ def batches(draw: st.DrawFn, numbers: st.SearchStrategy[float]) -> tuple[list[st
         components,
         reward_raw=draw(st.none()) if draw(st.booleans()) else column(),
         answer="combined" if draw(st.booleans()) else "normalized",
-        usage=Usage(*(draw(st.integers(0, 2**40)) for _ in range(4))),
+        usage=Usage(*(draw(st.integers(0, 2**40)) for _ in range(5))),
         timing_ms={stage: draw(finite) for stage in STAGES if draw(st.booleans())},
     )
     return draw(st.lists(texts, min_size=n, max_size=n)), scored
@@ -63,6 +63,9 @@ def expected(ids: list[str], scored: Scored, explain: bool) -> pb.ScoreResponse:
             for field, column in (("raw", scores.raw), ("value", scores.value)):
                 if math.isfinite(column[i]):
                     setattr(made, field, column[i])
+            if scores.skipped is not None and (by := scores.skipped[i]) is not None:
+                made.skipped = by
+                continue
             if scores.model is not None:
                 made.model = scores.model
             if scores.model_version is not None:
@@ -75,7 +78,7 @@ def expected(ids: list[str], scored: Scored, explain: bool) -> pb.ScoreResponse:
             result.error.CopyFrom(pb.Error(code=reason.code, message=reason.message))
         elif not result.valid:
             result.error.CopyFrom(pb.Error(code="not_finite", message="the reward is not a finite number"))
-    for field in ("samples", "cache_hits", "cache_misses", "model_calls"):
+    for field in ("samples", "cache_hits", "cache_misses", "model_calls", "skipped"):
         setattr(message.usage, field, getattr(scored.usage, field))
     message.usage.SetInParent()
     if scored.reward_raw is not None:
@@ -105,6 +108,9 @@ def test_an_answer_with_failures_and_flags_is_the_message_of_the_library(
             scored.flags[i] = ("truncated", "repeated")
         if data.draw(st.booleans()):
             scored.invalid[i] = Invalid("model_error", "the model failed")
+    for component in scored.components.values():
+        if data.draw(st.booleans()):
+            component.skipped = [data.draw(st.none() | texts) for _ in ids]
     assert read(ids, scored, explain) == expected(ids, scored, explain)
 
 

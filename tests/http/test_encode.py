@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from reward_gateway.http.encode import encode_scored, timing
+from reward_gateway.http.plain_rows import FEWEST
 from reward_gateway.sample import Batch, ComponentScores, Invalid, Scored, Usage
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -67,8 +69,22 @@ def test_component_vectors_are_shown_beside_the_scalar() -> None:
     assert second["components"]["steps"]["vector"] is None
 
 
+@pytest.mark.parametrize("size", [2, FEWEST])
+def test_a_component_that_was_skipped_says_what_decided_and_names_no_model(size: int) -> None:
+    raw, value = np.full(size, 1.0), np.full(size, 2.0)
+    raw[1], value[1] = np.nan, -0.5
+    skipped = [None, "correct", *[None] * (size - 2)]
+    cached = np.arange(size) != 1
+    component = ComponentScores(raw, value, "rm", "1", cached, skipped=skipped)
+    first, second = encoded(Scored("r", "v", np.zeros(size), {"quality": component}))["results"][:2]
+    asked = {"raw": 1.0, "value": 2.0, "model": "rm", "model_version": "1", "cached": True, "skipped": None}
+    left_out = {"raw": None, "value": -0.5, "model": None, "model_version": None, "cached": False}
+    assert first["components"]["quality"] == asked
+    assert second["components"]["quality"] == {**left_out, "skipped": "correct"}
+
+
 def test_usage_and_times_stand_beside_the_results() -> None:
-    scored = Scored("r", "v", np.zeros(1), {}, usage=Usage(1, 2, 3, 4), timing_ms={"cache": 0.5})
+    scored = Scored("r", "v", np.zeros(1), {}, usage=Usage(1, 2, 3, 4, 5), timing_ms={"cache": 0.5})
     body = encoded(scored)
-    assert body["usage"] == {"samples": 1, "cache_hits": 2, "cache_misses": 3, "model_calls": 4}
+    assert body["usage"] == {"samples": 1, "cache_hits": 2, "cache_misses": 3, "model_calls": 4, "skipped": 5}
     assert body["timing_ms"] == {"total": 1.0, "decode": 0.123, "cache": 0.5, "inference": 0.0, "combine": 0.0}

@@ -9,7 +9,8 @@ import pytest
 from reward_gateway.operations.apply import run_pure
 from reward_gateway.operations.effects import RunInWorker
 from reward_gateway.recipes.book import load_book
-from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
+from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.evaluation import Rewards
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, RawScores
 

@@ -26,7 +26,7 @@ def test_without_its_model_it_loads_and_the_model_is_named_with_its_line() -> No
     assert book.missing == [
         {
             "path": "rewards.model.awaits.taste",
-            "place": "line 6",
+            "place": "line 6, column 14",
             "message": "no model or upstream 'taste' is served yet; until one is, the recipe gives no reward",
         }
     ]

@@ -14,7 +14,7 @@ import yaml
 from reward_gateway.operations.apply import apply, run_pure
 from reward_gateway.operations.registry import Operation, catalog
 from reward_gateway.operations.worked_examples import examples_of
-from reward_gateway.recipes.evaluate import Rewards
+from reward_gateway.recipes.evaluation import Rewards
 from reward_gateway.recipes.fields import table_field, value_field
 from reward_gateway.recipes.group import normalize_in_cohort
 from reward_gateway.recipes.schema import CohortSpec, GroupSpec

@@ -1,4 +1,4 @@
-"""Every fault of a recipe file is told with the line it stands on."""
+"""Every fault of a recipe file is told with the line and the column at which it stands."""
 
 import pytest
 from reward_gateway.errors import InvalidRecipe
@@ -10,10 +10,10 @@ def test_paths_read_as_a_person_would_write_them() -> None:
     assert format_path(("rewards", "x", "transforms", 0, "clip")) == "rewards.x.transforms[0].clip"
 
 
-def test_lines_count_from_one() -> None:
+def test_lines_and_columns_count_from_one() -> None:
     _, locations = parse_yaml("a:\n  b:\n    - 1\n    - 2\n")
-    assert locations.find_line(("a", "b", 1)) == 4
-    assert locations.find_line(("a", "b", "not written")) == 2
+    assert locations.find_place(("a", "b", 1)) == (4, 7)
+    assert locations.find_place(("a", "b", "not written")) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -43,21 +43,21 @@ default: third
     with pytest.raises(InvalidRecipe) as refused:
         load_book(text)
     faults = {(fault["path"], fault["place"]) for fault in refused.value.faults}
-    assert ("rewards.first.components.a.transforms[0].affine.scale", "line 5") in faults
-    assert ("rewards.first.components.b.transforms[0]", "line 6") in faults
-    assert ("rewards.first.guards[0]", "line 7") in faults
-    assert ("default", "line 8") in faults
+    assert ("rewards.first.components.a.transforms[0].affine.scale", "line 5, column 79") in faults
+    assert ("rewards.first.components.b.transforms[0]", "line 6, column 69") in faults
+    assert ("rewards.first.guards[0]", "line 7, column 14") in faults
+    assert ("default", "line 8, column 1") in faults
     assert any(path == "rewards.first" for path, _ in faults), "two components and no combine"
 
 
 @pytest.mark.parametrize(
     ("text", "path", "place"),
     [
-        ("rewards:\n  a: 1\n  a: 2\n", "rewards.a", "line 3"),
-        ("x: &x {y: 1}\nrewards:\n  a: *x\n  b: *x\n", "rewards.a", "line 1"),
+        ("rewards:\n  a: 1\n  a: 2\n", "rewards.a", "line 3, column 3"),
+        ("x: &x {y: 1}\nrewards:\n  a: *x\n  b: *x\n", "rewards.a", "line 1, column 4"),
     ],
 )
-def test_a_fault_of_the_text_itself_has_its_path_and_its_line(text: str, path: str, place: str) -> None:
+def test_a_fault_of_the_text_itself_has_its_path_and_its_place(text: str, path: str, place: str) -> None:
     with pytest.raises(InvalidRecipe) as refused:
         parse_yaml(text)
     (fault, *_) = refused.value.faults

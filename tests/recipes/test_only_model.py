@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.operations.apply import run_pure
-from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
+from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.evaluation import Rewards
 from reward_gateway.sample import Batch, Invalid, RawScores
 
 from tests.recipes.conftest import batch_of, compile_recipe

@@ -38,10 +38,12 @@ rewards:
 """
     plan = load_book(recipe, {}).get("r").describe()["plan"]
     assert plan.keys() == {
-        "components", "guards", "combine", "over", "add", "group", "credit", "on_invalid", "on_reset",
+        "components", "guards", "combine", "over", "add", "group", "credit", "on_invalid", "on_reset", "stages",
     }  # fmt: skip
     assert plan["components"].keys() == {"a", "b", "c"}
-    assert plan["components"]["a"].keys() == {"model", "dimension", "score", "transforms", "returns", "optional"}
+    assert plan["components"]["a"].keys() == {
+        "model", "dimension", "score", "transforms", "returns", "optional", "otherwise", "audit",
+    }  # fmt: skip
     assert plan["components"]["a"]["score"]["operation"] == "score/length_penalty"
     assert (plan["components"]["a"]["model"], plan["components"]["a"]["returns"]) == (None, "scalar")
     assert [len(plan["components"][name]["transforms"]) for name in "abc"] == [1, 0, 0]

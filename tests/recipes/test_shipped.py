@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from reward_gateway.operations.effects import JoinCohorts, Vector
 from reward_gateway.recipes.book import RecipeBook, load_book
-from reward_gateway.recipes.evaluate import Rewards, evaluate_plan
+from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.evaluation import Rewards
 from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Media
 from reward_gateway.settings import Settings
@@ -88,7 +89,7 @@ def test_the_models_that_do_not_ship_are_awaited_and_named_with_their_lines(book
     ]
     lines = Settings().rewards_file.read_text(encoding="utf-8").splitlines()
     for fault, model in zip(book.missing, AWAITED, strict=True):
-        assert model in lines[int(fault["place"].removeprefix("line ")) - 1]
+        assert model in lines[int(fault["place"].removeprefix("line ").partition(",")[0]) - 1]
         assert f"no model or upstream '{model}' is served yet" in fault["message"]
 
 

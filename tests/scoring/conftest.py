@@ -40,6 +40,25 @@ rewards:
     group: {normalize: mean, cohort: {size: 3, timeout_s: 3600}}
   plain:
     components: {a: {score: model}}
+  staged:
+    components:
+      rule: {score: given, inputs: {value: {feature: v}}, transforms: [{running_scale: {stream: run, clip: null}}]}
+      judged: {score: model, when: {rule: {above: 0}}, otherwise: 0}
+      beside: {score: model, when: {has: features.beside}, otherwise: 0}
+    combine: weighted_sum
+  staged_moments:
+    components:
+      rule: {score: given, inputs: {value: {feature: v}}}
+      judged:
+        score: model
+        when: {rule: {above: 0}}
+        otherwise: 0
+        transforms: [{running_scale: {stream: run}}]
+    combine: weighted_sum
+  staged_audit:
+    components:
+      rule: {score: given, inputs: {value: {feature: v}}}
+      second: {score: model, audit: true}
 """
 
 

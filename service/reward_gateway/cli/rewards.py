@@ -137,7 +137,7 @@ def read_recipes(path: Path) -> str:
 
 
 def fault_lines(path: Path, faults: Iterable[Mapping[str, str]]) -> list[str]:
-    """One line per fault, as compilers print them: ``rewards.yaml:12: rewards.r.combine: …``."""
+    """One line per fault, as compilers print them: ``rewards.yaml:12:5: rewards.r.combine: …``."""
     return [": ".join(filter(None, (_located(path, f["place"]), f["path"], f["message"]))) for f in faults]
 
 

@@ -148,7 +148,9 @@ def _read_list(message: Any) -> list[Any]:
 
 def _read_component(message: pb.Component) -> WireComponent:
     present = {
-        name: getattr(message, name) for name in ("raw", "value", "model", "model_version") if message.HasField(name)
+        name: getattr(message, name)
+        for name in ("raw", "value", "model", "model_version", "skipped")
+        if message.HasField(name)
     }
     vector = _read_list(message.vector) if message.HasField("vector") else None
     return WireComponent(**present, cached=message.cached, vector=vector)

@@ -21,6 +21,7 @@ class Component:
         model, model_version: who said it; None for a rule.
         cached: [n] bool, answered from the cache.
         vectors: a list per sample where the component gives a number per step, turn or token.
+        skipped: what decided that the component was not computed, None where it was; None: it was for every sample.
     """
 
     raw: FloatArray
@@ -29,6 +30,7 @@ class Component:
     model_version: str | None
     cached: BoolArray
     vectors: Sequence[list[Any] | None] | None = None
+    skipped: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Scores:
             none.
         takes_raw: the recipe has clients with room for one number take these.
         flags: [n] names that guards and models raised.
-        usage: samples, cache_hits, cache_misses, model_calls.
+        usage: samples, cache_hits, cache_misses, model_calls, skipped.
         timing_ms: where the server's time went.
     """
 
@@ -139,12 +141,14 @@ _NONE = WireComponent()
 
 def _to_component(rows: Sequence[WireComponent]) -> Component:
     vectors = [row.vector for row in rows]
-    scored = next((row for row in rows if row is not _NONE), _NONE)
+    skipped = [row.skipped for row in rows]
+    named = next((row for row in rows if row is not _NONE and row.skipped is None), _NONE)
     return Component(
         _to_column([row.raw for row in rows]),
         _to_column([row.value for row in rows]),
-        scored.model,
-        scored.model_version,
+        named.model,
+        named.model_version,
         np.array([row.cached for row in rows], dtype=bool),
         vectors if any(vector is not None for vector in vectors) else None,
+        skipped if any(by is not None for by in skipped) else None,
     )

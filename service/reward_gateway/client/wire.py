@@ -23,6 +23,7 @@ class WireComponent(Struct):
     model: str | None = None
     model_version: str | None = None
     cached: bool = False
+    skipped: str | None = None
     vector: list[Any] | None = None
 
 

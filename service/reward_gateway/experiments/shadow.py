@@ -10,7 +10,6 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import structlog
 
 from reward_gateway.observer import UNOBSERVED, ExperimentOutcome, Observer
 from reward_gateway.recipes.plan import Experiment, Plan
+from reward_gateway.recipes.shares import share_of
 from reward_gateway.sample import Batch, FloatArray, RawScores
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.scoring.request_context import RequestContext
@@ -86,7 +86,8 @@ class Shadow:
             component = next((c for c in plan.components if c.model == experiment.model), None)
             if component is None or experiment.reward not in (None, plan.name):
                 continue
-            scores = raw[component.name]
+            if (scores := raw.get(component.name)) is None:
+                continue
             values = scores.values[:, 0]
             names = batch.groups()
             chosen = {name for name in set(names) if share_of(experiment.name, name) < experiment.fraction}
@@ -166,9 +167,3 @@ class Shadow:
             counts = self._counts.setdefault(name, {})
             counts[outcome] = counts.get(outcome, 0) + rows
             self._observer.candidate_scored(name, outcome, rows)
-
-
-def share_of(experiment: str, group: str) -> float:
-    """The fixed number in [0, 1) of a prompt in an experiment."""
-    digest = blake2b(f"{experiment}\0{group}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64

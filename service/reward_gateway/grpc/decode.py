@@ -204,8 +204,9 @@ def _object(message: Message, param: str) -> dict[str, Any]:
     return made
 
 
-def _unread(_value: Any, _param: str) -> None:
-    """What is carried past the gateway."""
+def _opaque(value: Any, param: str) -> msgspec.Raw:
+    """What is carried through, as JSON has it."""
+    return msgspec.Raw(msgspec.json.encode(plain_object(value, param)))
 
 
 Read = Callable[[Any, str], Any]
@@ -218,7 +219,7 @@ _READ: dict[Form, Callable[[Field], Read | None]] = {
     "steps": lambda _: _steps,
     "numbers": lambda _: _features,
     "objects": _objects,
-    "opaque": lambda _: _unread,
+    "opaque": lambda _: _opaque,
 }
 _NUMBERS = {name: entry.number for name, entry in pb.Sample.DESCRIPTOR.fields_by_name.items()}
 _READERS: dict[int, tuple[str, Read | None]] = {

@@ -31,6 +31,7 @@ def response(ids: Sequence[str], scored: Scored, explain: bool) -> bytes:
         usage.cache_hits,
         usage.cache_misses,
         usage.model_calls,
+        usage.skipped,
     )
     return b"".join((head(scored.recipe, scored.version), *write_results(ids, scored, explain), tail))
 
@@ -42,8 +43,12 @@ def timing(spent_ms: Mapping[str, float]) -> bytes:
 
 
 @lru_cache(_KEPT)
-def _tail(answer: str | None, samples: int, cache_hits: int, cache_misses: int, model_calls: int) -> bytes:
-    usage = pb.Usage(samples=samples, cache_hits=cache_hits, cache_misses=cache_misses, model_calls=model_calls)
+def _tail(
+    answer: str | None, samples: int, cache_hits: int, cache_misses: int, model_calls: int, skipped: int
+) -> bytes:
+    usage = pb.Usage(
+        samples=samples, cache_hits=cache_hits, cache_misses=cache_misses, model_calls=model_calls, skipped=skipped
+    )
     return pb.ScoreResponse(answer=answer, usage=usage).SerializeToString()
 
 
@@ -61,7 +66,7 @@ def write_results(ids: Sequence[str], scored: Scored, explain: bool) -> list[byt
     if not (scored.flags or scored.invalid or scored.rewards):
         numbers = [rewards] if raw_rewards is None else [rewards, raw_rewards]
         for _, scores, raws, values, _ in columns:
-            if scores.vectors is not None or scores.judge_answers is not None:
+            if scores.vectors is not None or scores.judge_answers is not None or scores.skipped is not None:
                 break
             numbers += (raws, values)
         else:
@@ -151,6 +156,9 @@ def _write_component(
         message.raw = raw
     if value is not None:
         message.value = value
+    if scores.skipped is not None and (by := scores.skipped[i]) is not None:
+        message.skipped = by
+        return
     if scores.model is not None:
         message.model = scores.model
     if scores.model_version is not None:

@@ -49,6 +49,7 @@ def encode_scored(batch: Batch, scored: Scored, times: Mapping[str, float], *, e
         "cache_hits": usage.cache_hits,
         "cache_misses": usage.cache_misses,
         "model_calls": usage.model_calls,
+        "skipped": usage.skipped,
     }
     return b"%b%b%b}" % (_dump(body)[:-1], TIMING, _dump(times))
 
@@ -159,9 +160,13 @@ def _component_column(component: ComponentScores, chosen: slice | None, n: int) 
     values = raws if component.value is component.raw else _cut(component.value, chosen).tolist()
     cached = [False] * n if component.cached is None else _cut(component.cached, chosen).tolist()
     rows = [
-        {"raw": raw, "value": value, "model": model, "model_version": version, "cached": hit}
+        {"raw": raw, "value": value, "model": model, "model_version": version, "cached": hit, "skipped": None}
         for raw, value, hit in zip(raws, values, cached, strict=True)
     ]
+    if component.skipped is not None:
+        for row, by in zip(rows, _cut(component.skipped, chosen), strict=True):
+            if by is not None:
+                row["skipped"], row["model"], row["model_version"] = by, None, None
     if component.vectors is not None:
         for row, vector in zip(rows, _cut(component.vectors, chosen), strict=True):
             row["vector"] = None if vector is None else vector.tolist()

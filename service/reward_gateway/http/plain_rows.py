@@ -16,13 +16,15 @@ FEWEST = 16
 """Rows from which it is worth it."""
 
 _FALSE, _TRUE = b"false", b"true"
+_COMPUTED = b',"skipped":null'
 
 
 def are_plain(scored: Scored) -> bool:
     """Whether every row has its numbers and nothing else to tell."""
     if scored.rewards is not None or scored.reward_raw is not None or scored.flags:
         return False
-    return all(part.vectors is None and part.judge_answers is None for part in scored.components.values())
+    parts = scored.components.values()
+    return all(part.vectors is None and part.judge_answers is None and part.skipped is None for part in parts)
 
 
 def write_plain_rows(
@@ -53,8 +55,8 @@ def write_plain_rows(
         add(value, b',"value":')
         of_model = orjson.dumps(part.model), orjson.dumps(part.model_version)
         add(cached, b',"model":%b,"model_version":%b,"cached":' % of_model)
-        before = b"},"
-    end = b'%b},"flags":[],"error":null},' % (b"}" if components else before)
+        before = _COMPUTED + b"},"
+    end = b'%b},"flags":[],"error":null},' % (_COMPUTED + b"}" if components else before)
     return b"".join(chain.from_iterable(zip(*pieces, repeat(end))))[:-1]
 
 

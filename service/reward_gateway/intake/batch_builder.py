@@ -92,9 +92,9 @@ class BatchBuilder:
         self, given: tuple[list[Any], ...], n: int, body_bytes: int | None
     ) -> tuple[Batch, dict[str, list[list[Source]]]]:
         """The batch without images, and the images' sources by field."""
-        for field, place in _OPAQUE:
-            if given[place].count(UNSET) < n:
-                self._check_opaque(field, given[place])
+        opaque = {
+            field: self._take_opaque(field, given[place]) for field, place in _OPAQUE if given[place].count(UNSET) < n
+        }
         prompts, responses = given[_PROMPT], given[_RESPONSE]
         sources: dict[int, list[Source]] = {}
         flags: dict[int, tuple[str, ...]] = {}
@@ -105,6 +105,7 @@ class BatchBuilder:
             texts = {field: given[place] for field, place in _TEXTS if given[place].count(None) < n}
             self._check_texts({"prompt": prompts, "response": responses, **texts})
         batch = Batch(self._ids(given[_ID]), prompts, responses)
+        batch.further.update(opaque)
         batch.flags = flags
         if None in prompts:
             batch.without_prompt = frozenset(i for i, prompt in enumerate(prompts) if prompt is None)
@@ -126,7 +127,9 @@ class BatchBuilder:
                 self.limits.name(len(name), f"samples[{i}].id")
         return ids
 
-    def _check_opaque(self, field: str, values: Sequence[Raw | UnsetType]) -> None:
+    def _take_opaque(self, field: str, values: Sequence[Raw | UnsetType]) -> list[bytes | None]:
+        """[n] objects as the bytes of their JSON, which is not read; None where there is none."""
+        taken: list[bytes | None] = [None] * len(values)
         for i, value in enumerate(values):
             if isinstance(value, UnsetType):
                 continue
@@ -139,6 +142,8 @@ class BatchBuilder:
                 raw.decode()
             except UnicodeDecodeError:
                 raise MalformedBody("the body is not valid JSON (RFC 8259, UTF-8)") from None
+            taken[i] = raw
+        return taken
 
     def _open_messages(
         self,

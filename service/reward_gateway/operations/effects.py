@@ -135,6 +135,28 @@ class ScoreWithModel(Effect[RawScores]):
 
 
 @dataclass(frozen=True, slots=True)
+class AskModels(Effect[Mapping[str, tuple[RawScores, Sequence[str]]]]):
+    """What hosted models say of the valid rows of a batch, as components of a recipe.
+
+    Answer: of each model :class:`reward_gateway.sample.RawScores` [n, K], NaN in the other rows, and the names of its K
+    numbers.
+    """
+
+    models: Sequence[str]
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Effect[list[Any]]):
+    """Computations that do not wait for each other: their effects are answered at the same time.
+
+    Answer: their results, in the order of ``computations``.
+    """
+
+    computations: Sequence[Effectful[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Vector:
     """What a hosted model says of the parts of a row: [t] numbers, the flags that it raised, and its version."""
 

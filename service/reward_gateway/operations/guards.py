@@ -48,6 +48,8 @@ class Guard:
     name: str
     function: Callable[[GuardView, Any], BoolArray]
     params: type[OperationParams]
+    reads_texts: bool = True
+    """It looks at the texts of a sample alone, at no component and at nothing that a model has said."""
 
     @property
     def summary(self) -> str:
@@ -58,11 +60,11 @@ GUARDS: dict[str, Guard] = {}
 F = TypeVar("F", bound=Callable[[GuardView, Any], BoolArray])
 
 
-def guard(name: str, params: type[OperationParams] = NoParams) -> Callable[[F], F]:
+def guard(name: str, params: type[OperationParams] = NoParams, *, reads_texts: bool = True) -> Callable[[F], F]:
     """Register a guard under a name that recipes use."""
 
     def register(function: F) -> F:
-        GUARDS[name] = Guard(name, function, params)
+        GUARDS[name] = Guard(name, function, params, reads_texts)
         return function
 
     return register
@@ -156,7 +158,7 @@ class Saturated(OperationParams):
         return self
 
 
-@guard("saturated", Saturated)
+@guard("saturated", Saturated, reads_texts=False)
 def saturated(view: GuardView, params: Saturated) -> BoolArray:
     """A component's value is at an end of its range, where it cannot tell better from best."""
     (values,) = _component_values(view, [params.component])
@@ -175,7 +177,7 @@ class Drifted(OperationParams):
     deviations: float = Field(4.0, gt=0, description="Standard deviations from the mean, beyond which it is flagged.")
 
 
-@guard("drifted", Drifted)
+@guard("drifted", Drifted, reads_texts=False)
 def drifted(view: GuardView, params: Drifted) -> BoolArray:
     """A component's value lies far from where its values used to be."""
     (values,) = _component_values(view, [params.component])
@@ -188,14 +190,14 @@ class Disagreement(OperationParams):
     threshold: float = Field(ge=0, description="Standard deviation (n) over the members, above which they disagree.")
 
 
-@guard("ensemble_disagreement", Disagreement)
+@guard("ensemble_disagreement", Disagreement, reads_texts=False)
 def ensemble_disagreement(view: GuardView, params: Disagreement) -> BoolArray:
     """The members of an ensemble give values that lie far apart."""
     spread: BoolArray = np.std(_component_values(view, params.components), axis=0) > params.threshold
     return spread
 
 
-@guard("out_of_distribution")
+@guard("out_of_distribution", reads_texts=False)
 def out_of_distribution(view: GuardView, _: NoParams) -> BoolArray:
     """A model said that the sample is unlike what it was trained on."""
     raised = np.zeros(view.size, dtype=bool)

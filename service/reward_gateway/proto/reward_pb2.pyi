@@ -255,7 +255,7 @@ class Result(_message.Message):
     def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reward_raw: _Optional[float] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer")
+    __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer", "skipped")
     RAW_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -263,6 +263,7 @@ class Component(_message.Message):
     CACHED_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     JUDGE_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     raw: float
     value: float
     model: str
@@ -270,7 +271,8 @@ class Component(_message.Message):
     cached: bool
     vector: _struct_pb2.ListValue
     judge_answer: _struct_pb2.ListValue
-    def __init__(self, raw: _Optional[float] = ..., value: _Optional[float] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., cached: _Optional[bool] = ..., vector: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., judge_answer: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ...) -> None: ...
+    skipped: str
+    def __init__(self, raw: _Optional[float] = ..., value: _Optional[float] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., cached: _Optional[bool] = ..., vector: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., judge_answer: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., skipped: _Optional[str] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("code", "message", "component", "param")
@@ -285,16 +287,18 @@ class Error(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., component: _Optional[str] = ..., param: _Optional[str] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("samples", "cache_hits", "cache_misses", "model_calls")
+    __slots__ = ("samples", "cache_hits", "cache_misses", "model_calls", "skipped")
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
     CACHE_HITS_FIELD_NUMBER: _ClassVar[int]
     CACHE_MISSES_FIELD_NUMBER: _ClassVar[int]
     MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     samples: int
     cache_hits: int
     cache_misses: int
     model_calls: int
-    def __init__(self, samples: _Optional[int] = ..., cache_hits: _Optional[int] = ..., cache_misses: _Optional[int] = ..., model_calls: _Optional[int] = ...) -> None: ...
+    skipped: int
+    def __init__(self, samples: _Optional[int] = ..., cache_hits: _Optional[int] = ..., cache_misses: _Optional[int] = ..., model_calls: _Optional[int] = ..., skipped: _Optional[int] = ...) -> None: ...
 
 class Timing(_message.Message):
     __slots__ = ("total", "decode", "cache", "inference", "combine")

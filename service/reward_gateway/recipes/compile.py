@@ -2,7 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import blake3
@@ -13,6 +14,8 @@ from reward_gateway.operations.names import names_in
 from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.registry import Catalog
 
+from .condition_compiler import ConditionCompiler
+from .conditions import has_share_of_samples
 from .fields import (
     infer_shape,
     optional_members,
@@ -24,7 +27,9 @@ from .known_models import KnownModel, KnownModels, join_known, may_be_model
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .reads import expand_messages, find_fields_read, needs_prompt
+from .sample_keys import OF_METADATA
 from .schema import ComponentSpec, RecipeSpec
+from .stages import find_circle, find_stages
 from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
 
@@ -64,9 +69,9 @@ class Compiler:
         """The plan, or None if there are faults."""
         spec = self.spec
         for name, component in spec.components.items():
-            plan = self._compile_component(name, component)
-            if plan is not None:
-                self.compiled[name] = plan
+            if not component.audit:
+                self._add_component(name, component)
+        components = self._compile_conditions(self._compile_audits())
         guards = tuple(g for i, step in enumerate(spec.guards) if (g := self._compile_guard(step, ("guards", i))))
         over, add, combine = self._compile_combiner()
         self._check_optional(over, add, combine)
@@ -85,26 +90,38 @@ class Compiler:
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
         ends = [step for step in (combine, credit) if step]
-        steps = [s for c in self.compiled.values() for s in (c.step, *c.transforms) if s] + ends
+        rewarded = [s for c in self.compiled.values() for s in (c.step, *c.transforms) if s] + ends
+        steps = [*rewarded, *(s for c in components if c.audit for s in (c.step, *c.transforms) if s)]
+        reads_groups = any(condition.reads_groups for c in self.compiled.values() for condition in c.when)
+        grouped = spec.group.normalize != "none" or reads_groups or any(step.grouped for step in rewarded)
+        if grouped:
+            self._check_shares()
         if not self.faults:
             self._check_awaited(steps)
         if self.faults:
             return None
         read_at_ends = frozenset[str]().union(*map(find_fields_read, ends))
-        read = read_at_ends.union(*(c.reads for c in self.compiled.values()))
-        required = [c for c in self.compiled.values() if not c.optional]
+        read = read_at_ends.union(*(c.reads for c in components))
+        conditions = [condition for component in components for condition in component.when]
+        required = [c for c in components if c.certain]
+        staged = len(required) < len(components) and any(c.when or c.audit for c in components)
         asks_model = any(c.step is None and "prompt" in self._model_inputs(c.model or "") for c in required)
         required_steps = [s for c in required for s in (c.step, *c.transforms) if s] + ends
-        comparisons = {step.comparison for step in steps if step.comparison is not None}
-        if spec.group.normalize != "none" and spec.group.cohort is None:
+        comparisons = {step.comparison for step in rewarded if step.comparison is not None}
+        if (spec.group.normalize != "none" and spec.group.cohort is None) or reads_groups:
             comparisons.add("group")
         if "prompt" in read:
             self.inputs["prompt"] = None
+        keys = [key for condition in conditions for key in condition.keys]
+        self.inputs.update(dict.fromkeys(keys))
+        needs_response = "response" in self.inputs
+        if staged:
+            needs_response = any("response" in c.reads for c in required if c.step is None)
         return Plan(
             name=self.name,
             version=hash_recipe(spec),
             description=spec.description,
-            components=tuple(self.compiled.values()),
+            components=components,
             guards=guards,
             combine=combine,
             over=over,
@@ -120,10 +137,13 @@ class Compiler:
             template_marks=spec.template_marks,
             judge=judge,
             inputs=tuple(self.inputs),
-            reads=read | ({"response", "reference"} if guards else set()),
+            reads=read.union({"response", "reference"} if guards else (), (key for key in keys if "." not in key)),
             needs_prompt=(asks_model or any(map(needs_prompt, required_steps))) and "prompt" not in spec.optional,
-            grouped=spec.group.normalize != "none" or any(step.grouped for step in steps),
+            grouped=grouped,
             comparisons=tuple(sorted(comparisons)),
+            needs_response=needs_response,
+            stages=self._find_stages(components) if staged else (),
+            reads_metadata=any(key.startswith(OF_METADATA) for key in keys),
             reasoning_opened=spec.reasoning == "opened",
             json_references=spec.references == "json",
             optional=tuple(spec.optional),
@@ -133,6 +153,78 @@ class Compiler:
 
     def add_fault(self, path: Path, message: str) -> None:
         self.faults.append((("rewards", self.name, *path), message))
+
+    def _add_component(self, name: str, spec: ComponentSpec) -> None:
+        plan = self._compile_component(name, spec)
+        if plan is not None:
+            self.compiled[name] = plan
+
+    def _compile_audits(self) -> dict[str, ComponentPlan]:
+        """The components outside the reward, which may read all others, and which no other may read."""
+        specs = {name: spec for name, spec in self.spec.components.items() if spec.audit}
+        compiled = {name: self._compile_component(name, spec) for name, spec in specs.items()}
+        if len(specs) == len(self.spec.components):
+            self.add_fault(("components",), "all of them are audits, which are outside the reward")
+        return {name: plan for name, plan in compiled.items() if plan is not None}
+
+    def _compile_conditions(self, audits: Mapping[str, ComponentPlan]) -> tuple[ComponentPlan, ...]:
+        """All components in the order of the file, with the conditions under which they are computed."""
+        readable = {name: plan.optional for name, plan in self.compiled.items() if not plan.vector}
+        unreadable = {name: f"{name} gives a vector per sample" for name, plan in self.compiled.items() if plan.vector}
+        unreadable |= {
+            name: f"{name} is an audit, and decides nothing" if spec.audit else f"the component {name!r} has faults"
+            for name, spec in self.spec.components.items()
+            if name not in self.compiled
+        }
+        compiler = ConditionCompiler(
+            readable, unreadable, cohort=self.spec.group.cohort is not None, add_fault=self.add_fault
+        )
+        plans = {**self.compiled, **audits}
+        for name, spec in self.spec.components.items():
+            path: Path = ("components", name)
+            if spec.when is None:
+                if spec.otherwise is not None:
+                    self.add_fault((*path, "otherwise"), "it is computed for every sample: `otherwise` needs `when`")
+                continue
+            when = compiler.compile(spec.when, (*path, "when"))
+            if spec.otherwise is None and not spec.audit:
+                self.add_fault((*path, "when"), "say with `otherwise` which value it has where it is not computed")
+            if name in plans:
+                plans[name] = replace(plans[name], when=when, otherwise=spec.otherwise)
+                self._check_conditions(plans[name], (*path, "when"))
+        self.compiled.update({name: plans[name] for name in self.compiled})
+        circle = find_circle({name: plan.needs & plans.keys() for name, plan in plans.items()})
+        if circle:
+            self.add_fault(
+                ("components", circle[0], "when"), f"these wait for each other in a circle: {' → '.join(circle)}"
+            )
+        return tuple(plans[name] for name in self.spec.components if name in plans)
+
+    def _check_conditions(self, plan: ComponentPlan, path: Path) -> None:
+        """Add faults for conditions that a component does not allow."""
+        if plan.vector:
+            self.add_fault(path, f"{plan.name} gives a vector per sample: there is no `otherwise` for one")
+        compares = [step for step in plan.transforms if step.comparison == "group"]
+        if plan.step is not None and plan.step.grouped:
+            compares.append(plan.step)
+        if compares and not all(condition.of_groups for condition in plan.when):
+            message = (
+                f"{compares[0].operation.name} compares the samples of a group, so that all of a group have to be "
+                "computed, or none: use `group`, or `sample` with `by: group`"
+            )
+            self.add_fault(path, message)
+
+    def _check_shares(self) -> None:
+        """Add faults for shares of samples in a reward that compares the samples of a group."""
+        for name, plan in self.compiled.items():
+            if any(map(has_share_of_samples, plan.when)):
+                message = "this reward compares the samples of a group: choose whole groups, with `by: group`"
+                self.add_fault(("components", name, "when"), message)
+
+    def _find_stages(self, components: Sequence[ComponentPlan]) -> tuple[tuple[ComponentPlan, ...], ...]:
+        by_name = {component.name: component for component in components}
+        stages = find_stages({name: component.needs for name, component in by_name.items()})
+        return tuple(tuple(by_name[name] for name in stage) for stage in stages)
 
     def _compile_component(self, name: str, spec: ComponentSpec) -> ComponentPlan | None:
         path: Path = ("components", name)
@@ -182,6 +274,7 @@ class Compiler:
             spec.optional,
             reads,
             "whole" if ruled else spec.text or "whole",
+            audit=spec.audit,
         )
 
     def _model_inputs(self, model: str) -> frozenset[str]:
@@ -206,7 +299,7 @@ class Compiler:
 
     def _check_awaited(self, steps: Iterable[Step]) -> None:
         """Add a fault for an awaited model that nothing in the recipe asks for."""
-        asked = {component.model for component in self.compiled.values() if component.model is not None}
+        asked = {component.score for component in self.spec.components.values()}
         asked |= {named.name for step in steps for named in names_in(step.params) if named.mark.kind == "model"}
         for model in self.spec.awaits:
             if model not in asked:
@@ -234,7 +327,7 @@ class Compiler:
         return step.operation.returns == "vector"
 
     def _compile_combiner(self) -> tuple[tuple[str, ...], tuple[str, ...], Step | None]:
-        names = tuple(self.spec.components)
+        names = tuple(name for name, component in self.spec.components.items() if not component.audit)
         if self.spec.combine is None:
             if len(names) > 1 and self.spec.credit is None:
                 self.add_fault(
@@ -266,7 +359,7 @@ class Compiler:
         over = tuple(listed_names)
         for listed, key in ((over, name), (add, "then")):
             for component in listed:
-                if component not in self.spec.components:
+                if component not in names:
                     self.add_fault(("combine", key), self._explain_missing_component(component))
         name, arguments = self._replace_log_sigmoid_sum(name, arguments, over)
         return over, add, self.steps.compile_step("combine", {name: arguments}, ("combine",))
@@ -317,7 +410,7 @@ class Compiler:
         try:
             params = guard.params.model_validate(arguments)
             for read in names_in(params):
-                if read.mark.kind == "component" and read.name not in self.spec.components:
+                if read.mark.kind == "component" and not self._is_rewarded(read.name):
                     self.add_fault((*path, name, *read.path), self._explain_missing_component(read.name))
             return GuardPlan(guard, params, action)
         except ValidationError as error:
@@ -349,10 +442,18 @@ class Compiler:
 
     def _compares(self, *ends: Step | None) -> bool:
         """Whether a step compares samples."""
+        if any(condition.reads_groups for plan in self.compiled.values() for condition in plan.when):
+            return True
         steps = [step for plan in self.compiled.values() for step in (plan.step, *plan.transforms)]
         return any(step.comparison for step in (*steps, *ends) if step is not None)
 
+    def _is_rewarded(self, name: str) -> bool:
+        """Whether a component of the name may decide about the reward."""
+        return name in self.spec.components and not self.spec.components[name].audit
+
     def _explain_missing_component(self, name: str) -> str:
+        if name in self.spec.components:
+            return f"the component {name!r} is an audit, which is outside the reward"
         return f"there is no component {name!r}{did_you_mean(name, self.spec.components)}"
 
     def _check_named_components(self, combine: Step | None, over: tuple[str, ...]) -> None:
@@ -362,7 +463,7 @@ class Compiler:
         for named in names_in(combine.params):
             if named.mark.kind == "component" and named.name not in over:
                 message = self._explain_missing_component(named.name)
-                if named.name in self.spec.components:
+                if self._is_rewarded(named.name):
                     message = f"the component {named.name!r} is not combined: `over` or `then` leaves it out"
                 self.add_fault(("combine", combine.operation.name, *named.path), message)
 
@@ -396,6 +497,7 @@ class Compiler:
         steps = [step for plan in self.compiled.values() for step in (plan.step, *plan.transforms) if step is not None]
         bindings = [b for step in (*steps, *filter(None, [credit])) for b in step.bindings.values()]
         read = {str(binding.value) for binding in bindings if binding.kind == "component"}
+        read = read.union(*(plan.needs for plan in self.compiled.values()))
         if credit is not None:
             read |= {*credit.operation.item.model_fields}
             if takes_group(credit.operation):

@@ -1,4 +1,4 @@
-"""YAML with locations: the text as plain values, and the line of every key, so that a fault can name its line."""
+"""YAML with locations: the text as plain values, and the place of every key, so that a fault can name its place."""
 
 from typing import Any
 
@@ -17,21 +17,29 @@ def format_path(path: Path) -> str:
     return text
 
 
+Place = tuple[int, int]
+"""Line and column, counted from 1."""
+
+
 class Locations:
-    """Lines of a YAML document, counted from 1."""
+    """Places of a YAML document."""
 
-    def __init__(self, lines: dict[Path, int]) -> None:
-        self._lines = lines
+    def __init__(self, places: dict[Path, Place]) -> None:
+        self._places = places
 
-    def find_line(self, path: Path) -> int:
-        """The line of a path, or of its nearest parent that is in the text."""
-        while path and path not in self._lines:
+    def find_place(self, path: Path) -> Place:
+        """The place of a path, or of its nearest parent that is in the text."""
+        while path and path not in self._places:
             path = path[:-1]
-        return self._lines.get(path, 1)
+        return self._places.get(path, (1, 1))
 
     def describe_fault(self, path: Path, message: str) -> dict[str, str]:
         """A fault as ``POST /v1/rewards:validate`` reports it: ``path``, ``place`` and ``message``."""
-        return {"path": format_path(path), "place": f"line {self.find_line(path)}", "message": message}
+        return {"path": format_path(path), "place": _format_place(self.find_place(path)), "message": message}
+
+
+def _format_place(place: Place) -> str:
+    return f"line {place[0]}, column {place[1]}"
 
 
 MOST_LEVELS = 64
@@ -60,14 +68,14 @@ def parse_yaml(text: str) -> tuple[Any, Locations]:
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[Path, int] = {}
+        places: dict[Path, Place] = {}
         faults: list[dict[str, str]] = []
         if node is not None:
-            _collect_lines(node, (), lines, faults, set())
+            _collect_places(node, (), places, faults, set())
         if faults:
             first = faults[0]
             raise InvalidRecipe(f"{first['place']}, {first['path']}: {first['message']}", faults=faults)
-        return yaml.safe_load(text), Locations(lines)
+        return yaml.safe_load(text), Locations(places)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         position = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "line 1"
@@ -82,34 +90,35 @@ def _make_error(place: str, message: str) -> InvalidRecipe:
     return InvalidRecipe(f"{place}: {message}", faults=[{"path": "", "place": place, "message": message}])
 
 
-def _collect_lines(
-    node: yaml.Node, path: Path, lines: dict[Path, int], faults: list[dict[str, str]], seen: set[int]
+def _collect_places(
+    node: yaml.Node, path: Path, places: dict[Path, Place], faults: list[dict[str, str]], seen: set[int]
 ) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
+    place = _place_of(node)
+    places.setdefault(path, place)
     if node.tag not in _TAGS:
-        place = f"line {node.start_mark.line + 1}"
         message = "a date has to be in quotes" if node.tag.endswith(":timestamp") else "tags are not supported"
-        faults.append({"path": format_path(path), "place": place, "message": message})
+        faults.append({"path": format_path(path), "place": _format_place(place), "message": message})
     if isinstance(node, yaml.ScalarNode):
         return
     if len(path) > MOST_LEVELS:
-        place = f"line {node.start_mark.line + 1}"
-        raise _make_error(place, f"nested deeper than {MOST_LEVELS} levels")
+        raise _make_error(_format_place(place), f"nested deeper than {MOST_LEVELS} levels")
     if id(node) in seen:
-        position = f"line {node.start_mark.line + 1}"
-        faults.append(
-            {"path": format_path(path), "place": position, "message": "aliases are not supported: write the value out"}
-        )
+        message = "aliases are not supported: write the value out"
+        faults.append({"path": format_path(path), "place": _format_place(place), "message": message})
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for i, child in enumerate(node.value):
-            _collect_lines(child, (*path, i), lines, faults, seen)
+            _collect_places(child, (*path, i), places, faults, seen)
     elif isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             child_path = (*path, str(key.value))
-            line = key.start_mark.line + 1
-            if child_path in lines:
-                faults.append({"path": format_path(child_path), "place": f"line {line}", "message": "duplicate key"})
-            lines[child_path] = line
-            _collect_lines(child, child_path, lines, faults, seen)
+            key_place = _format_place(_place_of(key))
+            if child_path in places:
+                faults.append({"path": format_path(child_path), "place": key_place, "message": "duplicate key"})
+            places[child_path] = _place_of(key)
+            _collect_places(child, child_path, places, faults, seen)
+
+
+def _place_of(node: yaml.Node) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1

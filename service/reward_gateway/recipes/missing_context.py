@@ -39,7 +39,7 @@ REASONS_OF_ONE: Mapping[Comparison, Invalid] = {"group": GROUP_OF_ONE, "request"
 def find_missing_context(plan: Plan, batch: Batch) -> dict[int, Invalid]:
     """Row -> reason, for the samples that cannot be scored whatever the models say."""
     invalid: dict[int, Invalid] = {}
-    if "response" in plan.inputs and None in batch.responses:
+    if plan.needs_response and None in batch.responses:
         _add_rows(invalid, (i for i, response in enumerate(batch.responses) if response is None), NO_RESPONSE)
     if batch.without_prompt:
         if plan.needs_prompt:

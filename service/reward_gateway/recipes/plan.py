@@ -17,6 +17,7 @@ from reward_gateway.sample.fields import MEDIA
 from reward_gateway.whole_numbers import parse_whole
 
 from .chat_formats import ChatFormatName, PlainText, TemplateMarks
+from .conditions import Condition
 from .fields import Shape, infer_shape, table_field, value_field
 from .judging import JudgePlan
 from .schema import GroupSpec
@@ -118,6 +119,25 @@ class ComponentPlan:
     """The sample's fields that the model or the steps read, required or not."""
     text: Part = "whole"
     """What a model or a judge reads of the response; a rule has it among its parameters."""
+    when: tuple[Condition, ...] = ()
+    """It is computed only in the rows that pass all of these."""
+    otherwise: float | None = None
+    """Its value after the transforms in the other rows."""
+    audit: bool = False
+    """It is outside the reward, and what fails in it fails no sample."""
+
+    @property
+    def certain(self) -> bool:
+        """Every sample with a reward has it."""
+        return not (self.optional or self.when or self.audit)
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The components that have to be computed before it."""
+        steps = [step for step in (self.step, *self.transforms) if step is not None]
+        bindings = [binding for step in steps for binding in step.bindings.values()]
+        bound = frozenset(str(binding.value) for binding in bindings if binding.kind == "component")
+        return bound.union(*(condition.reads for condition in self.when))
 
     @cached_property
     def scored_first(self) -> bool:
@@ -208,6 +228,12 @@ class Plan:
     grouped: bool
     comparisons: tuple[Comparison, ...]
     stateful: bool
+    needs_response: bool = False
+    """A sample without a response cannot be scored."""
+    stages: tuple[tuple[ComponentPlan, ...], ...] = ()
+    """Of a recipe with conditions or audits: its components in the order in which they can be computed."""
+    reads_metadata: bool = False
+    """Its conditions read the samples' metadata."""
     reasoning_opened: bool = False
     """Every response begins inside reasoning that its prompt opened."""
     json_references: bool = False
@@ -219,7 +245,9 @@ class Plan:
 
     @cached_property
     def model_calls(self) -> tuple[ModelCall, ...]:
-        """What models are asked, by the part of the response that they are shown."""
+        """What models are asked before all else, by the part of the response that they are shown."""
+        if self.stages:
+            return ()
         readers = [(component, component.model) for component in self.components if component.model is not None]
         parts: dict[Part, list[tuple[ComponentPlan, str]]] = {}
         for component, model in readers:
@@ -233,8 +261,15 @@ class Plan:
     def only_model(self) -> ComponentPlan | None:
         """Of a recipe whose reward is the number of a model and nothing else: the component that has it."""
         first = self.components[0] if len(self.components) == 1 else None
-        adds = self.guards or self.combine or self.add or self.credit or self.group.normalize != "none"
-        if first is None or first.step is not None or first.transforms or self.over != (first.name,) or adds:
+        adds = self.guards or self.combine or self.add or self.credit or self.group.normalize != "none" or self.stages
+        if (
+            first is None
+            or self.stages
+            or first.step is not None
+            or first.transforms
+            or self.over != (first.name,)
+            or adds
+        ):
             return None
         return first
 
@@ -247,17 +282,21 @@ class Plan:
     def needs_group(self) -> bool:
         """A sample without a group and without a prompt, which names one, cannot be scored."""
         compares = self.group.normalize != "none" or "group" in self.comparisons
+        if any(condition.of_groups for component in self.components for condition in component.when):
+            return True
         return "group" in self.reads or (compares and self.group.answer != "combined")
 
     @property
     def splittable(self) -> bool:
         """True if a sample's reward does not depend on the other samples of its request."""
         alone = self.group.normalize == "none" or self.group.cohort is not None
-        return alone and not any(step.grouped for step in self.steps)
+        grouped = any(step.grouped for step in self.steps) or any(map(_reads_groups, self.components))
+        return alone and not grouped
 
     def is_number_of(self, model: str) -> bool:
         """Whether its reward is a number that the model gives, as it gives it."""
-        return self.models == (model,) and not self.steps and not self.guards and self.group.normalize == "none"
+        adds = self.steps or self.guards or self.stages or self.group.normalize != "none"
+        return self.models == (model,) and not adds
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -290,6 +329,11 @@ class Plan:
     def ensemble(self) -> tuple[str, ...]:
         """Components that the recipe combines as an ensemble; empty if it does not."""
         return self.over if self.combine is not None and self.combine.operation.name == "ensemble" else ()
+
+    @cached_property
+    def audits(self) -> tuple[str, ...]:
+        """Components that are outside the reward."""
+        return tuple(component.name for component in self.components if component.audit)
 
     @property
     def returns(self) -> Literal["scalar", "vector"]:
@@ -336,9 +380,12 @@ class Plan:
                         "transforms": [step.describe() for step in component.transforms],
                         "returns": "vector" if component.vector else "scalar",
                         "optional": component.optional,
+                        "otherwise": component.otherwise,
+                        "audit": component.audit,
                     }
                     for component in self.components
                 },
+                "stages": [[component.name for component in stage] for stage in self.stages],
                 "guards": [{"name": guard.guard.name, "action": guard.action} for guard in self.guards],
                 "combine": self.combine.describe() if self.combine else None,
                 "over": list(self.over),
@@ -349,3 +396,8 @@ class Plan:
                 "on_reset": self.on_reset,
             },
         }
+
+
+def _reads_groups(component: ComponentPlan) -> bool:
+    """Whether it is computed or not by what other samples have."""
+    return any(condition.reads_groups for condition in component.when)

@@ -1,6 +1,7 @@
 """The rows of a batch while it is evaluated: which are valid, why the others are not, and what is flagged."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 
 import numpy as np
 
@@ -25,6 +26,16 @@ class Rows:
         self.absent: frozenset[int] = frozenset()
         self._valid: list[int] | None = None
         self._failed = 0
+
+    def fork(self, absent: frozenset[int]) -> "Rows":
+        """Rows of their own for one component, which are valid where these are: what it tells of them stays with it.
+
+        Args:
+            absent: the rows that it leaves out.
+        """
+        apart = copy(self)
+        apart.invalid, apart.flags, apart.absent, apart._valid = dict(self.invalid), {}, absent, None
+        return apart
 
     def valid(self) -> list[int]:
         """The rows that have not failed and are not absent, in order."""

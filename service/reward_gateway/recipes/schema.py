@@ -17,9 +17,18 @@ A field without a binding is read from the sample's field of that name, or else 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from .chat_formats import REPLACED_STRIP_TEMPLATE, ChatFormatName, PlainText, TemplateMarks
+from .condition_compiler import when_schema
 from .judging import Judge
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
@@ -49,6 +58,10 @@ Step = Annotated[
 """One name with its arguments; :mod:`.compile` refuses a mapping of several."""
 
 
+Conditions = Annotated[dict[str, Any], WithJsonSchema(when_schema())]
+"""When a component is computed; :mod:`.condition_compiler` reads it."""
+
+
 class ComponentSpec(_Model):
     """One number of a reward, and its transforms."""
 
@@ -70,6 +83,13 @@ class ComponentSpec(_Model):
     truncation: Literal["flag", "refuse"] = Field(
         "flag", description="What to do with a text that exceeds the model's limit."
     )
+    when: Conditions | None = Field(
+        None, description="It is computed only where this holds; elsewhere its value is `otherwise`."
+    )
+    otherwise: float | None = Field(
+        None, description="Its value after the transforms where it is not computed. Required with `when`."
+    )
+    audit: bool = Field(False, description="It is outside the reward: computed to be compared with it, in the monitor.")
 
 
 class GroupSpec(_Model):

@@ -29,7 +29,7 @@ media      base64, addresses, objects            list of Media               BYT
 steps      objects with a text                   list of str or None         BYTES [n, 1], JSON        their texts
 numbers    object of numbers and lists of them   mapping                     BYTES [n, 1], JSON        canonical JSON
 objects    list of objects                       list of dicts or None       BYTES [n, 1], JSON        canonical JSON
-opaque     any object                            not there                   none                      never
+opaque     any object                            its JSON as bytes, or None  none                      never
 =========  ====================================  ==========================  ========================  ================
 
 Dicts of ``objects`` have every key: one that was not given, or null, has its default. A number or boolean that is an
@@ -67,7 +67,7 @@ class Field:
 
     @property
     def in_batch(self) -> bool:
-        """False for fields that the gateway accepts but never reads."""
+        """False for fields that the gateway carries but never scores."""
         return self.form != "opaque"
 
     @property
@@ -182,6 +182,10 @@ def of_form(*forms: Form) -> tuple[Field, ...]:
     """The fields of these forms, in the table's order."""
     return tuple(field for field in FIELDS if field.form in forms)
 
+
+METADATA = "metadata"
+"""The field that is carried through. A batch has it as the bytes of its JSON, among its further columns, for recipes
+that choose by it what is computed."""
 
 MEDIA = tuple(field.name for field in of_form("media"))
 """Names of the fields that hold images."""

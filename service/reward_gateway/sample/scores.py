@@ -71,16 +71,21 @@ class ComponentScores:
     """[n] text of a judge's answer, if the component may call one; None in rows without a call."""
     verdicts: dict[str, FloatArray] | None = None
     """How a rule came to its verdicts: name -> [n] 1.0 or 0.0; the same names for every request to a recipe."""
+    skipped: Sequence[str | None] | None = None
+    """[n] what decided that the component was not computed, None where it was; None: it was in every row. A row that
+    was skipped has no ``raw``, was asked of no model, and its ``value`` is the recipe's ``otherwise``."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """The cost of an answer. Hits and misses count component x sample, and questions to judges."""
+    """The cost of an answer. Hits and misses count component x sample, and questions to judges; ``skipped`` counts
+    component x sample that conditions left out."""
 
     samples: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
     model_calls: int = 0
+    skipped: int = 0
 
 
 @dataclass(slots=True)

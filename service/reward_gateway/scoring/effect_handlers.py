@@ -4,7 +4,7 @@ mypy checks that a handler's answer has the type that its effect declares.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -110,6 +110,19 @@ async def _score_with_model(
     scores = answers[effect.model][0]
     # With what was found out about the samples meanwhile: an operation in another process has a copy of the batch.
     return replace(scores, invalid=effect.batch.invalid | scores.invalid)
+
+
+@register_handler(effects.AskModels)
+async def _ask_models(
+    services: ScoringServices, effect: effects.AskModels, context: RequestContext
+) -> Mapping[str, tuple[RawScores, Sequence[str]]]:
+    asked = effect.batch.invalid.copy()
+    answers = await services.fetch_raw_scores(effect.models, effect.batch, context)
+    noticed = {row: reason for row, reason in effect.batch.invalid.items() if row not in asked}
+    return {
+        model: (replace(scores, invalid=noticed | scores.invalid), () if info is None else info.dimensions)
+        for model, (scores, info) in answers.items()
+    }
 
 
 @register_handler(effects.ScoreSteps)

@@ -1,12 +1,13 @@
 """The runtime of operations: it runs a computation to its end and answers each of its effects."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 from reward_gateway.backends.workers.pool import NotDone
 from reward_gateway.errors import DeadlineExceeded, GatewayError, TooLarge, Unavailable
-from reward_gateway.operations.effects import Effect, Effectful, RunInWorker
+from reward_gateway.operations.effects import Effect, Effectful, RunInWorker, Together
 from reward_gateway.sample import Invalid
 
 from .effect_handlers import HANDLERS, register_handler
@@ -62,6 +63,17 @@ async def _run_in_worker(services: ScoringServices, effect: RunInWorker, context
         return await services.workers.run(effect.work, context.deadline, body=effect.body, answer=answer)
     except NotDone as cause:
         return UNFINISHED[cause.why]
+
+
+@register_handler(Together)
+async def _run_together(services: ScoringServices, effect: Together, context: RequestContext) -> list[Any]:
+    assert isinstance(services, EffectsRuntime)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run_effects(steps, services, context)) for steps in effect.computations]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def run_effects(steps: Effectful[Answer], runtime: EffectsRuntime, context: RequestContext) -> Answer:

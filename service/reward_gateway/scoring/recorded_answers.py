@@ -38,6 +38,7 @@ def encode_scores(scored: Scored) -> bytes:
         "usage": asdict(scored.usage),
         "timing_ms": scored.timing_ms,
         "judge_answers": {name: component.judge_answers for name, component in scored.components.items()},
+        "skipped": {name: part.skipped for name, part in scored.components.items() if part.skipped is not None},
     }
     components = [
         {
@@ -84,6 +85,7 @@ def decode_scores(record: bytes) -> Scored:
             None
             if component.get("verdicts") is None
             else {verdict: _unpack_numbers(column) for verdict, column in component["verdicts"].items()},
+            rest.get("skipped", {}).get(component["name"]),
         )
         for component in stored["components"]
     }
@@ -112,6 +114,12 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
         component.raw[rows], component.value[rows] = recorded_component.raw[rows], recorded_component.value[rows]
         if component.cached is not None and recorded_component.cached is not None:
             component.cached[rows] = recorded_component.cached[rows]
+        if component.skipped is not None or recorded_component.skipped is not None:
+            skipped, before = (part.skipped or [None] * len(part.raw) for part in (component, recorded_component))
+            again = set(rows)
+            component.skipped = [before[i] if i in again else by for i, by in enumerate(skipped)]
+            component.model = component.model or recorded_component.model
+            component.model_version = component.model_version or recorded_component.model_version
         for verdict, marks in (component.verdicts or {}).items():
             if recorded_component.verdicts is not None and verdict in recorded_component.verdicts:
                 marks[rows] = recorded_component.verdicts[verdict][rows]

@@ -44,6 +44,8 @@ class Observation(NamedTuple):
 
 def _as_pair(part: ComponentScores, rows: int) -> tuple[FloatArray, FloatArray]:
     value = _as_numbers(part.value, rows)
+    if part.skipped is not None:
+        value = np.where([by is None for by in part.skipped], value, np.nan)
     return (value if part.raw is part.value else _as_numbers(part.raw, rows)), value
 
 

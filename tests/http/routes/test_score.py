@@ -27,7 +27,7 @@ async def test_results_stand_in_the_order_of_the_samples(served: Any) -> None:
     assert all(set(result) == RESULT_KEYS for result in body["results"])
     assert set(body) == {"reward", "recipe_version", "results", "usage", "timing_ms"}
     assert body["reward"] == "plain"
-    assert set(body["usage"]) == {"samples", "cache_hits", "cache_misses", "model_calls"}
+    assert set(body["usage"]) == {"samples", "cache_hits", "cache_misses", "model_calls", "skipped"}
     assert set(body["timing_ms"]) == {"total", "decode", "cache", "inference", "combine"}
     assert body["timing_ms"]["total"] >= body["timing_ms"]["decode"] > 0
 
@@ -42,8 +42,10 @@ async def test_a_components_keys_are_those_of_the_contract_for_models_and_rules(
         "model": "letters",
         "model_version": "1",
         "cached": False,
+        "skipped": None,
     }
-    assert components["brevity"] == {"raw": -0.5, "value": -0.5, "model": None, "model_version": None, "cached": False}
+    of_a_rule = {"raw": -0.5, "value": -0.5, "model": None, "model_version": None, "cached": False, "skipped": None}
+    assert components["brevity"] == of_a_rule
 
 
 async def test_explain_false_gives_no_components(served: Any) -> None:

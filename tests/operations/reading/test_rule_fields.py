@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from reward_gateway.recipes.evaluate import Rewards
+from reward_gateway.recipes.evaluation import Rewards
 
 from tests.recipes.conftest import batch_of, compile_recipe, run_plan
 

@@ -89,7 +89,7 @@ class Scores:
 
     @property
     def components(self) -> dict[str, list[float]]:
-        """One number per sample for every component that is a single number; NaN in the rows that failed.
+        """One number per sample for every component of the reward that is a single number; NaN in the rows that failed.
 
         The names are the same for every request to a recipe. If a sample got the operator's default number, so did its
         components.
@@ -97,7 +97,7 @@ class Scores:
         return {
             name: self._numbers(np.where(np.isfinite(component.value), component.value, self.scored.reward))
             for name, component in self.scored.components.items()
-            if component.vectors is None
+            if component.vectors is None and name not in self.plan.audits
         }
 
     @property

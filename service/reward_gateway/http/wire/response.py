@@ -8,14 +8,15 @@ from reward_gateway.sample import InvalidCode
 
 
 class ComponentResult(Struct, omit_defaults=True):
-    """One component of a sample: the raw score, the value after its transforms, what a judge said, if any, and the
-    vector of a component that gives a number per step or token."""
+    """One component of a sample: the raw score, the value after its transforms, what decided that it was not computed
+    (null: it was), what a judge said, if any, and the vector of a component that gives a number per step or token."""
 
     raw: float | None
     value: float | None
     model: str | None
     model_version: str | None
     cached: bool
+    skipped: str | None
     judge_answer: str | list[Any] | None = None
     vector: list[Any] | None = None
 
@@ -46,12 +47,14 @@ class SampleResult(Struct):
 
 
 class UsageCount(Struct):
-    """What the answer cost; hits and misses count component x sample, and questions to judges."""
+    """What the answer cost; hits and misses count component x sample, and questions to judges. ``skipped`` counts
+    component x sample that the recipe's conditions left out."""
 
     samples: int
     cache_hits: int
     cache_misses: int
     model_calls: int
+    skipped: int
 
 
 class ScoreResponse(Struct):

@@ -1,0 +1,327 @@
+"""Evaluation of a plan with conditions: stage by stage, each component only in the rows where it counts.
+
+Guards that read texts come first; what they settle (``zero``, ``invalid``) is computed no further. Then, for each
+stage, the conditions of its components are decided, models and judges are asked about the rows that pass, all
+components of the stage at the same time, and the transforms follow. The rest is as in :mod:`.evaluation`.
+
+Rows that are skipped have the value ``otherwise``, which later conditions, the combination and the group see; they take
+part in no transform. Where state is used and a row fails in a later stage, all stages are computed again without it;
+what models and judges have said is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reward_gateway.cache.keys import SampleDigests
+from reward_gateway.errors import GatewayError
+from reward_gateway.operations.effects import AskModels, Effectful, Together, perform
+from reward_gateway.operations.reading.response import Part
+from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores
+from reward_gateway.sample.fields import MODEL_INPUTS
+
+from .column_binder import Value
+from .conditions import find_skipped
+from .evaluation import Check, Evaluation, RawComponent, Rewards
+from .missing_context import NO_PROMPT, NO_RESPONSE
+from .model_scores import ModelScores, no_numbers, select_dimension
+from .outcome_rows import sum_vectors
+from .part_batches import select_part
+from .plan import ComponentPlan, Plan
+from .rows import Rows
+from .sample_keys import SampleKeys
+from .shares import share_of
+from .step_runner import Running, StepRunner
+
+NOT_ASKED = Invalid("internal_error", "the model is not asked about this sample")
+"""Excludes a row from a call of a model; no sample has this reason in the end."""
+
+Scored = tuple[RawComponent, frozenset[int]]
+"""A component before its transforms, and the rows over which it was scored."""
+
+
+class StagedEvaluation(Evaluation):
+    """One evaluation of a plan with stages. Models are asked on the way."""
+
+    def __init__(self, plan: Plan, batch: Batch, check: Check) -> None:
+        super().__init__(plan, batch, {}, check)
+        self.keys = SampleKeys(self.batch)
+        self._said: dict[tuple[Part, str], ModelScores] = {}
+        self._scored: dict[str, tuple[RawComponent, Rows, frozenset[int]]] = {}
+        self._shown: dict[Part, Batch] = {}
+        self._failed_scoring: set[int] = set()
+        self._settled: dict[int, str] = {}
+        self._skipped: dict[str, dict[int, str]] = {}
+        self._raised: dict[str, Mapping[int, tuple[str, ...]]] = {}
+        self._audited: dict[str, ComponentScores] = {}
+
+    def run(self) -> Effectful[Rewards]:
+        rewards = yield from super().run()
+        every = {**self.components, **self._audited}
+        rewards.components = {component.name: every[component.name] for component in self.plan.components}
+        for name in self._audited:
+            self.rows.flag(self._raised[name])
+        rewards.flags = self.rows.flags
+        rewards.raw = {
+            component.name: self._read_scores(component)
+            for component in self.plan.components
+            if component.model is not None and (component.text, component.model) in self._said
+        }
+        rewards.skipped = sum(map(len, self._skipped.values()))
+        return rewards
+
+    def _score_first(self) -> Effectful[dict[str, RawComponent]]:
+        return {}
+        yield
+
+    def _leaves_no_trace(self, row: int) -> bool:
+        return row in self._failed_scoring or super()._leaves_no_trace(row)
+
+    def _compute_components(self, _scored: Mapping[str, RawComponent]) -> Effectful[list[int]]:
+        guards = self.plan.guards
+        self.components.clear()
+        self._audited.clear()
+        early = [guard for guard in guards if guard.guard.reads_texts]
+        self._settled = (yield from self._apply_guards(early)) if early else {}
+        for stage in self.plan.stages:
+            yield from self._compute_stage(stage)
+        late = [guard for guard in guards if not guard.guard.reads_texts]
+        zeroed = {**self._settled, **((yield from self._apply_guards(late)) if late else {})}
+        return list(zeroed)
+
+    def _guarded(self, scores: ComponentScores) -> FloatArray:
+        """[n] the values of a component; NaN where it was skipped, so that no guard looks at ``otherwise``."""
+        if scores.skipped is None:
+            return scores.value
+        return np.where([by is None for by in scores.skipped], scores.value, np.nan)
+
+    # One stage
+
+    def _compute_stage(self, stage: Sequence[ComponentPlan]) -> Running:
+        rows: dict[str, Rows] = {}
+        for component in stage:
+            self._skipped[component.name] = self._decide(component)
+        for component in stage:
+            rows[component.name] = self.rows.fork(frozenset(self._skipped[component.name]))
+        raws = yield from self._score_stage(stage, rows)
+        for component in stage:
+            own = rows[component.name]
+            self._raised[component.name] = own.flags
+            if not component.audit:
+                self._failed_scoring.update(own.invalid.keys() - self.rows.invalid.keys())
+                self.rows.fail(own.invalid, None)
+                self.rows.flag(own.flags)
+        for component in stage:
+            yield from self._finish_component(component, raws[component.name], rows[component.name])
+
+    def _decide(self, component: ComponentPlan) -> dict[int, str]:
+        """The rows in which a component is not computed, each with what decided."""
+        if any(condition.reads_groups for condition in component.when) and not component.audit:
+            self.runner.refuse_groups_of_one("group")
+        settled = {} if component.vector else {i: by for i, by in self._settled.items() if i not in self.rows.invalid}
+        rows = [i for i in self.rows.valid() if i not in settled]
+        return {**settled, **find_skipped(component.when, _Known(self, component, rows), rows)}
+
+    def _score_stage(
+        self, stage: Sequence[ComponentPlan], rows: Mapping[str, Rows]
+    ) -> Effectful[dict[str, RawComponent]]:
+        """The components of a stage before their transforms; models and judges are asked at the same time."""
+        calls: list[Effectful[Any]] = list(self._call_models(stage, rows))
+        scored = [component for component in stage if component.step is not None]
+        calls += [self._score_operation(component, rows[component.name]) for component in scored]
+        if len(calls) == 1:
+            yield from calls[0]
+        elif calls:
+            yield from perform(Together(calls))
+        raws: dict[str, RawComponent] = {}
+        for component in stage:
+            own = rows[component.name]
+            if component.step is not None:
+                raws[component.name] = self._scored[component.name][0]
+            elif asked := own.valid():
+                said = self._said[component.text, component.model or ""]
+                scores = select_dimension(component, said.within(asked), said.dimensions)
+                raws[component.name] = self._read_model(component, scores, own)
+            else:
+                raws[component.name] = RawComponent(no_numbers(own.size), component.model)
+        return raws
+
+    # Models
+
+    def _call_models(self, stage: Sequence[ComponentPlan], rows: Mapping[str, Rows]) -> "list[Effectful[None]]":
+        """Calls of the stage's models, each about the rows in which a component needs it and that it was not asked
+        about before; models that are shown the same of the same rows are called together."""
+        wanted: dict[tuple[Part, str], set[int]] = {}
+        for component in stage:
+            if component.model is not None:
+                self._refuse_incomplete(component, rows[component.name])
+                wanted.setdefault((component.text, component.model), set()).update(rows[component.name].valid())
+        calls: dict[tuple[Part, frozenset[int]], list[str]] = {}
+        for (part, model), asked in wanted.items():
+            said = self._said.get((part, model))
+            if missing := frozenset(asked if said is None else asked - said.rows):
+                calls.setdefault((part, missing), []).append(model)
+        return [self._call_together(part, models, missing) for (part, missing), models in calls.items()]
+
+    def _call_together(self, part: Part, models: Sequence[str], asked: frozenset[int]) -> Effectful[None]:
+        shown = self._select_part(part)
+        left_out = {i: NOT_ASKED for i in range(self.rows.size) if i not in asked}
+        answers = yield from perform(AskModels(tuple(models), replace(shown, invalid=left_out)))
+        for model, (scores, dimensions) in answers.items():
+            more = ModelScores(scores, dimensions, asked)
+            before = self._said.get((part, model))
+            self._said[part, model] = more if before is None else before.joined(more)
+
+    def _refuse_incomplete(self, component: ComponentPlan, rows: Rows) -> None:
+        """Fail the rows that lack what a component's model reads."""
+        batch = self.batch
+        if "response" in component.reads:
+            missing = [i for i in rows.valid() if batch.responses[i] is None]
+            rows.fail(dict.fromkeys(missing, NO_RESPONSE), component.name)
+        if "prompt" in component.reads and batch.without_prompt and "prompt" not in self.plan.optional:
+            rows.fail(dict.fromkeys(batch.without_prompt.intersection(rows.valid()), NO_PROMPT), component.name)
+
+    def _select_part(self, part: Part) -> Batch:
+        if part not in self._shown:
+            self._shown[part] = select_part(self.plan, self.batch, part)
+        return self._shown[part]
+
+    def _read_scores(self, component: ComponentPlan) -> RawScores:
+        """What a component's model said of the rows in which the component was computed."""
+        said = self._said[component.text, component.model or ""]
+        skipped = self._skipped[component.name]
+        return select_dimension(component, said.within([i for i in said.rows if i not in skipped]), said.dimensions)
+
+    # Operations
+
+    def _score_operation(self, component: ComponentPlan, rows: Rows) -> Effectful[None]:
+        """Score a component by its operation; one that needs no state is not scored again for the same rows."""
+        name, step, asked = component.name, component.step, frozenset(rows.valid())
+        assert step is not None
+        if component.scored_first and name in self._scored:
+            raw, before, over = self._scored[name]
+            if asked <= over:
+                rows.fail({i: reason for i, reason in before.invalid.items() if i in asked}, None)
+                rows.flag({i: flags for i, flags in before.flags.items() if i in asked})
+                return
+        raw = RawComponent(no_numbers(rows.size))
+        if asked:
+            runner = StepRunner(self.plan, self.batch, self.runner.binder, rows)
+            try:
+                raw = yield from self._score_component(component, step, runner)
+            except GatewayError:
+                if not component.audit:
+                    raise
+        if step.operation.judged and raw.judge_answers is None:
+            raw.judge_answers = [None] * rows.size
+        if raw.verdicts is None and step.verdict_names:
+            raw.verdicts = {verdict: np.zeros(rows.size) for verdict in step.verdict_names}
+        self._scored[name] = raw, rows, asked
+
+    # After scoring
+
+    def _finish_component(self, component: ComponentPlan, raw: RawComponent, own: Rows) -> Running:
+        """Transform a component where it was computed, and give the other rows ``otherwise``."""
+        name, skipped = component.name, self._skipped[component.name]
+        raw = replace(raw, absent=raw.absent | skipped.keys())
+        runner = None
+        if component.transforms:
+            runner = StepRunner(self.plan, self.batch, self.runner.binder, own) if component.audit else self.runner
+        try:
+            value = yield from self._apply_transforms(component, raw, runner)
+        except GatewayError:
+            if not component.audit:
+                raise
+            value = no_numbers(self.rows.size)
+        failed = [i for i in own.invalid if i not in self.rows.invalid] if component.audit else []
+        scores = self._keep_component(
+            name, _without(raw, [*skipped, *failed]), _fill(component, value, list(skipped), failed)
+        )
+        if skipped:
+            scores.skipped = [skipped.get(i) for i in range(self.rows.size)]
+        if component.audit:
+            self._audited[name] = self.components.pop(name)
+            del self.values[name]
+
+    # What conditions look at
+
+    def raised_by(self, component: str) -> Mapping[int, tuple[str, ...]]:
+        """The flags that a component's scorer raised."""
+        return self._raised[component]
+
+    def digest_samples(self, component: ComponentPlan) -> list[bytes]:
+        """[n] digests of what a component reads of the samples, as cache keys hold them."""
+        read = [name for name in MODEL_INPUTS if name in component.reads]
+        return SampleDigests(self._select_part(component.text)).digest_fields(read)
+
+
+def _without(raw: RawComponent, rows: Sequence[int]) -> RawComponent:
+    """A component without what was said of some rows."""
+    if not rows:
+        return raw
+    left_out, value = set(rows), raw.value
+    if isinstance(value, list):
+        value = [None if i in left_out else vector for i, vector in enumerate(value)]
+    else:
+        value = value.copy()
+        value[rows] = np.nan
+    cached, answers, verdicts = raw.cached, raw.judge_answers, raw.verdicts
+    if cached is not None:
+        cached = cached.copy()
+        cached[rows] = False
+    if answers is not None:
+        answers = [None if i in left_out else words for i, words in enumerate(answers)]
+    if verdicts is not None:
+        kept = np.array([i not in left_out for i in range(len(value))], np.float64)
+        verdicts = {name: column * kept for name, column in verdicts.items()}
+    return replace(raw, value=value, cached=cached, judge_answers=answers, verdicts=verdicts)
+
+
+def _fill(component: ComponentPlan, value: Value, skipped: Sequence[int], failed: Sequence[int]) -> Value:
+    """The value with ``otherwise`` in the rows that were skipped; 0 where a guard has settled them and there is none.
+
+    An audit's value is one number per row, with none where it was skipped or has failed.
+    """
+    if component.audit:
+        value = sum_vectors(value).copy()
+        value[failed] = np.nan
+    elif not skipped:
+        return value
+    assert not isinstance(value, list)
+    filled = value.copy()
+    missing = np.nan if component.audit else 0.0
+    filled[skipped] = missing if component.otherwise is None else component.otherwise
+    return filled
+
+
+class _Known:
+    """What is known when the conditions of a component are decided; see :class:`.conditions.Known`."""
+
+    def __init__(self, evaluation: StagedEvaluation, component: ComponentPlan, members: Sequence[int]) -> None:
+        self._evaluation, self._component, self.members = evaluation, component, members
+        self._digests: list[bytes] | None = None
+
+    @property
+    def groups(self) -> Sequence[str]:
+        return self._evaluation.runner.binder.groups
+
+    def value_of(self, component: str) -> FloatArray:
+        value = self._evaluation.values[component]
+        assert not isinstance(value, list)
+        return value
+
+    def flags_of(self, component: str) -> Mapping[int, tuple[str, ...]]:
+        return self._evaluation.raised_by(component)
+
+    def read_key(self, row: int, key: str) -> Any:
+        return self._evaluation.keys.read(row, key)
+
+    def share_of(self, row: int, *, by_group: bool) -> float:
+        name = self._component.name
+        if by_group:
+            return share_of(name, self.groups[row])
+        if self._digests is None:
+            self._digests = self._evaluation.digest_samples(self._component)
+        return share_of(name, self._digests[row])
