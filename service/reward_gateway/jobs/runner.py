@@ -279,6 +279,7 @@ class JobRunner:
             "cache_hits": usage.cache_hits,
             "cache_misses": usage.cache_misses,
             "model_calls": usage.model_calls,
+            "skipped": usage.skipped,
         }
         return rows, prepared.batch, samples, counts
 
