@@ -263,6 +263,11 @@ class Settings(BaseSettings):
         3600, ge=60, le=86_400, description="Seconds without progress after which a job is forgotten."
     )
 
+    callback_targets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Where the end of a job may be told, comma separated, each http(s)://HOST[:PORT]. Empty: nowhere.",
+    )
+
     # Cache of raw scores
     cache_ttl_s: float = Field(86_400.0, gt=0, description="How long a raw score is cached.")
     cache_memory_entries: int = Field(
@@ -420,7 +425,9 @@ class Settings(BaseSettings):
             raise ValueError("an OTLP address begins with http:// or https://, for example http://localhost:4317")
         return url
 
-    @field_validator("models", "gpus", "allowed_hosts", "media_url_hosts", "media_url_ports", mode="before")
+    @field_validator(
+        "models", "gpus", "allowed_hosts", "media_url_hosts", "media_url_ports", "callback_targets", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -63,6 +63,7 @@ from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
+from reward_gateway.jobs.callbacks import CallbackSender
 from reward_gateway.jobs.runner import JobRunner
 from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.oip.protocol import OpenInference
@@ -375,8 +376,11 @@ async def serve(settings: Settings) -> None:
     traffic.start()
     stores.start()
     gateway.runtime.workers.start()
+    sender = CallbackSender(gateway.runtime.state.jobs, traffic.keys, settings) if settings.callback_targets else None
     if runner is not None:
         runner.start()
+        if sender is not None:
+            sender.start()
     watching = asyncio.create_task(watch(gateway, settings, telemetry))
     try:
         await http.serve([listener] if listener else None)
@@ -386,6 +390,8 @@ async def serve(settings: Settings) -> None:
             await watching
         if runner is not None:
             await runner.close()
+        if sender is not None:
+            await sender.close()
         if grpc is not None:
             await grpc.stop(FLUSH_S)
         await traffic.close()

@@ -29,6 +29,8 @@ class Head(Struct):
         queued: results carry what a run's queue tells of them.
         fails: a sample that cannot be scored fails the job.
         submitted_at: seconds since the epoch.
+        callback: where its end is told.
+        key: name of the API key that it was submitted with.
         due_at: seconds since the epoch until which it is to be scored; None: no limit.
         answer: which number a client with room for one takes; None: the recipe compares no samples.
     """
@@ -46,6 +48,8 @@ class Head(Struct):
     explain: bool
     submitted_at: float
     due_at: float | None = None
+    callback: str | None = None
+    key: str = ""
     chat_format: str | None = None
     answer: str | None = None
 

@@ -43,6 +43,17 @@ class JobOptions(Options, forbid_unknown_fields=True):
         | None
     ) = None
 
+    callback: (
+        Annotated[
+            str,
+            Meta(
+                description="Address that is told of the job's end, by a signed POST without rewards; its scheme, host "
+                "and port must be listed by the operator."
+            ),
+        ]
+        | None
+    ) = None
+
 
 class JobRequest(Struct, forbid_unknown_fields=True):
     """Samples to score by a recipe, later."""

@@ -40,7 +40,9 @@ from reward_gateway.state.jobs import (
     job_topic,
     queue_topic,
 )
+from reward_gateway.traffic.keys import ApiKey
 
+from .callbacks import check_callback
 from .pieces import Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
 from .request import JobOptions
 from .results import Row, make_deliveries, make_failed_rows
@@ -63,7 +65,7 @@ LARGE_JOB = 512
 COMPRESSORS = 4
 """How many threads make them."""
 
-_OURS = frozenset(("deliver", "expires_s", "queue", "deadline_ms"))
+_OURS = frozenset(("deliver", "expires_s", "queue", "callback", "deadline_ms"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,18 @@ class JobService:
         _ = self.store
 
     async def submit(
-        self, submission: Submission, scope: RequestScope, share: Share, job: str | None = None
+        self,
+        submission: Submission,
+        scope: RequestScope,
+        share: Share,
+        job: str | None = None,
+        caller: ApiKey | None = None,
     ) -> dict[str, Any]:
         """Keep a job, and say so once that is safe.
 
         Args:
             job: its name, which nobody can guess; None: a new one.
+            caller: the API key, whose secret signs a callback.
 
         Raises:
             InvalidRequest: the recipe cannot be delivered as the options ask.
@@ -147,7 +155,9 @@ class JobService:
             Overloaded, RateLimited: too many samples wait, of all or of this caller.
         """
         store, plan, size = self.store, self._gateway.get_plan(submission.reward), submission.batch.size
-        head = self._make_head(plan, submission, scope)
+        if submission.options.callback is not None:
+            check_callback(submission.options.callback, caller, self._settings)
+        head = self._make_head(plan, submission, scope, caller)
         groups = submission.batch.groups() if head.grouped and not head.whole else None
         cut = [list(range(size))] if head.whole or not size else cut_places(size, groups)
         if size > LARGE_JOB:
@@ -175,6 +185,7 @@ class JobService:
             head.together,
             expires_s,
             key,
+            head.callback is not None,
         )
         submitted = await store.submit(new, self._limits)
         if submitted.outcome == "conflict":
@@ -193,7 +204,7 @@ class JobService:
             "expires_s": expires_s,
         }
 
-    def _make_head(self, plan: Plan, submission: Submission, scope: RequestScope) -> Head:
+    def _make_head(self, plan: Plan, submission: Submission, scope: RequestScope, caller: ApiKey | None) -> Head:
         options = submission.options
         fails = (options.on_invalid or plan.on_invalid) == "fail"
         whole = plan.stateful or fails or any(comparison != "group" for comparison in plan.comparisons)
@@ -223,6 +234,8 @@ class JobService:
             options.explain is not False,
             time.time(),
             None if due_s is None else time.time() + due_s,
+            options.callback,
+            caller.name if caller is not None else "",
             options.chat_format or submission.chat_format,
             plan.group.answer if plan.grouped else None,
         )

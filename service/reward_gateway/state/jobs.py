@@ -35,6 +35,7 @@ class NewJob:
         together: its results are delivered once all of them are there.
         inputs: one per piece.
         expires_s: seconds without progress after which it is forgotten.
+        callback: its end is told to somebody.
         key: address of the request's idempotency key, and a digest of its body; None: it has none.
     """
 
@@ -49,6 +50,7 @@ class NewJob:
     together: bool = False
     expires_s: float = 3600.0
     key: tuple[str, str] | None = None
+    callback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,15 @@ class QueuedResults:
     receipt: str
     job: str
     results: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DueCallback:
+    """The end of a job that is to be told to somebody; ``times``: how often this was tried, this time included."""
+
+    tenant: str
+    job: str
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +227,12 @@ class JobStore(Protocol):
 
     async def empty(self, tenant: str, run: str) -> int:
         """Remove all results from a run's queue; returns how many deliveries were there."""
+
+    async def take_callback(self, lease_s: float) -> DueCallback | None:
+        """A callback that is due, for one worker; the others do not get it for that time. None: none is."""
+
+    async def settle_callback(self, due: DueCallback, again_s: float | None) -> None:
+        """Have a callback due again in so many seconds; None: it is done."""
 
     async def count_waiting(self) -> Waiting:
         """What waits in all; forgets what has expired."""

@@ -12,6 +12,7 @@ from .jobs import (
     FINAL,
     WORK,
     Delivery,
+    DueCallback,
     JobLimits,
     JobView,
     KeptJob,
@@ -70,6 +71,7 @@ class LocalJobs:
         self._queues: dict[tuple[str, str], dict[str, _Queued]] = {}
         self._names = count(1)
         self._expired = 0
+        self._callbacks: dict[tuple[str, str], tuple[float, int]] = {}
 
     async def sync(self) -> bool:
         return False
@@ -222,6 +224,21 @@ class LocalJobs:
     async def empty(self, tenant: str, run: str) -> int:
         return len(self._queues.pop((tenant, run), {}))
 
+    async def take_callback(self, lease_s: float) -> DueCallback | None:
+        now = self._clock()
+        address = next((address for address, (due, _) in self._callbacks.items() if due <= now), None)
+        if address is None:
+            return None
+        times = self._callbacks[address][1] + 1
+        self._callbacks[address] = now + lease_s, times
+        return DueCallback(*address, times)
+
+    async def settle_callback(self, due: DueCallback, again_s: float | None) -> None:
+        if again_s is None:
+            self._callbacks.pop((due.tenant, due.job), None)
+        else:
+            self._callbacks[due.tenant, due.job] = self._clock() + again_s, due.times
+
     async def count_waiting(self) -> Waiting:
         now = self._clock()
         self._forget(now)
@@ -259,6 +276,8 @@ class LocalJobs:
     def _finish(self, job: KeptJob, status: Status) -> None:
         job.status = status
         job.inputs.clear()
+        if job.new.callback:
+            self._callbacks[job.new.tenant, job.new.job] = self._clock(), 0
         if job.new.queue and job.new.together:
             self._put(job, job.deliveries)
 

@@ -22,6 +22,7 @@ from .epoch import StoreEpoch
 from .jobs import (
     LONGEST_VISIBILITY_S,
     Delivery,
+    DueCallback,
     JobLimits,
     JobView,
     NewJob,
@@ -39,6 +40,8 @@ LANES = f"{LEGACY}jobs:lanes"
 
 LANE = f"{LEGACY}jobs:lane:"
 LIVE, LIVE_SAMPLES = f"{LEGACY}jobs:live", f"{LEGACY}jobs:live-samples"
+
+CALLBACKS, CALLBACKS_TAKEN = f"{LEGACY}jobs:callbacks", f"{LEGACY}jobs:callbacks-taken"
 
 SYNC_MS = 2_000
 """Longest wait for the append-only file."""
@@ -125,7 +128,8 @@ class RedisJobs(RedisScripts):
         keys = [job, inputs, LANES, LIVE, LIVE_SAMPLES, key, LANE + lane, results]
         member = f"{new.tenant}/{new.job}"
         arguments = [lane, member, new.job, digest, limits.samples, limits.jobs, _to_ms(new.expires_s), new.head]
-        arguments += [new.samples, new.run, int(new.queue), int(new.together), new.tenant, *new.inputs]
+        arguments += [new.samples, new.run, int(new.queue), int(new.together), new.tenant, int(new.callback)]
+        arguments += new.inputs
         outcome, known = await self.run_script("submit_job", keys, arguments)
         return Submitted(outcome.decode(), known.decode())
 
@@ -214,6 +218,17 @@ class RedisJobs(RedisScripts):
     async def empty(self, tenant: str, run: str) -> int:
         return int(await self.run_script("empty_queue", [queue_key(tenant, run)], []))
 
+    async def take_callback(self, lease_s: float) -> DueCallback | None:
+        found = await self.run_script("take_callback", [CALLBACKS, CALLBACKS_TAKEN], [_to_ms(lease_s)])
+        if not found:
+            return None
+        tenant, _, job = found[0].decode().rpartition("/")
+        return DueCallback(tenant, job, int(found[1]))
+
+    async def settle_callback(self, due: DueCallback, again_s: float | None) -> None:
+        arguments = [f"{due.tenant}/{due.job}", 0 if again_s is None else _to_ms(again_s)]
+        await self.run_script("settle_callback", [CALLBACKS, CALLBACKS_TAKEN], arguments)
+
     async def count_waiting(self) -> Waiting:
         expired, now_ms, live = await self.run_script("count_jobs", [LIVE, LIVE_SAMPLES], [])
         held = [tuple(map(int, value.split())) for value in live]
@@ -258,7 +273,7 @@ class RedisJobs(RedisScripts):
         arguments.append(len(deliveries))
         arguments += [part for delivery in deliveries for part in (delivery.rows, delivery.results)]
         arguments += [part for name, number in usage.items() for part in (name, number)]
-        return bool(await self.run_script("record_piece", [*keys, LIVE, LIVE_SAMPLES, LANES], arguments))
+        return bool(await self.run_script("record_piece", [*keys, LIVE, LIVE_SAMPLES, LANES, CALLBACKS], arguments))
 
 
 def _to_dict(fields: Any) -> dict[bytes, bytes]:

@@ -8,6 +8,7 @@ The file holds a list; each entry gives the key as text or as the SHA-256 of its
         rights: [score]
         rate: 600/minute
         priority: training
+        callback_secret_env: TRAINER_CALLBACK_SECRET    # signs callbacks of its jobs; without it there are none
       - name: trainer-2026-11        # a new key of the same caller: it goes on with the caller's state
         tenant: trainer
         sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
@@ -26,6 +27,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +68,7 @@ class ApiKey(BaseModel):
 
     Attributes:
         tenant: the caller that the key belongs to; None: its name.
+        callback_secret_env: variable of the environment that holds the secret that signs callbacks of its jobs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -77,6 +80,7 @@ class ApiKey(BaseModel):
     rights: tuple[Right, ...] = ("score",)
     rate: str | None = None
     priority: Priority = "training"
+    callback_secret_env: str | None = Field(None, min_length=1, max_length=128)
 
     @field_validator("rate")
     @classmethod
@@ -103,6 +107,11 @@ class ApiKey(BaseModel):
         if self.sha256 is not None:
             return bytes.fromhex(self.sha256)
         return digest(self.key.get_secret_value() if self.key else "")
+
+    @property
+    def callback_secret(self) -> str | None:
+        """What signs callbacks of its jobs; None: it has no callbacks."""
+        return os.environ.get(self.callback_secret_env) or None if self.callback_secret_env else None
 
     @cached_property
     def share(self) -> Share:
@@ -138,6 +147,10 @@ class KeyRing:
     def replace(self, other: "KeyRing") -> None:
         """Hold the keys of another ring from now on."""
         self._keys = other._keys
+
+    def find(self, name: str) -> ApiKey | None:
+        """The key of a name; None: there is none any more."""
+        return next((key for _, key in self._keys if key.name == name), None)
 
     def authenticate(self, token: str | None) -> ApiKey:
         """Return the caller of a token. Raises Unauthenticated if it is missing or unknown."""

@@ -69,7 +69,7 @@ async def submit(request: Request) -> Response:
     submission = await deps.job_intake.read_submission(
         body, call.scope, call.arrived_at, address=call.recipe, chat_format=call.chat_format
     )
-    accepted = await deps.jobs.submit(submission, call.scope, call.key.share)
+    accepted = await deps.jobs.submit(submission, call.scope, call.key.share, caller=call.key)
     response = json_response(accepted, 202)
     response.headers["location"] = f"/v1/jobs/{accepted['job']}"
     return response

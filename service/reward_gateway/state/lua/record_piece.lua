@@ -1,5 +1,6 @@
 -- Record the results of a piece, once: the first that come are the answer.
--- KEYS: job, inputs, results, queue of the run, stream of the lane, live jobs by expiry, samples of live jobs, lanes.
+-- KEYS: job, inputs, results, queue of the run, stream of the lane, live jobs by expiry, samples of live jobs, lanes,
+-- callbacks.
 -- ARGV: piece, entry, job, member (tenant/job), how it came ('', 'cancelled' or 'failed') and the error, how many deliveries, then the
 -- rows and the payload of each, then names of usage, each with its number.
 -- Answer: 1 if they were recorded; 0 if others were, or the job is gone.
@@ -43,6 +44,9 @@ if completed >= samples or ARGV[5] == 'failed' then
   redis.call('DEL', KEYS[2])
   redis.call('ZREM', KEYS[6], ARGV[4])
   redis.call('HDEL', KEYS[7], ARGV[4])
+  if redis.call('HGET', KEYS[1], 'callback') == '1' then
+    redis.call('ZADD', KEYS[9], now, ARGV[4])
+  end
   if queue and together then
     for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '-', '+')) do
       put(entry[2][4], entry[2][2])

@@ -1,8 +1,8 @@
 -- Keep a job and put it in line, unless its key was sent before or the line is full.
 -- KEYS: job, inputs, lanes, live jobs by expiry, samples and begin of each, idempotency key, stream of the lane,
 -- results. ARGV: lane, member (tenant/job), job, digest of the body ('': it has no key), most samples, most jobs, time until it expires (ms),
--- head, samples, run, whether its results go to the run's queue, whether they are delivered together, tenant, then the
--- inputs of its pieces.
+-- head, samples, run, whether its results go to the run's queue, whether they are delivered together, tenant, whether its end
+-- is told to somebody, then the inputs of its pieces.
 -- Answer: {'new' | 'same' | 'conflict' | 'full' | 'share', job}.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -36,10 +36,10 @@ end
 redis.call(
   'HSET', KEYS[1], 'head', ARGV[8], 'samples', samples, 'completed', 0, 'status', 'queued', 'run', ARGV[10],
   'queue', ARGV[11], 'together', ARGV[12], 'expires', expires, 'created', now, 'progress', now, 'lane', ARGV[1],
-  'pieces', #ARGV - 13, 'next', 1
+  'pieces', #ARGV - 14, 'next', 1, 'callback', ARGV[14]
 )
-for i = 14, #ARGV do
-  redis.call('HSET', KEYS[2], i - 14, ARGV[i])
+for i = 15, #ARGV do
+  redis.call('HSET', KEYS[2], i - 15, ARGV[i])
 end
 redis.call('PEXPIRE', KEYS[1], 2 * expires)
 redis.call('PEXPIRE', KEYS[2], expires)
