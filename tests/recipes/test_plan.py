@@ -42,7 +42,7 @@ rewards:
     }  # fmt: skip
     assert plan["components"].keys() == {"a", "b", "c"}
     assert plan["components"]["a"].keys() == {
-        "model", "dimension", "score", "transforms", "returns", "optional", "otherwise", "audit",
+        "model", "dimension", "score", "transforms", "returns", "optional", "otherwise", "audit", "by", "cases",
     }  # fmt: skip
     assert plan["components"]["a"]["score"]["operation"] == "score/length_penalty"
     assert (plan["components"]["a"]["model"], plan["components"]["a"]["returns"]) == (None, "scalar")

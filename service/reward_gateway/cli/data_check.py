@@ -44,7 +44,7 @@ def rules_over_references(plan: Plan) -> list[Step]:
     Raises:
         Unusable: it has none.
     """
-    steps = [component.step for component in plan.components if component.step is not None]
+    steps = [part.step for part in plan.parts if part.step is not None]
     readers = [step for step in steps if "reference" in step.operation.item.model_fields and not _asks(step)]
     if not readers:
         raise Unusable(f"no rule of {plan.name} reads a reference: name a recipe that compares answers with --reward")

@@ -83,10 +83,10 @@ class Shadow:
         scope: RequestScope,
     ) -> None:
         for experiment in experiments.values():
-            component = next((c for c in plan.components if c.model == experiment.model), None)
+            component = next((part for part in plan.parts if part.model == experiment.model), None)
             if component is None or experiment.reward not in (None, plan.name):
                 continue
-            if (scores := raw.get(component.name)) is None:
+            if (scores := raw.get(component.address)) is None:
                 continue
             values = scores.values[:, 0]
             names = batch.groups()

@@ -66,7 +66,7 @@ def write_results(ids: Sequence[str], scored: Scored, explain: bool) -> list[byt
     if not (scored.flags or scored.invalid or scored.rewards):
         numbers = [rewards] if raw_rewards is None else [rewards, raw_rewards]
         for _, scores, raws, values, _ in columns:
-            if scores.vectors is not None or scores.judge_answers is not None or scores.skipped is not None:
+            if scores.differs_by_row:
                 break
             numbers += (raws, values)
         else:
@@ -159,10 +159,11 @@ def _write_component(
     if scores.skipped is not None and (by := scores.skipped[i]) is not None:
         message.skipped = by
         return
-    if scores.model is not None:
-        message.model = scores.model
-    if scores.model_version is not None:
-        message.model_version = scores.model_version
+    model, version = scores.origin_of(i)
+    if model is not None:
+        message.model = model
+    if version is not None:
+        message.model_version = version
     if cached:
         message.cached = True
     if scores.judge_answers is not None and (words := scores.judge_answers[i]) is not None:

@@ -167,6 +167,9 @@ def _component_column(component: ComponentScores, chosen: slice | None, n: int) 
         for row, by in zip(rows, _cut(component.skipped, chosen), strict=True):
             if by is not None:
                 row["skipped"], row["model"], row["model_version"] = by, None, None
+    if component.models is not None:
+        for i, row in zip(range(len(component.raw))[chosen or slice(None)], rows, strict=True):
+            row["model"], row["model_version"] = component.origin_of(i)
     if component.vectors is not None:
         for row, vector in zip(rows, _cut(component.vectors, chosen), strict=True):
             row["vector"] = None if vector is None else vector.tolist()

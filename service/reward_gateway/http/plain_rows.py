@@ -23,8 +23,7 @@ def are_plain(scored: Scored) -> bool:
     """Whether every row has its numbers and nothing else to tell."""
     if scored.rewards is not None or scored.reward_raw is not None or scored.flags:
         return False
-    parts = scored.components.values()
-    return all(part.vectors is None and part.judge_answers is None and part.skipped is None for part in parts)
+    return not any(part.differs_by_row for part in scored.components.values())
 
 
 def write_plain_rows(

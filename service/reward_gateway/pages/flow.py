@@ -1,4 +1,4 @@
-"""A recipe's plan as a diagram: components on the left, their transforms, and one reward on the right."""
+"""A recipe's plan as a diagram: components on the left, by stages, their transforms, and one reward on the right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,21 +42,22 @@ class _Drawing:
 def draw_flow(place: Place, plan: Plan) -> Html:
     """Draw the diagram as SVG; boxes link to the pages of their operations."""
     drawing = _Drawing()
-    rows = [_boxes_of_component(component) for component in plan.components]
-    for row, boxes in enumerate(rows):
-        x: float = MARGIN
-        for box in boxes:
-            box.x, box.y = x, MARGIN + row * ROW
-            x += box.width + GAP
+    parts = plan.parts
+    rows = [_boxes_of_part(part) for part in parts]
+    _place_rows(plan, rows)
+    for boxes in rows:
         drawing.boxes += boxes
         drawing.chain(boxes)
+    drawing.arrows += _conditions(plan, rows)
     tail = _boxes_of_tail(plan)
     x = max(box.x + box.width for box in drawing.boxes) + GAP
     for box in tail:
         box.x, box.y = x, MARGIN + (len(rows) - 1) * ROW / 2
         x += box.width + GAP
-    for component, boxes in zip(plan.components, rows, strict=True):
-        outside = component.name in plan.add and plan.combine is not None and len(tail) > 1
+    for part, boxes in zip(parts, rows, strict=True):
+        if part.audit:
+            continue
+        outside = part.name in plan.add and plan.combine is not None and len(tail) > 1
         drawing.arrows.append((boxes[-1], tail[1] if outside else tail[0]))
     drawing.boxes += tail
     drawing.chain(tail)
@@ -86,13 +87,45 @@ def draw_flow(place: Place, plan: Plan) -> Html:
     return el("div", svg, class_="scroll")
 
 
-def _boxes_of_component(component: ComponentPlan) -> list[Box]:
-    if component.step is not None:
-        first = Box(component.name, component.step.operation.name, component.step.operation)
+def _place_rows(plan: Plan, rows: Sequence[Sequence[Box]]) -> None:
+    """Place the boxes of each component, or case, in a row; those of a later stage begin behind the stage before."""
+    stages = plan.stages or (plan.components,)
+    start: float = MARGIN
+    for stage in stages:
+        ends = [start]
+        names = {component.name for component in stage}
+        for row, (part, boxes) in enumerate(zip(plan.parts, rows, strict=True)):
+            if part.name not in names:
+                continue
+            x = start
+            for box in boxes:
+                box.x, box.y = x, MARGIN + row * ROW
+                x += box.width + GAP
+            ends.append(x)
+        start = max(ends)
+
+
+def _conditions(plan: Plan, rows: Sequence[Sequence[Box]]) -> list[tuple[Box, Box]]:
+    """Arrows from what conditions read to the components that have them."""
+    if not plan.stages:
+        return []
+    needs = {component.name: component.needs for component in plan.components}
+    placed = list(zip(plan.parts, rows, strict=True))
+    return [
+        (before[-1], boxes[0]) for part, boxes in placed for other, before in placed if other.name in needs[part.name]
+    ]
+
+
+def _boxes_of_part(part: ComponentPlan) -> list[Box]:
+    name = f"{part.name}: {part.case}" if part.case else part.name
+    if part.step is not None:
+        first = Box(name, part.step.operation.name, part.step.operation)
     else:
-        dimension = f" ({component.dimension})" if component.dimension else ""
-        first = Box(component.name, f"{component.model}{dimension}")
-    return [first, *(Box(step.operation.name, "transform", step.operation) for step in component.transforms)]
+        dimension = f" ({part.dimension})" if part.dimension else ""
+        first = Box(name, f"{part.model}{dimension}")
+    if part.audit:
+        first.below += ", audit"
+    return [first, *(Box(step.operation.name, "transform", step.operation) for step in part.transforms)]
 
 
 def _boxes_of_tail(plan: Plan) -> list[Box]:

@@ -7,7 +7,8 @@ import yaml
 
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.recipes.column_types import fit_column
-from reward_gateway.recipes.plan import Plan
+from reward_gateway.recipes.plan import ComponentPlan, Plan
+from reward_gateway.recipes.sample_keys import OF_METADATA
 from reward_gateway.sample.fields import FIELDS
 
 from .flow import draw_flow
@@ -49,17 +50,27 @@ def build_sample(plan: Plan) -> dict[str, Any]:
     if worked:
         sample = {name: value for name, value in sample.items() if name in plan.inputs} | worked
     features: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for name in plan.inputs:
-        if name.startswith("features."):
+        if name.startswith(OF_METADATA):
+            metadata[name.removeprefix(OF_METADATA)] = _choose_case(plan, name)
+        elif name.startswith("features."):
             features[name.removeprefix("features.")] = _choose_feature(plan, name.removeprefix("features."))
         elif name in _SAMPLE and name not in sample:
             sample[name] = _SAMPLE[name]
-    return {**sample, "features": features} if features else sample
+    if features:
+        sample["features"] = features
+    return {**sample, "metadata": metadata} if metadata else sample
+
+
+def _choose_case(plan: Plan, key: str) -> str:
+    """A value of a key that chooses a case, or that a condition looks at."""
+    return next((component.cases[0].case for component in plan.components if component.by == key), "…")
 
 
 def _choose_feature(plan: Plan, name: str) -> Any:
     """A value of a feature that the operation which reads it takes: a number, or else a list of them."""
-    steps = [component.step for component in plan.components if component.step is not None]
+    steps = [part.step for part in plan.parts if part.step is not None]
     for step in steps:
         for field, binding in step.bindings.items():
             if binding.kind == "feature" and binding.value == name and fit_column(step.operation.item, field, [1.0])[1]:
@@ -69,9 +80,9 @@ def _choose_feature(plan: Plan, name: str) -> Any:
 
 def _find_worked_fields(plan: Plan) -> dict[str, Any]:
     """Response and reference of a worked example; none where a model scores, or no rule compares with a reference."""
-    if any(component.step is None for component in plan.components):
+    if any(part.step is None for part in plan.parts):
         return {}
-    for operation in [component.step.operation for component in plan.components if component.step is not None]:
+    for operation in [part.step.operation for part in plan.parts if part.step is not None]:
         for example in examples_of(operation.kind, operation.name):
             item = example.items[0]
             reference = _write_reference(item, operation.rule_fields)
@@ -99,8 +110,8 @@ def _render_facts(plan: Plan, default: bool) -> list[Html]:
 
 
 def _render_components(place: Place, plan: Plan) -> Html:
-    rows = []
-    for component in plan.components:
+    rows: list[tuple[Any, ...]] = []
+    for component in plan.parts:
         if component.step is not None:
             kind, name = component.step.operation.kind, component.step.operation.name
             score = el("a", name, href=place.link_to(operation_path(kind, name)))
@@ -115,7 +126,28 @@ def _render_components(place: Place, plan: Plan) -> Html:
         ]
         shown = ", ".join(f"{key} {value}" for key, value in params.items())
         rows.append((el("code", component.name), score, shown or "—", transforms or "—"))
-    return render_table(("component", "score", "parameters", "transforms"), *rows)
+        if plan.stages:
+            rows[-1] += (_describe_use(plan, component),)
+    columns = ("component", "score", "parameters", "transforms")
+    return render_table((*columns, "computed") if plan.stages else columns, *rows)
+
+
+def _describe_use(plan: Plan, part: ComponentPlan) -> str:
+    """Where a component of a recipe with conditions is computed, and what for."""
+    component = next(component for component in plan.components if component.name == part.name)
+    stage = next(i for i, stage in enumerate(plan.stages, 1) if component in stage)
+    said = [f"stage {stage}"]
+    if part.case:
+        said.append(f"where {component.by} is {part.case}")
+    if component.when:
+        on = dict.fromkeys([*sorted(needed for condition in component.when for needed in condition.reads)])
+        keys = dict.fromkeys(key for condition in component.when for key in condition.keys)
+        said.append("where its conditions hold" + (f" ({', '.join([*on, *keys])})" if on or keys else ""))
+    if component.otherwise is not None:
+        said.append(f"otherwise {component.otherwise:g}")
+    if component.audit:
+        said.append("as an audit, outside the reward")
+    return ", ".join(said)
 
 
 def _render_guards(plan: Plan) -> Html | None:

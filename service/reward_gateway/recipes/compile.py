@@ -27,8 +27,8 @@ from .known_models import KnownModel, KnownModels, join_known, may_be_model
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .reads import expand_messages, find_fields_read, needs_prompt
-from .sample_keys import OF_METADATA
-from .schema import ComponentSpec, RecipeSpec
+from .sample_keys import OF_METADATA, explain_unknown_key
+from .schema import CaseSpec, ComponentSpec, RecipeSpec, RoutedScore
 from .stages import find_circle, find_stages
 from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
@@ -90,8 +90,8 @@ class Compiler:
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
         ends = [step for step in (combine, credit) if step]
-        rewarded = [s for c in self.compiled.values() for s in (c.step, *c.transforms) if s] + ends
-        steps = [*rewarded, *(s for c in components if c.audit for s in (c.step, *c.transforms) if s)]
+        rewarded = [step for component in self.compiled.values() for step in component.steps] + ends
+        steps = [*rewarded, *(step for component in components if component.audit for step in component.steps)]
         reads_groups = any(condition.reads_groups for c in self.compiled.values() for condition in c.when)
         grouped = spec.group.normalize != "none" or reads_groups or any(step.grouped for step in rewarded)
         if grouped:
@@ -104,15 +104,15 @@ class Compiler:
         read = read_at_ends.union(*(c.reads for c in components))
         conditions = [condition for component in components for condition in component.when]
         required = [c for c in components if c.certain]
-        staged = len(required) < len(components) and any(c.when or c.audit for c in components)
+        staged = len(required) < len(components) and any(c.when or c.audit or c.cases for c in components)
         asks_model = any(c.step is None and "prompt" in self._model_inputs(c.model or "") for c in required)
-        required_steps = [s for c in required for s in (c.step, *c.transforms) if s] + ends
+        required_steps = [step for component in required for step in component.steps] + ends
         comparisons = {step.comparison for step in rewarded if step.comparison is not None}
         if (spec.group.normalize != "none" and spec.group.cohort is None) or reads_groups:
             comparisons.add("group")
         if "prompt" in read:
             self.inputs["prompt"] = None
-        keys = [key for condition in conditions for key in condition.keys]
+        keys = [key for condition in conditions for key in condition.keys] + [c.by for c in components if c.by]
         self.inputs.update(dict.fromkeys(keys))
         needs_response = "response" in self.inputs
         if staged:
@@ -204,12 +204,10 @@ class Compiler:
         """Add faults for conditions that a component does not allow."""
         if plan.vector:
             self.add_fault(path, f"{plan.name} gives a vector per sample: there is no `otherwise` for one")
-        compares = [step for step in plan.transforms if step.comparison == "group"]
-        if plan.step is not None and plan.step.grouped:
-            compares.append(plan.step)
+        compares = find_group_step(plan)
         if compares and not all(condition.of_groups for condition in plan.when):
             message = (
-                f"{compares[0].operation.name} compares the samples of a group, so that all of a group have to be "
+                f"{compares.operation.name} compares the samples of a group, so that all of a group have to be "
                 "computed, or none: use `group`, or `sample` with `by: group`"
             )
             self.add_fault(path, message)
@@ -227,9 +225,41 @@ class Compiler:
         return tuple(tuple(by_name[name] for name in stage) for stage in stages)
 
     def _compile_component(self, name: str, spec: ComponentSpec) -> ComponentPlan | None:
+        if isinstance(spec.score, RoutedScore):
+            return self._compile_routed(name, spec, spec.score)
+        plan = self._compile_scorer(name, spec, ("components", name))
+        return None if plan is None else replace(plan, optional=spec.optional, audit=spec.audit)
+
+    def _compile_routed(self, name: str, spec: ComponentSpec, routed: RoutedScore) -> ComponentPlan | None:
+        """A component that is another one for each value of a key."""
         path: Path = ("components", name)
         fault_count = len(self.faults)
-        operation = self.catalog.get("score", spec.score)
+        for field in spec.model_fields_set - {"score", "when", "otherwise", "audit"}:
+            self.add_fault((*path, field), f"`{field}` belongs to a case: each is a component of its own")
+        if fault := explain_unknown_key(routed.by):
+            self.add_fault((*path, "score", "by"), fault)
+        cases = []
+        for case, written in routed.cases.items():
+            here = (*path, "score", "cases", case)
+            plan = self._compile_scorer(name, written, here)
+            if plan is None:
+                continue
+            if plan.vector:
+                self.add_fault(here, "it gives a vector per sample: aggregate it with a transform")
+            if compares := find_group_step(plan):
+                message = f"{compares.operation.name} compares the samples of a group, which may be of several cases"
+                self.add_fault(here, message)
+            cases.append(replace(plan, case=case, audit=spec.audit))
+        if len(self.faults) > fault_count:
+            return None
+        reads = frozenset[str]().union(*(plan.reads for plan in cases))
+        return ComponentPlan(
+            name, None, None, None, (), False, False, reads=reads, audit=spec.audit, by=routed.by, cases=tuple(cases)
+        )
+
+    def _compile_scorer(self, name: str, spec: CaseSpec, path: Path) -> ComponentPlan | None:
+        fault_count = len(self.faults)
+        operation = self.catalog.get("score", str(spec.score))
         step = None
         vector = ruled = False
         if operation is not None:
@@ -271,17 +301,15 @@ class Compiler:
             tuple(transforms),
             refuse,
             vector,
-            spec.optional,
-            reads,
-            "whole" if ruled else spec.text or "whole",
-            audit=spec.audit,
+            reads=reads,
+            text="whole" if ruled else spec.text or "whole",
         )
 
     def _model_inputs(self, model: str) -> frozenset[str]:
         known = self._described.get(model)
         return expand_messages(known.inputs if known and known.inputs else _MODEL_FIELDS)
 
-    def _check_model(self, spec: ComponentSpec, path: Path) -> None:
+    def _check_model(self, spec: CaseSpec, path: Path) -> None:
         """Collect the sample fields that a component's model reads, and check the choice of one of the model's
         numbers.
         """
@@ -299,7 +327,9 @@ class Compiler:
 
     def _check_awaited(self, steps: Iterable[Step]) -> None:
         """Add a fault for an awaited model that nothing in the recipe asks for."""
-        asked = {component.score for component in self.spec.components.values()}
+        asked = {
+            str(scorer.score) for component in self.spec.components.values() for scorer in _list_scorers(component)
+        }
         asked |= {named.name for step in steps for named in names_in(step.params) if named.mark.kind == "model"}
         for model in self.spec.awaits:
             if model not in asked:
@@ -387,7 +417,8 @@ class Compiler:
             return name, arguments
         for component in over:
             spec = self.spec.components.get(component)
-            if spec and (not spec.transforms or next(iter(spec.transforms[-1])) != "log_sigmoid"):
+            scorers = _list_scorers(spec) if spec else ()
+            if any(not scorer.transforms or next(iter(scorer.transforms[-1])) != "log_sigmoid" for scorer in scorers):
                 path = ("components", component, "transforms")
                 message = "log_sigmoid_sum needs it to end in log_sigmoid, or `references` at the combiner"
                 self.add_fault(path, message)
@@ -444,7 +475,7 @@ class Compiler:
         """Whether a step compares samples."""
         if any(condition.reads_groups for plan in self.compiled.values() for condition in plan.when):
             return True
-        steps = [step for plan in self.compiled.values() for step in (plan.step, *plan.transforms)]
+        steps = [step for plan in self.compiled.values() for step in plan.steps]
         return any(step.comparison for step in (*steps, *ends) if step is not None)
 
     def _is_rewarded(self, name: str) -> bool:
@@ -494,7 +525,7 @@ class Compiler:
 
     def _find_read_components(self, credit: Step | None) -> set[str]:
         """Names of components that other components, the guards or the credit assignment read."""
-        steps = [step for plan in self.compiled.values() for step in (plan.step, *plan.transforms) if step is not None]
+        steps = [step for plan in self.compiled.values() for step in plan.steps]
         bindings = [b for step in (*steps, *filter(None, [credit])) for b in step.bindings.values()]
         read = {str(binding.value) for binding in bindings if binding.kind == "component"}
         read = read.union(*(plan.needs for plan in self.compiled.values()))
@@ -508,6 +539,17 @@ class Compiler:
                     params = GUARDS[name].params.model_validate({k: v for k, v in arguments.items() if k != "action"})
                     read |= {named.name for named in names_in(params) if named.mark.kind == "component"}
         return read
+
+
+def find_group_step(plan: ComponentPlan) -> Step | None:
+    """The first step of a component that compares the samples of a group."""
+    steps = [plan.step] if plan.step is not None and plan.step.grouped else []
+    return next(iter([*steps, *(step for step in plan.transforms if step.comparison == "group")]), None)
+
+
+def _list_scorers(spec: ComponentSpec) -> Sequence[CaseSpec]:
+    """The component itself, or its cases."""
+    return tuple(spec.score.cases.values()) if isinstance(spec.score, RoutedScore) else (spec,)
 
 
 def hash_recipe(spec: RecipeSpec) -> str:

@@ -230,7 +230,8 @@ class Evaluation:
         optional = component.optional
         shown = select_part(self.plan, self.batch, component.text)
         binder = runner.binder if shown is self.batch else self._bind(shown)
-        outcome = yield from runner.run(step, {}, f"{self.plan.name}/{name}", optional=optional, binder=binder)
+        address = f"{self.plan.name}/{component.address}"
+        outcome = yield from runner.run(step, {}, address, name, optional=optional, binder=binder)
         raw = RawComponent(self._align_turns(runner.extract_value(outcome, name), component, runner.rows))
         if optional:
             raw.absent = frozenset(i for i in runner.rows.valid() if is_absent(raw.value[i]))
@@ -259,7 +260,7 @@ class Evaluation:
         """The value of a component after its transforms."""
         value = raw.value
         if runner is not None:
-            address = f"{self.plan.name}/{component.name}"
+            address = f"{self.plan.name}/{component.address}"
             if raw.model is not None:
                 address = references_address(raw.model, raw.version, raw.dimension)
             runner.rows.absent = raw.absent

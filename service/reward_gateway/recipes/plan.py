@@ -125,17 +125,37 @@ class ComponentPlan:
     """Its value after the transforms in the other rows."""
     audit: bool = False
     """It is outside the reward, and what fails in it fails no sample."""
+    by: str = ""
+    """The key of the sample that chooses among the cases."""
+    cases: tuple["ComponentPlan", ...] = ()
+    """What it is for some of the samples: each has this component's name, and its case."""
+    case: str = ""
+    """Of a case: the value of the key that chooses it."""
 
     @property
     def certain(self) -> bool:
-        """Every sample with a reward has it."""
-        return not (self.optional or self.when or self.audit)
+        """Every sample with a reward has it, and so what it reads."""
+        return not (self.optional or self.when or self.audit or self.cases)
+
+    @property
+    def parts(self) -> "tuple[ComponentPlan, ...]":
+        """What scores it: itself, or its cases."""
+        return self.cases or (self,)
+
+    @property
+    def address(self) -> str:
+        """Its name, and that of its case: no other part of the recipe has the same."""
+        return f"{self.name}.{self.case}" if self.case else self.name
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step of it."""
+        return tuple(step for part in self.parts for step in (part.step, *part.transforms) if step is not None)
 
     @cached_property
     def needs(self) -> frozenset[str]:
         """The components that have to be computed before it."""
-        steps = [step for step in (self.step, *self.transforms) if step is not None]
-        bindings = [binding for step in steps for binding in step.bindings.values()]
+        bindings = [binding for step in self.steps for binding in step.bindings.values()]
         bound = frozenset(str(binding.value) for binding in bindings if binding.kind == "component")
         return bound.union(*(condition.reads for condition in self.when))
 
@@ -302,9 +322,12 @@ class Plan:
     def steps(self) -> tuple[Step, ...]:
         """Every step of the plan."""
         ends = (self.combine, self.credit)
-        return tuple(step for c in self.components for step in (c.step, *c.transforms) if step) + tuple(
-            filter(None, ends)
-        )
+        return tuple(step for component in self.components for step in component.steps) + tuple(filter(None, ends))
+
+    @cached_property
+    def parts(self) -> tuple[ComponentPlan, ...]:
+        """What scores its components: these, or their cases."""
+        return tuple(part for component in self.components for part in component.parts)
 
     @cached_property
     def rule_fields(self) -> frozenset[str]:
@@ -342,7 +365,7 @@ class Plan:
     @cached_property
     def models(self) -> tuple[str, ...]:
         """The models that the components call, each once."""
-        return tuple(dict.fromkeys(c.model for c in self.components if c.model is not None))
+        return tuple(dict.fromkeys(part.model for part in self.parts if part.model is not None))
 
     @property
     def pins(self) -> frozenset[tuple[str, int]]:
@@ -374,14 +397,13 @@ class Plan:
             "plan": {
                 "components": {
                     component.name: {
-                        "model": component.model,
-                        "dimension": component.dimension,
-                        "score": component.step.describe() if component.step else None,
-                        "transforms": [step.describe() for step in component.transforms],
+                        **_describe_scorer(component),
                         "returns": "vector" if component.vector else "scalar",
                         "optional": component.optional,
                         "otherwise": component.otherwise,
                         "audit": component.audit,
+                        "by": component.by or None,
+                        "cases": {part.case: _describe_scorer(part) for part in component.cases},
                     }
                     for component in self.components
                 },
@@ -396,6 +418,15 @@ class Plan:
                 "on_reset": self.on_reset,
             },
         }
+
+
+def _describe_scorer(part: ComponentPlan) -> dict[str, Any]:
+    return {
+        "model": part.model,
+        "dimension": part.dimension,
+        "score": part.step.describe() if part.step else None,
+        "transforms": [step.describe() for step in part.transforms],
+    }
 
 
 def _reads_groups(component: ComponentPlan) -> bool:

@@ -15,6 +15,7 @@ operation's parameters is a parameter; one with the name of an item field says w
 A field without a binding is read from the sample's field of that name, or else from its ``features``.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -27,6 +28,8 @@ from pydantic import (
     model_validator,
 )
 
+from reward_gateway.sample import json_text
+
 from .chat_formats import REPLACED_STRIP_TEMPLATE, ChatFormatName, PlainText, TemplateMarks
 from .condition_compiler import when_schema
 from .judging import Judge
@@ -36,6 +39,16 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}
 
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 ModelInput = Literal["prompt", "response", "messages", "steps", "images", "frames", "features"]
+
+
+def _write_key(value: object) -> object:
+    return json_text(value) if isinstance(value, bool | int | float) else value
+
+
+CaseName = Annotated[str, StringConstraints(min_length=1, max_length=256), BeforeValidator(_write_key)]
+
+Conditions = Annotated[dict[str, Any], WithJsonSchema(when_schema())]
+"""When a component is computed; :mod:`.condition_compiler` reads it."""
 
 
 class _Model(BaseModel):
@@ -58,22 +71,14 @@ Step = Annotated[
 """One name with its arguments; :mod:`.compile` refuses a mapping of several."""
 
 
-Conditions = Annotated[dict[str, Any], WithJsonSchema(when_schema())]
-"""When a component is computed; :mod:`.condition_compiler` reads it."""
-
-
-class ComponentSpec(_Model):
-    """One number of a reward, and its transforms."""
+class CaseSpec(_Model):
+    """A scorer and its transforms: a component without conditions, or what is one for some of the samples."""
 
     score: str = Field(description="An operation of kind score, or a model of the model server.")
     dimension: str | None = Field(None, description="Which of a model's numbers. Required if it has several.")
     params: Arguments = Field(default_factory=dict, description="The operation's parameters.")
     inputs: Arguments = Field(default_factory=dict, description="Where the operation's fields are read.")
     transforms: list[Step] = Field(default_factory=list, description="Applied in order.")
-    optional: bool = Field(
-        False,
-        description="A sample that lacks what this component reads is scored without it, if the combiner allows that.",
-    )
     text: Literal["final", "whole", "reasoning"] | None = Field(
         None,
         description="What is read of the response. final: its last turn without the reasoning. whole: all turns of the "
@@ -82,6 +87,36 @@ class ComponentSpec(_Model):
     )
     truncation: Literal["flag", "refuse"] = Field(
         "flag", description="What to do with a text that exceeds the model's limit."
+    )
+
+
+class RoutedScore(_Model):
+    """Each sample by its own scorer."""
+
+    by: str = Field(description="The key that chooses: metadata.NAME, or another key of the sample.")
+    cases: dict[CaseName, CaseSpec] = Field(
+        min_length=1, description="Value of the key -> scorer, with its own transforms. Numbers are their JSON text."
+    )
+    default: Literal["invalid"] = Field("invalid", description="A sample that fits no case is invalid (missing_field).")
+
+
+def _read_score(value: object) -> object:
+    if isinstance(value, Mapping):
+        return RoutedScore.model_validate(value)
+    if isinstance(value, str | RoutedScore):
+        return value
+    raise ValueError("name a scorer, or let a key of the sample choose one: {by: metadata.task, cases: {…}}")
+
+
+class ComponentSpec(CaseSpec):
+    """One number of a reward, and its transforms."""
+
+    score: Annotated[str | RoutedScore, BeforeValidator(_read_score, json_schema_input_type=str | RoutedScore)] = Field(  # type: ignore[assignment]
+        description="An operation of kind score, a model of the model server, or cases of these by a key of the sample."
+    )
+    optional: bool = Field(
+        False,
+        description="A sample that lacks what this component reads is scored without it, if the combiner allows that.",
     )
     when: Conditions | None = Field(
         None, description="It is computed only where this holds; elsewhere its value is `otherwise`."

@@ -9,8 +9,8 @@ part in no transform. Where state is used and a row fails in a later stage, all 
 what models and judges have said is kept.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.errors import GatewayError
 from reward_gateway.operations.effects import AskModels, Effectful, Together, perform
 from reward_gateway.operations.reading.response import Part
-from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores
+from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, json_text
 from reward_gateway.sample.fields import MODEL_INPUTS
+from reward_gateway.sample.scores import Origin
 
 from .column_binder import Value
 from .conditions import find_skipped
@@ -38,9 +39,6 @@ from .step_runner import Running, StepRunner
 NOT_ASKED = Invalid("internal_error", "the model is not asked about this sample")
 """Excludes a row from a call of a model; no sample has this reason in the end."""
 
-Scored = tuple[RawComponent, frozenset[int]]
-"""A component before its transforms, and the rows over which it was scored."""
-
 
 class StagedEvaluation(Evaluation):
     """One evaluation of a plan with stages. Models are asked on the way."""
@@ -56,6 +54,7 @@ class StagedEvaluation(Evaluation):
         self._skipped: dict[str, dict[int, str]] = {}
         self._raised: dict[str, Mapping[int, tuple[str, ...]]] = {}
         self._audited: dict[str, ComponentScores] = {}
+        self._asked: dict[str, Sequence[int]] = {}
 
     def run(self) -> Effectful[Rewards]:
         rewards = yield from super().run()
@@ -65,9 +64,9 @@ class StagedEvaluation(Evaluation):
             self.rows.flag(self._raised[name])
         rewards.flags = self.rows.flags
         rewards.raw = {
-            component.name: self._read_scores(component)
-            for component in self.plan.components
-            if component.model is not None and (component.text, component.model) in self._said
+            part.address: self._read_scores(part, self._asked[part.address])
+            for part in self.plan.parts
+            if part.model is not None and self._asked[part.address]
         }
         rewards.skipped = sum(map(len, self._skipped.values()))
         return rewards
@@ -100,21 +99,19 @@ class StagedEvaluation(Evaluation):
     # One stage
 
     def _compute_stage(self, stage: Sequence[ComponentPlan]) -> Running:
-        rows: dict[str, Rows] = {}
         for component in stage:
             self._skipped[component.name] = self._decide(component)
-        for component in stage:
-            rows[component.name] = self.rows.fork(frozenset(self._skipped[component.name]))
-        raws = yield from self._score_stage(stage, rows)
-        for component in stage:
-            own = rows[component.name]
-            self._raised[component.name] = own.flags
+        shares = [self._share_out(component) for component in stage]
+        raws = yield from self._score_parts([part for own in shares for part in own.parts])
+        for component, own in zip(stage, shares, strict=True):
+            own.gather()
+            self._raised[component.name] = own.rows.flags
             if not component.audit:
-                self._failed_scoring.update(own.invalid.keys() - self.rows.invalid.keys())
-                self.rows.fail(own.invalid, None)
-                self.rows.flag(own.flags)
-        for component in stage:
-            yield from self._finish_component(component, raws[component.name], rows[component.name])
+                self._failed_scoring.update(own.rows.invalid.keys() - self.rows.invalid.keys())
+                self.rows.fail(own.rows.invalid, None)
+                self.rows.flag(own.rows.flags)
+        for component, own in zip(stage, shares, strict=True):
+            yield from self._finish_component(component, own, raws)
 
     def _decide(self, component: ComponentPlan) -> dict[int, str]:
         """The rows in which a component is not computed, each with what decided."""
@@ -124,83 +121,94 @@ class StagedEvaluation(Evaluation):
         rows = [i for i in self.rows.valid() if i not in settled]
         return {**settled, **find_skipped(component.when, _Known(self, component, rows), rows)}
 
-    def _score_stage(
-        self, stage: Sequence[ComponentPlan], rows: Mapping[str, Rows]
-    ) -> Effectful[dict[str, RawComponent]]:
-        """The components of a stage before their transforms; models and judges are asked at the same time."""
-        calls: list[Effectful[Any]] = list(self._call_models(stage, rows))
-        scored = [component for component in stage if component.step is not None]
-        calls += [self._score_operation(component, rows[component.name]) for component in scored]
+    def _share_out(self, component: ComponentPlan) -> "_Shares":
+        """The rows of a component, and which of its cases has which; one that no case has is invalid."""
+        rows = self.rows.fork(frozenset(self._skipped[component.name]))
+        if not component.cases:
+            return _Shares(rows, [(component, rows)])
+        by_case: dict[str, list[int]] = {part.case: [] for part in component.cases}
+        for i in rows.valid():
+            value = self.keys.read(i, component.by)
+            named = json_text(value) if isinstance(value, bool | int | float) else value
+            if isinstance(named, str) and named in by_case:
+                by_case[named].append(i)
+            else:
+                rows.fail({i: _explain_no_case(component, missing=value is None)}, component.name)
+        every = frozenset(range(rows.size))
+        return _Shares(rows, [(part, rows.fork(every.difference(by_case[part.case]))) for part in component.cases])
+
+    def _score_parts(self, parts: "Sequence[_PartRows]") -> Effectful[dict[str, RawComponent]]:
+        """The parts of a stage before their transforms; models and judges are asked at the same time."""
+        calls: list[Effectful[Any]] = list(self._call_models(parts))
+        calls += [self._score_operation(part, rows) for part, rows in parts if part.step is not None]
         if len(calls) == 1:
             yield from calls[0]
         elif calls:
             yield from perform(Together(calls))
         raws: dict[str, RawComponent] = {}
-        for component in stage:
-            own = rows[component.name]
-            if component.step is not None:
-                raws[component.name] = self._scored[component.name][0]
-            elif asked := own.valid():
-                said = self._said[component.text, component.model or ""]
-                scores = select_dimension(component, said.within(asked), said.dimensions)
-                raws[component.name] = self._read_model(component, scores, own)
+        for part, rows in parts:
+            if part.step is not None:
+                raws[part.address] = self._scored[part.address][0]
+                continue
+            self._asked[part.address] = asked = rows.valid()
+            if asked:
+                raws[part.address] = self._read_model(part, self._read_scores(part, asked), rows)
             else:
-                raws[component.name] = RawComponent(no_numbers(own.size), component.model)
+                raws[part.address] = RawComponent(no_numbers(rows.size), part.model)
         return raws
 
     # Models
 
-    def _call_models(self, stage: Sequence[ComponentPlan], rows: Mapping[str, Rows]) -> "list[Effectful[None]]":
-        """Calls of the stage's models, each about the rows in which a component needs it and that it was not asked
-        about before; models that are shown the same of the same rows are called together."""
+    def _call_models(self, parts: "Sequence[_PartRows]") -> "list[Effectful[None]]":
+        """Calls of the stage's models, each about the rows in which a part needs it and that it was not asked about
+        before; models that are shown the same of the same rows are called together."""
         wanted: dict[tuple[Part, str], set[int]] = {}
-        for component in stage:
-            if component.model is not None:
-                self._refuse_incomplete(component, rows[component.name])
-                wanted.setdefault((component.text, component.model), set()).update(rows[component.name].valid())
+        for part, rows in parts:
+            if part.model is not None:
+                self._refuse_incomplete(part, rows)
+                wanted.setdefault((part.text, part.model), set()).update(rows.valid())
         calls: dict[tuple[Part, frozenset[int]], list[str]] = {}
-        for (part, model), asked in wanted.items():
-            said = self._said.get((part, model))
+        for (text, model), asked in wanted.items():
+            said = self._said.get((text, model))
             if missing := frozenset(asked if said is None else asked - said.rows):
-                calls.setdefault((part, missing), []).append(model)
-        return [self._call_together(part, models, missing) for (part, missing), models in calls.items()]
+                calls.setdefault((text, missing), []).append(model)
+        return [self._call_together(text, models, missing) for (text, missing), models in calls.items()]
 
-    def _call_together(self, part: Part, models: Sequence[str], asked: frozenset[int]) -> Effectful[None]:
-        shown = self._select_part(part)
+    def _call_together(self, text: Part, models: Sequence[str], asked: frozenset[int]) -> Effectful[None]:
+        shown = self._select_part(text)
         left_out = {i: NOT_ASKED for i in range(self.rows.size) if i not in asked}
         answers = yield from perform(AskModels(tuple(models), replace(shown, invalid=left_out)))
         for model, (scores, dimensions) in answers.items():
             more = ModelScores(scores, dimensions, asked)
-            before = self._said.get((part, model))
-            self._said[part, model] = more if before is None else before.joined(more)
+            before = self._said.get((text, model))
+            self._said[text, model] = more if before is None else before.joined(more)
 
-    def _refuse_incomplete(self, component: ComponentPlan, rows: Rows) -> None:
-        """Fail the rows that lack what a component's model reads."""
+    def _refuse_incomplete(self, part: ComponentPlan, rows: Rows) -> None:
+        """Fail the rows that lack what a model reads."""
         batch = self.batch
-        if "response" in component.reads:
+        if "response" in part.reads:
             missing = [i for i in rows.valid() if batch.responses[i] is None]
-            rows.fail(dict.fromkeys(missing, NO_RESPONSE), component.name)
-        if "prompt" in component.reads and batch.without_prompt and "prompt" not in self.plan.optional:
-            rows.fail(dict.fromkeys(batch.without_prompt.intersection(rows.valid()), NO_PROMPT), component.name)
+            rows.fail(dict.fromkeys(missing, NO_RESPONSE), part.name)
+        if "prompt" in part.reads and batch.without_prompt and "prompt" not in self.plan.optional:
+            rows.fail(dict.fromkeys(batch.without_prompt.intersection(rows.valid()), NO_PROMPT), part.name)
 
-    def _select_part(self, part: Part) -> Batch:
-        if part not in self._shown:
-            self._shown[part] = select_part(self.plan, self.batch, part)
-        return self._shown[part]
+    def _select_part(self, text: Part) -> Batch:
+        if text not in self._shown:
+            self._shown[text] = select_part(self.plan, self.batch, text)
+        return self._shown[text]
 
-    def _read_scores(self, component: ComponentPlan) -> RawScores:
-        """What a component's model said of the rows in which the component was computed."""
-        said = self._said[component.text, component.model or ""]
-        skipped = self._skipped[component.name]
-        return select_dimension(component, said.within([i for i in said.rows if i not in skipped]), said.dimensions)
+    def _read_scores(self, part: ComponentPlan, rows: Sequence[int]) -> RawScores:
+        """What a model has said of the rows in which a part of the recipe is computed."""
+        said = self._said[part.text, part.model or ""]
+        return select_dimension(part, said.within(rows), said.dimensions)
 
     # Operations
 
-    def _score_operation(self, component: ComponentPlan, rows: Rows) -> Effectful[None]:
-        """Score a component by its operation; one that needs no state is not scored again for the same rows."""
-        name, step, asked = component.name, component.step, frozenset(rows.valid())
+    def _score_operation(self, part: ComponentPlan, rows: Rows) -> Effectful[None]:
+        """Score by an operation; one that needs no state is not run again for the same rows."""
+        name, step, asked = part.address, part.step, frozenset(rows.valid())
         assert step is not None
-        if component.scored_first and name in self._scored:
+        if part.scored_first and name in self._scored:
             raw, before, over = self._scored[name]
             if asked <= over:
                 rows.fail({i: reason for i, reason in before.invalid.items() if i in asked}, None)
@@ -210,9 +218,9 @@ class StagedEvaluation(Evaluation):
         if asked:
             runner = StepRunner(self.plan, self.batch, self.runner.binder, rows)
             try:
-                raw = yield from self._score_component(component, step, runner)
+                raw = yield from self._score_component(part, step, runner)
             except GatewayError:
-                if not component.audit:
+                if not part.audit:
                     raise
         if step.operation.judged and raw.judge_answers is None:
             raw.judge_answers = [None] * rows.size
@@ -222,28 +230,42 @@ class StagedEvaluation(Evaluation):
 
     # After scoring
 
-    def _finish_component(self, component: ComponentPlan, raw: RawComponent, own: Rows) -> Running:
+    def _finish_component(self, component: ComponentPlan, own: "_Shares", raws: Mapping[str, RawComponent]) -> Running:
         """Transform a component where it was computed, and give the other rows ``otherwise``."""
         name, skipped = component.name, self._skipped[component.name]
-        raw = replace(raw, absent=raw.absent | skipped.keys())
-        runner = None
-        if component.transforms:
-            runner = StepRunner(self.plan, self.batch, self.runner.binder, own) if component.audit else self.runner
-        try:
-            value = yield from self._apply_transforms(component, raw, runner)
-        except GatewayError:
-            if not component.audit:
-                raise
-            value = no_numbers(self.rows.size)
-        failed = [i for i in own.invalid if i not in self.rows.invalid] if component.audit else []
+        raw, value = yield from self._transform_parts(component, own, raws)
+        failed = [i for i in own.rows.invalid if i not in self.rows.invalid] if component.audit else []
         scores = self._keep_component(
             name, _without(raw, [*skipped, *failed]), _fill(component, value, list(skipped), failed)
         )
         if skipped:
             scores.skipped = [skipped.get(i) for i in range(self.rows.size)]
+        if component.cases:
+            scores.models = own.name_models(raws)
         if component.audit:
             self._audited[name] = self.components.pop(name)
             del self.values[name]
+
+    def _transform_parts(
+        self, component: ComponentPlan, own: "_Shares", raws: Mapping[str, RawComponent]
+    ) -> Effectful[tuple[RawComponent, Value]]:
+        """A component before and after its transforms, or those of its cases."""
+        found: list[tuple[RawComponent, Value]] = []
+        for part, rows in own.parts:
+            raw = raws[part.address]
+            raw = replace(raw, absent=raw.absent | rows.absent)
+            runner = None
+            if part.transforms:
+                runner = self.runner
+                if component.audit:
+                    runner = StepRunner(self.plan, self.batch, self.runner.binder, own.rows)
+            try:
+                found.append((raw, (yield from self._apply_transforms(part, raw, runner))))
+            except GatewayError:
+                if not component.audit:
+                    raise
+                found.append((raw, no_numbers(self.rows.size)))
+        return own.lay_together(found) if component.cases else found[0]
 
     # What conditions look at
 
@@ -294,6 +316,64 @@ def _fill(component: ComponentPlan, value: Value, skipped: Sequence[int], failed
     missing = np.nan if component.audit else 0.0
     filled[skipped] = missing if component.otherwise is None else component.otherwise
     return filled
+
+
+_PartRows = tuple[ComponentPlan, Rows]
+"""A component or one of its cases, and the rows in which it is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """The rows of a component, and those of its parts: itself, or its cases."""
+
+    rows: Rows
+    parts: Sequence[_PartRows]
+
+    def gather(self) -> None:
+        """Tell the component's rows what was told to those of its cases."""
+        for _, rows in self.parts:
+            if rows is not self.rows:
+                self.rows.fail(rows.invalid, None)
+                self.rows.flag(rows.flags)
+
+    def name_models(self, raws: Mapping[str, RawComponent]) -> list[Origin]:
+        """[n] model and version of each row."""
+        names: list[Origin] = [(None, None)] * self.rows.size
+        for (part, _), chosen in zip(self.parts, self._list_rows(), strict=True):
+            raw = raws[part.address]
+            for i in chosen:
+                names[i] = raw.model, raw.version
+        return names
+
+    def lay_together(self, found: Sequence[tuple[RawComponent, Value]]) -> tuple[RawComponent, Value]:
+        """The numbers of all cases as those of one component, each in its rows."""
+        size = self.rows.size
+        before, after, cached = no_numbers(size), no_numbers(size), np.zeros(size, np.bool_)
+        answers: list[Any] = [None] * size
+        verdicts: dict[str, FloatArray] = {}
+        for (raw, value), chosen in zip(found, self._list_rows(), strict=True):
+            before[chosen], after[chosen] = sum_vectors(raw.value)[chosen], sum_vectors(value)[chosen]
+            if raw.cached is not None:
+                cached[chosen] = raw.cached[chosen]
+            for i in chosen if raw.judge_answers is not None else ():
+                answers[i] = raw.judge_answers[i]  # type: ignore[index]
+            for verdict, column in (raw.verdicts or {}).items():
+                verdicts.setdefault(verdict, np.zeros(size))[chosen] = column[chosen]
+        judged = any(raw.judge_answers is not None for raw, _ in found)
+        whole = RawComponent(before, cached=cached, judge_answers=answers if judged else None)
+        whole.verdicts = verdicts or None
+        return whole, after
+
+    def _list_rows(self) -> Iterator[list[int]]:
+        """The rows of each part, those among them that have failed."""
+        for _, rows in self.parts:
+            yield [i for i in range(rows.size) if i not in rows.absent]
+
+
+def _explain_no_case(component: ComponentPlan, *, missing: bool) -> Invalid:
+    key, cases = component.by, ", ".join(part.case for part in component.cases)
+    message = f"this reward needs {key} in the sample" if missing else f"{key} names none of its cases ({cases})"
+    return Invalid("missing_field", message, param=key)
 
 
 class _Known:

@@ -56,6 +56,10 @@ class RawScores:
     dimension: str | None = None
 
 
+Origin = tuple[str | None, str | None]
+"""Model and version that gave a number; (None, None): none did."""
+
+
 @dataclass(slots=True)
 class ComponentScores:
     """One component of a recipe over a batch: before its transforms (``raw``) and after (``value``), both [n]."""
@@ -74,6 +78,20 @@ class ComponentScores:
     skipped: Sequence[str | None] | None = None
     """[n] what decided that the component was not computed, None where it was; None: it was in every row. A row that
     was skipped has no ``raw``, was asked of no model, and its ``value`` is the recipe's ``otherwise``."""
+    models: Sequence[Origin] | None = None
+    """[n] model and version by row, where a key of the sample chooses the scorer; None: they are the same for all."""
+
+    @property
+    def differs_by_row(self) -> bool:
+        """Whether rows have more to tell of it than numbers, and whether these came from the cache."""
+        told = self.vectors, self.judge_answers, self.skipped, self.models
+        return any(column is not None for column in told)
+
+    def origin_of(self, row: int) -> Origin:
+        """Model and version that a row's number is from; (None, None) where it was skipped, and for a rule."""
+        if self.skipped is not None and self.skipped[row] is not None:
+            return None, None
+        return (self.model, self.model_version) if self.models is None else self.models[row]
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored, Usage
+from reward_gateway.sample.scores import Origin
 
 
 def encode_results(results: Any) -> bytes:
@@ -39,6 +40,7 @@ def encode_scores(scored: Scored) -> bytes:
         "timing_ms": scored.timing_ms,
         "judge_answers": {name: component.judge_answers for name, component in scored.components.items()},
         "skipped": {name: part.skipped for name, part in scored.components.items() if part.skipped is not None},
+        "models": {name: part.models for name, part in scored.components.items() if part.models is not None},
     }
     components = [
         {
@@ -86,6 +88,7 @@ def decode_scores(record: bytes) -> Scored:
             if component.get("verdicts") is None
             else {verdict: _unpack_numbers(column) for verdict, column in component["verdicts"].items()},
             rest.get("skipped", {}).get(component["name"]),
+            _read_origins(rest.get("models", {}).get(component["name"])),
         )
         for component in stored["components"]
     }
@@ -120,6 +123,9 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
             component.skipped = [before[i] if i in again else by for i, by in enumerate(skipped)]
             component.model = component.model or recorded_component.model
             component.model_version = component.model_version or recorded_component.model_version
+        if component.models is not None and recorded_component.models is not None:
+            again, before_models = set(rows), recorded_component.models
+            component.models = [before_models[i] if i in again else own for i, own in enumerate(component.models)]
         for verdict, marks in (component.verdicts or {}).items():
             if recorded_component.verdicts is not None and verdict in recorded_component.verdicts:
                 marks[rows] = recorded_component.verdicts[verdict][rows]
@@ -139,6 +145,10 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
             scored.flags[row] = recorded.flags[row]
         if scored.rewards is not None and recorded.rewards is not None:
             scored.rewards[row] = recorded.rewards[row]
+
+
+def _read_origins(stored: list[list[str | None]] | None) -> list[Origin] | None:
+    return None if stored is None else [(model, version) for model, version in stored]
 
 
 def _pack_numbers(values: FloatArray) -> bytes:
