@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from reward_gateway.errors import ModelUnavailable
-from reward_gateway.jobs import runner
+from reward_gateway.jobs import runner, service
 from reward_gateway.recipes.book import load_book
 
 from tests.clock import until
@@ -110,6 +110,16 @@ async def test_a_reader_is_answered_as_soon_as_anything_is_new(served: Served) -
     assert not reading.done()
     served.models.gate.open()
     assert [row["reward"] for row in (await reading).json()["results"]] == [1.0]
+
+
+async def test_the_end_comes_with_the_last_results(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PAGE", 2)
+    job = (await served.submit(samples("a", "b", "c"), X_Run="r"))["job"]
+    await served.finish(job)
+    page = (await served.client.get(f"/v1/jobs/{job}")).json()
+    assert (page["status"], len(page["results"]), page["completed"]) == ("running", 2, 3)
+    last = (await served.client.get(f"/v1/jobs/{job}", params={"after": page["cursor"]})).json()
+    assert (last["status"], len(last["results"])) == ("done", 1)
 
 
 async def test_waiting_takes_no_place_of_those_who_work(served: Served) -> None:

@@ -62,6 +62,9 @@ async def test_a_job_is_scored_piece_by_piece_and_read_from_where_the_reader_sto
     assert (rest.status, rest.completed, rest.deliveries, rest.usage) == ("done", 2, [b"[1]"], {"samples": 2})
     assert (await read(jobs, after=rest.cursor)).deliveries == []
     assert await jobs.take("w", 30.0) is None
+    page = await jobs.read("alice", "j", "", 1)
+    assert page is not None
+    assert (page.deliveries, page.more, rest.more) == ([b"[0]"], True, False)
 
 
 async def test_nobody_reads_another_tenants_job(store: StateStore) -> None:
@@ -92,6 +95,16 @@ async def test_a_lease_that_is_renewed_is_kept(store: StateStore) -> None:
         await asyncio.sleep(LEASE_S / 2)
         assert await jobs.renew(taken, "slow")
     assert await jobs.take("w", LEASE_S) is None
+
+
+async def test_a_lease_that_is_given_up_is_free_at_once(store: StateStore) -> None:
+    jobs = store.jobs
+    await jobs.submit(new_job(), NO_LIMITS)
+    taken = await take(jobs, "w", 60.0)
+    await jobs.release(taken, "another")
+    assert await jobs.take("v", 60.0) is None
+    await jobs.release(taken, "w")
+    assert (await take(jobs, "v", 60.0)).times == 2
 
 
 async def test_the_jobs_of_a_lane_take_turns(store: StateStore) -> None:

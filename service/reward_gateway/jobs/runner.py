@@ -111,7 +111,7 @@ class JobRunner:
         self._tasks.append(asyncio.create_task(repeat(self._count, COUNT_S, "job-count"), name="job-count"))
 
     async def close(self) -> None:
-        """Stop; what is being scored is left to the next worker."""
+        """Stop; what is being scored is given up, so that another worker takes it at once."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -163,9 +163,11 @@ class JobRunner:
             scoring.append(work)
             try:
                 await asyncio.wait({work})
-            finally:
-                if not work.done():
-                    await end_task(work)
+            except asyncio.CancelledError:  # this process stops
+                await end_task(work)
+                with contextlib.suppress(StateUnavailable):
+                    await self._store.release(taken, worker)
+                raise
             if not work.cancelled():
                 work.result()
                 self._observer.job_piece_scored(len(piece.places), time.time() - began)

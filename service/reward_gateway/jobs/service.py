@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -318,7 +318,7 @@ class JobService:
         view = await store.read(scope.caller, job, after, PAGE)
         if view is None:
             raise NotFound("there is no such job; it may have expired", param="job")
-        return view
+        return replace(view, status="running") if view.more and view.status in FINAL else view  # its end comes last
 
     async def take_results(
         self, scope: RequestScope, run: str, consumer: str, most: int, visibility_s: float, wait_s: float

@@ -103,6 +103,7 @@ class JobView:
         usage: sums by name.
         error: why the job failed, as JSON; None: it did not.
         seconds: from its submission to its latest progress.
+        more: there are further deliveries than those.
     """
 
     status: Status
@@ -114,6 +115,7 @@ class JobView:
     usage: dict[str, int]
     error: bytes | None
     seconds: float
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,9 @@ class JobStore(Protocol):
 
     async def renew(self, taken: TakenPiece, worker: str) -> bool:
         """Renew the lease; False if it is lost, or nobody wants the piece any more."""
+
+    async def release(self, taken: TakenPiece, worker: str) -> None:
+        """Give a lease up, so that another worker may take the piece at once."""
 
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         """Record a piece's results; False if others were recorded, or the job is gone."""

@@ -131,6 +131,12 @@ class LocalJobs:
         lease.until = self._clock() + lease.lease_s
         return True
 
+    async def release(self, taken: TakenPiece, worker: str) -> None:
+        lease = self._leases.get(taken.entry)
+        if lease is not None and lease.worker == worker:
+            lease.until = self._clock()
+            self.wakes.wake(WORK)
+
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         self._leases.pop(taken.entry, None)
         job = self._jobs.get((taken.tenant, taken.job))
@@ -183,6 +189,7 @@ class LocalJobs:
             dict(kept.usage),
             kept.error,
             kept.progress - kept.created,
+            shown != [] and start + len(shown) < len(kept.deliveries),
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:

@@ -43,6 +43,9 @@ LIVE, LIVE_SAMPLES = f"{LEGACY}jobs:live", f"{LEGACY}jobs:live-samples"
 
 CALLBACKS, CALLBACKS_TAKEN = f"{LEGACY}jobs:callbacks", f"{LEGACY}jobs:callbacks-taken"
 
+RELEASED_MS = 86_400_000
+"""How long a piece that was given up counts as idle: longer than any lease."""
+
 SYNC_MS = 2_000
 """Longest wait for the append-only file."""
 
@@ -154,6 +157,9 @@ class RedisJobs(RedisScripts):
         keys = [self._lane_of(taken), job_keys(taken.tenant, taken.job)[1]]
         return bool(await self.run_script("renew_piece", keys, [taken.entry, worker, taken.piece]))
 
+    async def release(self, taken: TakenPiece, worker: str) -> None:
+        await self.run_script("release_piece", [self._lane_of(taken), LANES], [taken.entry, worker, RELEASED_MS])
+
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         return await self._record(taken, deliveries, usage)
 
@@ -169,7 +175,7 @@ class RedisJobs(RedisScripts):
         key, _, results = job_keys(tenant, job)
         start = f"({after}" if after else "-"
         fields, found, clock = await self.read_commands(
-            ("HGETALL", key), ("XRANGE", results, start, "+", "COUNT", most), ("TIME",)
+            ("HGETALL", key), ("XRANGE", results, start, "+", "COUNT", most + 1), ("TIME",)
         )
         kept = _to_dict(fields)
         if not kept:
@@ -179,7 +185,7 @@ class RedisJobs(RedisScripts):
         if now_ms > int(kept[b"progress"]) + int(kept[b"expires"]):
             status, found = "expired", []
         hidden = kept[b"together"] == b"1" and status in ("queued", "running")
-        shown = [] if hidden else found
+        shown = [] if hidden else found[:most]
         return JobView(
             status,
             kept[b"head"],
@@ -190,6 +196,7 @@ class RedisJobs(RedisScripts):
             {name[6:].decode(): int(value) for name, value in kept.items() if name.startswith(b"usage:")},
             kept.get(b"error") or None,
             (int(kept[b"progress"]) - int(kept[b"created"])) / 1e3,
+            len(shown) < len(found) and not hidden,
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:
