@@ -79,7 +79,7 @@ def held(service: Service) -> Iterator[threading.Event]:
     MODELS.free.set()
 
 
-@pytest.fixture(params=["http"])
+@pytest.fixture(params=["http", "grpc"])
 def url(service: Service, request: pytest.FixtureRequest) -> str:
     return service.url if request.param == "http" else service.grpc_url
 
@@ -177,6 +177,8 @@ def test_what_cannot_be_scored_is_refused_at_once(url: str) -> None:
             client.submit("p", ["a"], reward="nothing")
         with pytest.raises(InvalidRequest, match="deliver"):
             client.submit("p", ["a", "b"], reward="grouped", deliver="sample")
+        with pytest.raises(InvalidRequest, match="callback"):
+            client.submit("p", ["a"], callback="https://not.listed/")
         with pytest.raises(ValueError, match="2 values for 1"):
             client.submit("p", ["a"], ids=["a", "b"])
         with pytest.raises(TypeError, match="unknown"):
@@ -209,10 +211,10 @@ def test_a_deadline_of_the_job_counts_from_its_submission(url: str, held: thread
 
 def test_a_key_of_the_callers_own_makes_a_repeat_the_same_job(url: str) -> None:
     with RewardClient(url) as client:
-        first = client.submit("p", ["a"], idempotency_key="rollout 7")
-        assert client.submit("p", ["a"], idempotency_key="rollout 7").id == first.id
+        first = client.submit("p", ["a"], idempotency_key=f"rollout 7 at {url}")
+        assert client.submit("p", ["a"], idempotency_key=f"rollout 7 at {url}").id == first.id
         with pytest.raises(IdempotencyConflict):
-            client.submit("p", ["b"], idempotency_key="rollout 7")
+            client.submit("p", ["b"], idempotency_key=f"rollout 7 at {url}")
 
 
 def test_submitting_and_waiting_survive_a_gateway_that_comes_back(service: Service) -> None:

@@ -21,6 +21,7 @@ from reward_gateway.sample import Batch, Invalid, plain_text
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
+from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.guard import Traffic
 
 from tests.clock import Gate
@@ -119,11 +120,15 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 @asynccontextmanager
 async def serving(
-    observer: Observer = UNOBSERVED, tracer: Any = None, recipes: str = RECIPES, **overrides: Any
+    observer: Observer = UNOBSERVED,
+    tracer: Any = None,
+    recipes: str = RECIPES,
+    state: StateStore | None = None,
+    **overrides: Any,
 ) -> AsyncIterator[Served]:
     settings = Settings(**overrides)
     models = Letters()
-    gateway = Gateway(load_book(recipes, KNOWN), EffectsRuntime(CachedScorer(models, NullCache())), observer)
+    gateway = Gateway(load_book(recipes, KNOWN), EffectsRuntime(CachedScorer(models, NullCache()), state), observer)
     traffic = Traffic.of(settings, observer)
     running = await server.start(gateway, settings, traffic, observer, port=0, tracer=tracer)
     options = [("grpc.max_send_message_length", -1)]

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from PIL import Image
 from reward_gateway.backends.workers.pool import WorkerPool
-from reward_gateway.client.grpc import score_request
+from reward_gateway.client.grpc_messages import score_request
 from reward_gateway.http.app import create_app
 from reward_gateway.observer import Observer
 from reward_gateway.proto import reward_pb2 as pb

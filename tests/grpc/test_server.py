@@ -101,7 +101,10 @@ async def test_reflection_tells_the_published_service(served: Any) -> None:
     services, methods = await asyncio.to_thread(reflected)
 
     assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"} <= services
-    assert methods == ["Score", "ScoreStream", "Apply", "ListRewards", "Catalog"]
+    assert methods == [
+        *("Score", "ScoreStream", "SubmitJob", "JobResults", "CancelJob", "RunResults"),
+        *("Apply", "ListRewards", "Catalog"),
+    ]
 
 
 async def test_stopping_lets_calls_under_way_finish(served: Any) -> None:

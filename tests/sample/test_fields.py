@@ -17,7 +17,7 @@ from reward_gateway.backends.triton.tensors import frame_value
 from reward_gateway.cache.keys import make_keys
 from reward_gateway.cli import scoring as file_scoring
 from reward_gateway.cli.score import _FIELDS as FILE_COLUMNS
-from reward_gateway.client.grpc import score_request as grpc_request
+from reward_gateway.client.grpc_messages import score_request as grpc_request
 from reward_gateway.client.request import columns_body, samples_body
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.grpc.decode import decode_samples

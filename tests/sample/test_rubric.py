@@ -9,7 +9,7 @@ import pytest
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.triton.tensors import frame_value
 from reward_gateway.cache.keys import make_keys
-from reward_gateway.client.grpc import score_request as grpc_request
+from reward_gateway.client.grpc_messages import score_request as grpc_request
 from reward_gateway.client.request import columns_body
 from reward_gateway.errors import InvalidRequest, TooLarge
 from reward_gateway.grpc.decode import decode_samples

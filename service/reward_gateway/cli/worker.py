@@ -55,6 +55,7 @@ from reward_gateway.extras import MissingExtra
 from reward_gateway.gateway import STATE_RESET, Gateway
 from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
+from reward_gateway.grpc.job_calls import JobParts
 from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
 from reward_gateway.http.encode import encode_scored
@@ -350,12 +351,15 @@ async def serve(settings: Settings) -> None:
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())
-    answers = app.state.dependencies.answers
+    deps = app.state.dependencies
+    answers, jobs = deps.answers, JobParts(deps.jobs, deps.job_intake)
     inference = InferenceService(gateway, protocol, settings, traffic, metrics, model_admin, tracer, answers)
     more = [(oip.SERVICE, inference.handler())]
     grpc = None
     if settings.grpc_port:
-        grpc = await grpc_server.start(gateway, settings, traffic, metrics, more, tracer=tracer, answers=answers)
+        grpc = await grpc_server.start(
+            gateway, settings, traffic, metrics, more, tracer=tracer, answers=answers, jobs=jobs
+        )
     runner = JobRunner(gateway, settings, traffic.admission, encode_scored, metrics) if settings.jobs else None
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()

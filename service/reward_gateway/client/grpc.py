@@ -12,14 +12,15 @@ with extras.needed():
     import grpc
     from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
-from reward_gateway.errors import GatewayError, InvalidRequest, seconds_of_retry_after
+from reward_gateway.errors import GatewayError, InvalidRequest, Unavailable, seconds_of_retry_after
 from reward_gateway.proto import reward_pb2 as pb
-from reward_gateway.sample.fields import MEDIA, of_form
 
 from .failures import of_grpc, tls_failure
+from .grpc_jobs import JobExchange, make_exchange
+from .grpc_messages import read_list, score_answer, score_request, with_recipe
 from .job_calls import JobCall
 from .tls import ClientTls
-from .wire import SampleError, ScoreAnswer, WireComponent, WireResult
+from .wire import ScoreAnswer
 
 T = TypeVar("T")
 
@@ -29,131 +30,6 @@ _SERVING = b"\x08\x01"
 """A HealthCheckResponse that says SERVING."""
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_CHAT = tuple(field.name for field in of_form("chat"))
-_ANSWERS = tuple(field.name for field in of_form("answer"))
-_NUMBERS = tuple(field.name for field in of_form("numbers"))
-_UPPER = {"on_invalid": "ON_INVALID_", "cache": "CACHE_"}
-
-
-def score_request(body: Mapping[str, Any]) -> pb.ScoreRequest:
-    """A body of the HTTP API as a message. Raises InvalidRequest for what the message cannot say."""
-    options = {
-        name: _UPPER[name] + value.upper() if name in _UPPER else value
-        for name, value in (body.get("options") or {}).items()
-    }
-    fields = {"reward": body.get("reward") or "", "options": options}
-    param = "options"
-    try:
-        request = ParseDict(fields, pb.ScoreRequest())
-        for i, sample in enumerate(body["samples"]):
-            param = f"samples[{i}]"
-            ParseDict(_convert_sample(sample), request.samples.add())
-    except (ParseError, ValueError, TypeError, KeyError) as error:
-        raise InvalidRequest(f"{param}: not of the API's form ({type(error).__name__})", param=param) from None
-    return request
-
-
-def _convert_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    fields = dict(sample)
-    for field in _CHAT:
-        value = fields.get(field)
-        if value is not None and not isinstance(value, str):
-            fields[f"{field}_messages"] = {"messages": [_convert_message(message) for message in fields.pop(field)]}
-    for field in MEDIA:
-        if fields.get(field):
-            fields[field] = [_convert_media(item) for item in fields[field]]
-    for field in _ANSWERS:
-        value = fields.get(field)
-        if isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value):
-            fields[f"{field}s"] = fields.pop(field)
-        elif value is not None and not isinstance(value, str):
-            fields[f"{field}_value"] = fields.pop(field)
-    for field in _NUMBERS:
-        if fields.get(field):
-            fields[field] = {name: _convert_feature(value) for name, value in fields[field].items()}
-    return fields
-
-
-def _convert_feature(value: Any) -> dict[str, Any]:
-    return {"vector": {"values": list(value)}} if isinstance(value, (list, tuple)) else {"number": value}
-
-
-def _convert_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {key: value for key, value in message.items() if value is not None}
-    content = fields.get("content")
-    if content is not None and not isinstance(content, str):
-        fields["parts"] = {"parts": [_convert_part(part) for part in fields.pop("content")]}
-    return fields
-
-
-def _convert_part(part: Mapping[str, Any]) -> dict[str, Any]:
-    if part["type"] == "text":
-        return {"text": part["text"]}
-    if part["type"] == "image_url":
-        image = part["image_url"]
-        return {"image_url": image if isinstance(image, str) else image["url"]}
-    if part["type"] != "image":
-        return {"other": dict(part)}
-    image = part["image"]
-    text = image if isinstance(image, str) else image.get("url") or image["b64"]
-    return {"image_url": text if _is_address(text) else f"data:image/*;base64,{text}"}
-
-
-def _convert_media(item: Any) -> dict[str, Any]:
-    text = item if isinstance(item, str) else item.get("url") or item["b64"]
-    return {"url": text} if _is_address(text) else {"data": text}
-
-
-def _is_address(text: str) -> bool:
-    return text.startswith(("data:", "http://", "https://"))
-
-
-def score_answer(message: pb.ScoreResponse) -> ScoreAnswer:
-    """The message as the answer that HTTP gives."""
-    usage, timing = message.usage, message.timing_ms
-    return ScoreAnswer(
-        reward=message.reward,
-        recipe_version=message.recipe_version,
-        results=[_read_result(result) for result in message.results],
-        usage={name: getattr(usage, name) for name in pb.Usage.DESCRIPTOR.fields_by_name},
-        timing_ms={name: getattr(timing, name) for name in pb.Timing.DESCRIPTOR.fields_by_name},
-        answer=message.answer if message.HasField("answer") else None,
-    )
-
-
-def _read_result(message: pb.Result) -> WireResult:
-    result = WireResult(message.id, message.valid, flags=list(message.flags))
-    if message.HasField("reward"):
-        result.reward = message.reward
-    if message.HasField("reward_raw"):
-        result.reward_raw = message.reward_raw
-    if message.HasField("rewards"):
-        result.rewards = _read_list(message.rewards)
-    if message.HasField("error"):
-        error = message.error
-        result.error = SampleError(
-            error.code,
-            error.message,
-            error.component if error.HasField("component") else None,
-            error.param if error.HasField("param") else None,
-        )
-    result.components = {name: _read_component(component) for name, component in message.components.items()}
-    return result
-
-
-def _read_list(message: Any) -> list[Any]:
-    values: Any = MessageToDict(message)
-    return list(values)
-
-
-def _read_component(message: pb.Component) -> WireComponent:
-    present = {
-        name: getattr(message, name)
-        for name in ("raw", "value", "model", "model_version", "skipped")
-        if message.HasField(name)
-    }
-    vector = _read_list(message.vector) if message.HasField("vector") else None
-    return WireComponent(**present, cached=message.cached, vector=vector)
 
 
 def apply_request(kind: str, name: str, body: Mapping[str, Any]) -> pb.ApplyRequest:
@@ -172,7 +48,7 @@ def apply_results(message: pb.ApplyResponse) -> list[dict[str, Any]]:
         results.append(
             {
                 "reward": result.reward if result.HasField("reward") else None,
-                "rewards": _read_list(result.rewards) if result.HasField("rewards") else None,
+                "rewards": read_list(result.rewards) if result.HasField("rewards") else None,
                 "details": MessageToDict(result.details),
                 "error": error,
             }
@@ -221,6 +97,13 @@ def _may_be_refused(error: Any, url: str) -> bool:
     return url.startswith("grpcs:") and error.code() is grpc.StatusCode.UNAVAILABLE and not ours
 
 
+def _only(answers: list[Any]) -> Any:
+    """The message that answers a call of one message. Raises Unavailable where there is none."""
+    if not answers:
+        raise Unavailable("the service ended the call without an answer")
+    return answers[-1]
+
+
 def _caller_metadata(api_key: str | None, run: str | None) -> tuple[tuple[str, str], ...]:
     """The metadata that say who asks, and for which run."""
     key = (("authorization", f"Bearer {api_key}"),) if api_key else ()
@@ -267,11 +150,6 @@ def read_address(url: str, api_key: str | None, run: str | None) -> GrpcAddress:
     return GrpcAddress(target, _caller_metadata(key, named.run or run), named.recipe)
 
 
-def _with_recipe(body: Mapping[str, Any], recipe: str | None) -> Mapping[str, Any]:
-    """The body of a request, with the recipe of the address where it names none."""
-    return body if recipe is None or body.get("reward") else {**body, "reward": recipe}
-
-
 def _health_request(recipe: str | None) -> bytes:
     """A HealthCheckRequest for a recipe, or for the service as a whole.
 
@@ -302,7 +180,7 @@ class GrpcTransport:
     def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer(
             self._call_method(
-                "Score", score_request(_with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
+                "Score", score_request(with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
             )
         )
 
@@ -317,7 +195,8 @@ class GrpcTransport:
         raise InvalidRequest(f"{path} is a path of HTTP: give an address that begins with http:// or https://")
 
     def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
-        raise InvalidRequest("jobs are taken over HTTP: give an address that begins with http:// or https://")
+        asked = make_exchange(call, self._address.recipe)
+        return asked.read(self._exchange(asked, left_s, key))
 
     def ready(self, left_s: float) -> bool:
         try:
@@ -338,9 +217,25 @@ class GrpcTransport:
         try:
             return call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits)
         except grpc.RpcError as error:
-            if _may_be_refused(error, self._url) and (reason := self._tls.find_refusal(self._url)):
-                raise tls_failure(reason) from error
-            raise _to_error(error) from error
+            raise self._explain(error) from error
+
+    def _exchange(self, asked: "JobExchange[T]", left_s: float, key: str | None) -> Any:
+        call = self._channel.unary_stream(
+            _SERVICE + asked.method,
+            request_serializer=type(asked.request).SerializeToString,
+            response_deserializer=asked.response.FromString,
+        )
+        metadata = _add_key(self._metadata, key)
+        try:
+            answers = list(call(asked.request, timeout=left_s, metadata=metadata, wait_for_ready=self._waits))
+        except grpc.RpcError as error:
+            raise self._explain(error) from error
+        return _only(answers)
+
+    def _explain(self, error: Any) -> GatewayError:
+        if _may_be_refused(error, self._url) and (reason := self._tls.find_refusal(self._url)):
+            return tls_failure(reason)
+        return _to_error(error)
 
 
 class AsyncGrpcTransport:
@@ -358,7 +253,7 @@ class AsyncGrpcTransport:
     async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
         return score_answer(
             await self._call_method(
-                "Score", score_request(_with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
+                "Score", score_request(with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
             )
         )
 
@@ -374,7 +269,8 @@ class AsyncGrpcTransport:
         return _read_listing(await self._call_method(method, request(), response, left_s))
 
     async def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
-        raise InvalidRequest("jobs are taken over HTTP: give an address that begins with http:// or https://")
+        asked = make_exchange(call, self._address.recipe)
+        return asked.read(await self._exchange(asked, left_s, key))
 
     async def ready(self, left_s: float) -> bool:
         try:
@@ -401,8 +297,25 @@ class AsyncGrpcTransport:
                 request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits
             )
         except grpc.RpcError as error:
-            if _may_be_refused(error, self._url):
-                reason = await asyncio.to_thread(self._tls.find_refusal, self._url)
-                if reason:
-                    raise tls_failure(reason) from error
-            raise _to_error(error) from error
+            raise await self._explain(error) from error
+
+    async def _exchange(self, asked: "JobExchange[T]", left_s: float, key: str | None) -> Any:
+        call = self._channel.unary_stream(
+            _SERVICE + asked.method,
+            request_serializer=type(asked.request).SerializeToString,
+            response_deserializer=asked.response.FromString,
+        )
+        metadata = _add_key(self._metadata, key)
+        try:
+            opened = call(asked.request, timeout=left_s, metadata=metadata, wait_for_ready=self._waits)
+            answers = [answer async for answer in opened]
+        except grpc.RpcError as error:
+            raise await self._explain(error) from error
+        return _only(answers)
+
+    async def _explain(self, error: Any) -> GatewayError:
+        if _may_be_refused(error, self._url):
+            reason = await asyncio.to_thread(self._tls.find_refusal, self._url)
+            if reason:
+                return tls_failure(reason)
+        return _to_error(error)

@@ -38,12 +38,14 @@ class JobOptions(TypedDict, total=False):
     ``expires_s``: seconds without progress after which the job is forgotten (60 to 86,400; default: the server's).
     ``queue``: whether results go to the queue of the client's run, if it has one (default). ``deadline_s``: seconds
     from now after which samples that are not scored answer ``deadline_exceeded``; default: there is no such time.
+    ``callback``: an address that is told of the job's end, of those that the operator lists.
     """
 
     deliver: Literal["sample", "group", "job"] | None
     expires_s: int | None
     queue: bool | None
     deadline_s: float | None
+    callback: str | None
 
 
 class JobArguments(ScoreArguments, JobOptions, total=False):
@@ -62,7 +64,7 @@ _COLUMNS = {field.argument: field.name for field in FIELDS if field.argument in 
 """The argument of each column that a caller may give beside prompts and responses -> the field."""
 
 _OPTIONS = ("on_invalid", "default_reward", "cache", "explain", "chat_format")
-_JOB_OPTIONS = (*_OPTIONS, "deliver", "expires_s", "queue")
+_JOB_OPTIONS = (*_OPTIONS, "deliver", "expires_s", "queue", "callback")
 
 
 def columns_body(

@@ -60,6 +60,7 @@ class Call:
     """
 
     context: Context
+    key: ApiKey
     scope: RequestScope
     sender: str
     arrived_at: float
@@ -72,6 +73,7 @@ class Call:
 
 
 Unary = Callable[[bytes, Call], Coroutine[Any, Any, Message | bytes]]
+ServerStream = Callable[[bytes, Call], Coroutine[Any, Any, None]]
 Stream = Callable[[AsyncIterator[bytes], Call], Coroutine[Any, Any, None]]
 
 
@@ -109,11 +111,27 @@ class Calls:
 
         return grpc.stream_unary_rpc_method_handler(self._guard(name, receive_and_answer, right))
 
-    def stream(self, name: str, answer: Stream) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """A handler of messages in, messages out; ``answer`` writes to the context itself."""
+    def server_stream(self, name: str, answer: ServerStream) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """A handler of one message in, messages out; ``answer`` writes to the context itself."""
+
+        async def receive_and_answer(_requests: AsyncIterator[bytes], call: Call) -> None:
+            raw = await self._receiver.receive(call.context, call.sender, call.deadline)
+            if raw is None:
+                raise MalformedBody("the call has no message")
+            await answer(raw, call)
+
+        return grpc.stream_stream_rpc_method_handler(self._guard(name, receive_and_answer, "score"))
+
+    def stream(self, name: str, answer: Stream, *, waits: bool = True) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """A handler of messages in, messages out; ``answer`` writes to the context itself.
+
+        Args:
+            waits: as of :meth:`unary`.
+        """
 
         async def check_and_answer(requests: AsyncIterator[bytes], call: Call) -> None:
-            self._traffic.admission.check_wait(call.deadline)
+            if waits:
+                self._traffic.admission.check_wait(call.deadline)
             await answer(requests, call)
 
         return grpc.stream_stream_rpc_method_handler(self._guard(name, check_and_answer, "score"))
@@ -136,7 +154,7 @@ class Calls:
                 scope = self._read_scope(key, metadata, sent)
                 sender = address_of(context) if key is ANYBODY else f"key {key.name}"
                 deadline = deadline_at(arrived_at, self._settings, left_s)
-                call = Call(context, scope, sender, arrived_at, left_s, deadline)
+                call = Call(context, key, scope, sender, arrived_at, left_s, deadline)
                 charge_task_to(key.share)
                 with drain.work():
                     answering = answer(requests, call)

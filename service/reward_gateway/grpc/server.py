@@ -23,6 +23,7 @@ from reward_gateway.traffic.open_files import count_connections
 from reward_gateway.traffic.tls import TlsFiles, TlsReloader
 
 from .health import GatewayHealth
+from .job_calls import JobParts
 from .messages import OpenCalls
 from .service import SERVICE, RewardService
 
@@ -64,6 +65,7 @@ async def start(
     port: int | None = None,
     tracer: Tracer | None = None,
     answers: KeptAnswers | None = None,
+    jobs: JobParts | None = None,
 ) -> GrpcServer:
     """Listen on ``settings.http_host`` and ``settings.grpc_port``.
 
@@ -71,13 +73,15 @@ async def start(
         more: further services, by their full names.
         tracer: creates one span per call; None creates none.
         answers: kept for requests that come again; None: the server keeps its own.
+        jobs: those that HTTP takes, too; None: the server makes its own.
         port: another port than the settings'; 0 takes any free one (see :attr:`GrpcServer.port`).
 
     Raises:
         OSError: the address cannot be listened on.
         TlsFilesError: the files of TLS cannot be used.
     """
-    services = {SERVICE: RewardService(gateway, settings, traffic, observer, tracer, answers).handler(), **dict(more)}
+    ours = RewardService(gateway, settings, traffic, observer, tracer, answers, jobs)
+    services = {SERVICE: ours.handler(), **dict(more)}
     open_places = MessagePlaces(_OPEN_PLACES, settings.max_queued + _OPEN_PLACES, observer)
     calls: Any = OpenCalls(open_places, settings, services)
     checks = GatewayHealth(gateway, traffic.drain, tuple(services))

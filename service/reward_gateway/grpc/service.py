@@ -22,6 +22,7 @@ from reward_gateway.traffic.guard import Traffic
 from . import encode
 from .calls import Call, Calls, Unary, parse
 from .decode import read_score_message
+from .job_calls import JobCalls, JobParts
 from .operation_messages import encode_results, read_operation_message, takes_long_to_decode
 from .repeats import repeat_key
 from .stream import ScoreStream
@@ -40,6 +41,7 @@ class RewardService:
         observer: Observer = UNOBSERVED,
         tracer: Tracer | None = None,
         answers: KeptAnswers | None = None,
+        jobs: JobParts | None = None,
     ) -> None:
         self._gateway = gateway
         self._answers = KeptAnswers(gateway, settings) if answers is None else answers
@@ -48,6 +50,7 @@ class RewardService:
         self._intake = ScoreIntake(gateway, settings)
         self._read = partial(read_score_message, self._intake.limits)
         self._calls = Calls(traffic, settings, observer, tracer)
+        self._jobs = JobCalls(jobs or JobParts.of(gateway, settings), traffic)
 
     def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """What a server is given to serve this service."""
@@ -56,6 +59,7 @@ class RewardService:
         handlers = {name: self._calls.unary(name, answer, waits=True) for name, answer in working.items()}
         handlers |= {name: self._calls.unary(name, answer) for name, answer in listing.items()}
         handlers["ScoreStream"] = self._calls.stream("ScoreStream", self.score_stream)
+        handlers |= self._jobs.handlers(self._calls)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     async def score(self, raw: bytes, call: Call) -> bytes:

@@ -6,6 +6,7 @@ from functools import partial
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.decoding_cost import SHORT, TYPED
+from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.request import Options, ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.scoring.request_scope import RequestScope
@@ -23,6 +24,11 @@ class JobIntake:
         self._intake = ScoreIntake(gateway, settings.for_jobs())
         self.batches = self._intake.batches
         self._read = partial(read_job, settings.max_nesting)
+
+    @property
+    def limits(self) -> InputLimits:
+        """The limits of a job's samples."""
+        return self._intake.limits
 
     async def read_submission(
         self,

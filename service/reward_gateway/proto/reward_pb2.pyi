@@ -54,6 +54,140 @@ class ScoreStreamResponse(_message.Message):
     result: Result
     def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
 
+class SubmitJobRequest(_message.Message):
+    __slots__ = ("reward", "samples", "options", "deliver", "expires_s", "queue", "callback")
+    class Deliver(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        DELIVER_UNSPECIFIED: _ClassVar[SubmitJobRequest.Deliver]
+        DELIVER_SAMPLE: _ClassVar[SubmitJobRequest.Deliver]
+        DELIVER_GROUP: _ClassVar[SubmitJobRequest.Deliver]
+        DELIVER_JOB: _ClassVar[SubmitJobRequest.Deliver]
+    DELIVER_UNSPECIFIED: SubmitJobRequest.Deliver
+    DELIVER_SAMPLE: SubmitJobRequest.Deliver
+    DELIVER_GROUP: SubmitJobRequest.Deliver
+    DELIVER_JOB: SubmitJobRequest.Deliver
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    DELIVER_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    CALLBACK_FIELD_NUMBER: _ClassVar[int]
+    reward: str
+    samples: _containers.RepeatedCompositeFieldContainer[Sample]
+    options: Options
+    deliver: SubmitJobRequest.Deliver
+    expires_s: int
+    queue: bool
+    callback: str
+    def __init__(self, reward: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., deliver: _Optional[_Union[SubmitJobRequest.Deliver, str]] = ..., expires_s: _Optional[int] = ..., queue: _Optional[bool] = ..., callback: _Optional[str] = ...) -> None: ...
+
+class SubmitJobResponse(_message.Message):
+    __slots__ = ("job", "status", "samples", "durable", "expires_s")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    DURABLE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    status: str
+    samples: int
+    durable: bool
+    expires_s: int
+    def __init__(self, job: _Optional[str] = ..., status: _Optional[str] = ..., samples: _Optional[int] = ..., durable: _Optional[bool] = ..., expires_s: _Optional[int] = ...) -> None: ...
+
+class JobResultsRequest(_message.Message):
+    __slots__ = ("job", "after", "wait_s")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    after: str
+    wait_s: float
+    def __init__(self, job: _Optional[str] = ..., after: _Optional[str] = ..., wait_s: _Optional[float] = ...) -> None: ...
+
+class JobResultsResponse(_message.Message):
+    __slots__ = ("job", "status", "reward", "recipe_version", "samples", "completed", "results", "cursor", "answer", "usage", "error")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    status: str
+    reward: str
+    recipe_version: str
+    samples: int
+    completed: int
+    results: _containers.RepeatedCompositeFieldContainer[JobResult]
+    cursor: str
+    answer: str
+    usage: Usage
+    error: Error
+    def __init__(self, job: _Optional[str] = ..., status: _Optional[str] = ..., reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., samples: _Optional[int] = ..., completed: _Optional[int] = ..., results: _Optional[_Iterable[_Union[JobResult, _Mapping]]] = ..., cursor: _Optional[str] = ..., answer: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+
+class JobResult(_message.Message):
+    __slots__ = ("index", "result")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    result: Result
+    def __init__(self, index: _Optional[int] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    def __init__(self, job: _Optional[str] = ...) -> None: ...
+
+class RunResultsRequest(_message.Message):
+    __slots__ = ("run", "receipts", "empty", "max", "consumer", "visibility_s", "wait_s")
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    EMPTY_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    CONSUMER_FIELD_NUMBER: _ClassVar[int]
+    VISIBILITY_S_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
+    run: str
+    receipts: _containers.RepeatedScalarFieldContainer[str]
+    empty: bool
+    max: int
+    consumer: str
+    visibility_s: float
+    wait_s: float
+    def __init__(self, run: _Optional[str] = ..., receipts: _Optional[_Iterable[str]] = ..., empty: _Optional[bool] = ..., max: _Optional[int] = ..., consumer: _Optional[str] = ..., visibility_s: _Optional[float] = ..., wait_s: _Optional[float] = ...) -> None: ...
+
+class RunResultsResponse(_message.Message):
+    __slots__ = ("results", "removed")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[QueuedResult]
+    removed: int
+    def __init__(self, results: _Optional[_Iterable[_Union[QueuedResult, _Mapping]]] = ..., removed: _Optional[int] = ...) -> None: ...
+
+class QueuedResult(_message.Message):
+    __slots__ = ("job", "index", "result", "group", "metadata", "receipt")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    index: int
+    result: Result
+    group: str
+    metadata: _struct_pb2.Struct
+    receipt: str
+    def __init__(self, job: _Optional[str] = ..., index: _Optional[int] = ..., result: _Optional[_Union[Result, _Mapping]] = ..., group: _Optional[str] = ..., metadata: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., receipt: _Optional[str] = ...) -> None: ...
+
 class Sample(_message.Message):
     __slots__ = ("id", "prompt", "prompt_messages", "response", "response_messages", "reference", "images", "frames", "steps", "group", "features", "metadata", "rubric", "references", "reference_value")
     class FeaturesEntry(_message.Message):

@@ -44,6 +44,26 @@ class RewardServiceStub:
                 request_serializer=reward__gateway_dot_v1_dot_reward__pb2.ScoreStreamRequest.SerializeToString,
                 response_deserializer=reward__gateway_dot_v1_dot_reward__pb2.ScoreStreamResponse.FromString,
                 _registered_method=True)
+        self.SubmitJob = channel.unary_unary(
+                '/reward_gateway.v1.RewardService/SubmitJob',
+                request_serializer=reward__gateway_dot_v1_dot_reward__pb2.SubmitJobRequest.SerializeToString,
+                response_deserializer=reward__gateway_dot_v1_dot_reward__pb2.SubmitJobResponse.FromString,
+                _registered_method=True)
+        self.JobResults = channel.unary_stream(
+                '/reward_gateway.v1.RewardService/JobResults',
+                request_serializer=reward__gateway_dot_v1_dot_reward__pb2.JobResultsRequest.SerializeToString,
+                response_deserializer=reward__gateway_dot_v1_dot_reward__pb2.JobResultsResponse.FromString,
+                _registered_method=True)
+        self.CancelJob = channel.unary_unary(
+                '/reward_gateway.v1.RewardService/CancelJob',
+                request_serializer=reward__gateway_dot_v1_dot_reward__pb2.CancelJobRequest.SerializeToString,
+                response_deserializer=reward__gateway_dot_v1_dot_reward__pb2.JobResultsResponse.FromString,
+                _registered_method=True)
+        self.RunResults = channel.stream_stream(
+                '/reward_gateway.v1.RewardService/RunResults',
+                request_serializer=reward__gateway_dot_v1_dot_reward__pb2.RunResultsRequest.SerializeToString,
+                response_deserializer=reward__gateway_dot_v1_dot_reward__pb2.RunResultsResponse.FromString,
+                _registered_method=True)
         self.Apply = channel.unary_unary(
                 '/reward_gateway.v1.RewardService/Apply',
                 request_serializer=reward__gateway_dot_v1_dot_reward__pb2.ApplyRequest.SerializeToString,
@@ -73,6 +93,37 @@ class RewardServiceServicer:
 
     def ScoreStream(self, request_iterator, context):
         """One sample in, one result out, in any order; the sample's id says which result is whose.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitJob(self, request, context):
+        """Scores samples later: checked here and now, answered before anything is scored. An `idempotency-key` in the metadata
+        makes a repeat the same job; `x-run` names the run whose queue takes the results. Larger jobs than one message may be
+        go over HTTP, or as several.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JobResults(self, request, context):
+        """The results of a job as they come, until its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJob(self, request, context):
+        """Cancels a job: samples that have no result answer `cancelled`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunResults(self, request_iterator, context):
+        """The queue of a run: results out, receipts in. The first message says which run, and what is sent; the call ends when
+        its client has sent all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +162,26 @@ def add_RewardServiceServicer_to_server(servicer, server):
                     servicer.ScoreStream,
                     request_deserializer=reward__gateway_dot_v1_dot_reward__pb2.ScoreStreamRequest.FromString,
                     response_serializer=reward__gateway_dot_v1_dot_reward__pb2.ScoreStreamResponse.SerializeToString,
+            ),
+            'SubmitJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitJob,
+                    request_deserializer=reward__gateway_dot_v1_dot_reward__pb2.SubmitJobRequest.FromString,
+                    response_serializer=reward__gateway_dot_v1_dot_reward__pb2.SubmitJobResponse.SerializeToString,
+            ),
+            'JobResults': grpc.unary_stream_rpc_method_handler(
+                    servicer.JobResults,
+                    request_deserializer=reward__gateway_dot_v1_dot_reward__pb2.JobResultsRequest.FromString,
+                    response_serializer=reward__gateway_dot_v1_dot_reward__pb2.JobResultsResponse.SerializeToString,
+            ),
+            'CancelJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJob,
+                    request_deserializer=reward__gateway_dot_v1_dot_reward__pb2.CancelJobRequest.FromString,
+                    response_serializer=reward__gateway_dot_v1_dot_reward__pb2.JobResultsResponse.SerializeToString,
+            ),
+            'RunResults': grpc.stream_stream_rpc_method_handler(
+                    servicer.RunResults,
+                    request_deserializer=reward__gateway_dot_v1_dot_reward__pb2.RunResultsRequest.FromString,
+                    response_serializer=reward__gateway_dot_v1_dot_reward__pb2.RunResultsResponse.SerializeToString,
             ),
             'Apply': grpc.unary_unary_rpc_method_handler(
                     servicer.Apply,
@@ -182,6 +253,114 @@ class RewardService:
             '/reward_gateway.v1.RewardService/ScoreStream',
             reward__gateway_dot_v1_dot_reward__pb2.ScoreStreamRequest.SerializeToString,
             reward__gateway_dot_v1_dot_reward__pb2.ScoreStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reward_gateway.v1.RewardService/SubmitJob',
+            reward__gateway_dot_v1_dot_reward__pb2.SubmitJobRequest.SerializeToString,
+            reward__gateway_dot_v1_dot_reward__pb2.SubmitJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JobResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/reward_gateway.v1.RewardService/JobResults',
+            reward__gateway_dot_v1_dot_reward__pb2.JobResultsRequest.SerializeToString,
+            reward__gateway_dot_v1_dot_reward__pb2.JobResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reward_gateway.v1.RewardService/CancelJob',
+            reward__gateway_dot_v1_dot_reward__pb2.CancelJobRequest.SerializeToString,
+            reward__gateway_dot_v1_dot_reward__pb2.JobResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunResults(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/reward_gateway.v1.RewardService/RunResults',
+            reward__gateway_dot_v1_dot_reward__pb2.RunResultsRequest.SerializeToString,
+            reward__gateway_dot_v1_dot_reward__pb2.RunResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,

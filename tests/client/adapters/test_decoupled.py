@@ -38,7 +38,7 @@ def end(process: subprocess.Popen[str]) -> list[str]:
     return said.splitlines()
 
 
-@pytest.mark.parametrize("transport", ["http"])
+@pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_one_process_submits_and_another_trains_on_every_group_once(
     gateway: Service, tmp_path: Path, transport: str
 ) -> None:

@@ -7,8 +7,15 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.run_name import PATTERN, agree_on_run
+from reward_gateway.jobs.checks import (
+    DEFAULT_RESULTS,
+    DEFAULT_VISIBILITY_S,
+    LARGEST_RESULTS,
+    check_consumer,
+    check_cursor,
+    check_number,
+)
 from reward_gateway.jobs.request import Acknowledge, JobAccepted, JobAnswer, JobRequest, Removed, RunResults
 from reward_gateway.jobs.service import LONGEST_WAIT_S
 from reward_gateway.state.jobs import LONGEST_VISIBILITY_S
@@ -31,7 +38,6 @@ EXAMPLE = {
 }
 
 EVENT_STREAM = "text/event-stream"
-DEFAULT_RESULTS, LARGEST_RESULTS = 512, 4096
 
 _JOB = parameter("job", "path", "The job, as its submission named it.")
 _RUN_PATH = parameter("run", "path", "The training run.", {"type": "string", "pattern": PATTERN})
@@ -96,7 +102,7 @@ async def follow(request: Request) -> Response:
     scope, jobs = call_of(request.scope).scope, dependencies_of(request).jobs
     job = request.path_params["job"]
     after = request.headers.get("last-event-id") or _cursor(request)
-    first = await jobs.read(scope, job, _check_cursor(after))
+    first = await jobs.read(scope, job, check_cursor(after))
     return StreamingResponse(
         _encode_events(first, jobs.follow(scope, job, first["cursor"])),
         media_type=EVENT_STREAM,
@@ -141,11 +147,9 @@ async def take_results(request: Request) -> Response:
     `index`.
     """
     scope, jobs = call_of(request.scope).scope, dependencies_of(request).jobs
-    consumer = request.query_params.get("consumer", "consumer")
-    if not (1 <= len(consumer) <= 64 and consumer.isprintable()):
-        raise InvalidRequest("consumer: a name of 1 to 64 printable characters", param="consumer")
+    consumer = check_consumer(request.query_params.get("consumer", "consumer"))
     most = int(_number(request, "max", DEFAULT_RESULTS, 1, LARGEST_RESULTS))
-    visibility_s = _number(request, "visibility_s", 60.0, 1.0, LONGEST_VISIBILITY_S)
+    visibility_s = _number(request, "visibility_s", DEFAULT_VISIBILITY_S, 1.0, LONGEST_VISIBILITY_S)
     wait_s = _number(request, "wait_s", 0.0, 0.0, LONGEST_WAIT_S)
     return json_response(await jobs.take_results(scope, _run(request), consumer, most, visibility_s, wait_s))
 
@@ -186,13 +190,7 @@ def _run(request: Request) -> str:
 
 
 def _cursor(request: Request) -> str:
-    return _check_cursor(request.query_params.get("after", ""))
-
-
-def _check_cursor(text: str) -> str:
-    if len(text) > 64 or (not text.replace("-", "", 1).isdecimal() and text):
-        raise InvalidRequest("after: this is no cursor of a job", param="after")
-    return text
+    return check_cursor(request.query_params.get("after", ""))
 
 
 def _number(request: Request, name: str, missing: float, least: float, most: float) -> float:
@@ -204,6 +202,4 @@ def _number(request: Request, name: str, missing: float, least: float, most: flo
         value = float(given) if len(given) <= 20 else most + 1
     except ValueError:
         value = most + 1
-    if not least <= value <= most:
-        raise InvalidRequest(f"{name}: expected a number from {least:g} to {most:g}", param=name)
-    return value
+    return check_number(name, value, least, most)
