@@ -119,21 +119,30 @@ def running() -> Iterator[Service]:
 
 
 def serving(
-    recipes: str, models: ModelServer | None = None, cache: ScoreCache | None = None, known: KnownModels | None = None
+    recipes: str,
+    models: ModelServer | None = None,
+    cache: ScoreCache | None = None,
+    known: KnownModels | None = None,
+    state_url: str = "",
+    ports: tuple[int, int] = (0, 0),
 ) -> Iterator[Service]:
-    """The service while the generator waits."""
+    """The service while the generator waits.
+
+    Args:
+        state_url: of a store of state; empty: it is kept in the process.
+        ports: of HTTP and gRPC; 0 takes any free one.
+    """
     service, scorer = Service(), CachedScorer(models or NoModels(), NullCache() if cache is None else cache)
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
         settings = Settings(max_text_chars=1000, workers=1)
-        gateway = Gateway(
-            load_book(recipes, known), EffectsRuntime(scorer, StateStore.in_process(), known_models=known)
-        )
+        state = StateStore.connect(state_url, timeout_s=60.0) if state_url else StateStore.in_process()
+        gateway = Gateway(load_book(recipes, known), EffectsRuntime(scorer, state, known_models=known))
         traffic = Traffic.of(settings)
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))
-        http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
-        grpc = await grpc_server.start(gateway, settings, traffic, port=0)
+        http = uvicorn.Server(uvicorn.Config(app, port=ports[0], log_config=None, ws="none"))
+        grpc = await grpc_server.start(gateway, settings, traffic, port=ports[1])
         runner = JobRunner(gateway, settings, traffic.admission, encode_scored)
         runner.start()
         task = asyncio.create_task(http.serve())
@@ -147,6 +156,7 @@ def serving(
         http.should_exit = True
         await task
         await runner.close()
+        await state.close()
         await grpc.stop(0)
 
     before = structlog.get_config()
