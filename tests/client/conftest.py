@@ -153,6 +153,7 @@ def serving(
         ready.set()
         while not stop.is_set():
             await asyncio.sleep(0.02)
+        traffic.drain.begin()
         http.should_exit = True
         await task
         await runner.close()

@@ -145,6 +145,23 @@ async def test_events_are_the_pages_and_go_on_where_they_stopped(served: Served)
     assert rest.startswith(f"id: {events[0]['id']}\nevent: end\n")
 
 
+async def test_what_waits_ends_with_the_gateway(served: Served) -> None:
+    served.models.gate.shut()
+    job = (await served.submit(samples("a"), X_Run="r"))["job"]
+    ask = served.client.get
+    waiting = [
+        asyncio.create_task(ask(f"/v1/jobs/{job}", params={"wait_s": 50})),
+        asyncio.create_task(ask("/v1/runs/r/results", params={"wait_s": 50})),
+        asyncio.create_task(ask(f"/v1/jobs/{job}/events")),
+    ]
+    drain = served.app.state.dependencies.traffic.drain
+    await until(lambda: drain.in_progress == 3)
+    drain.begin()
+    read, taken, followed = [await answer for answer in waiting]
+    assert {answer.json()["error"]["code"] for answer in (read, taken)} == {"draining"}
+    assert followed.text.count("event: ") == 1
+
+
 async def test_cancelling_answers_the_samples_that_are_left(served: Served) -> None:
     served.models.gate.shut()
     job = (await served.submit(samples("a", "b")))["job"]

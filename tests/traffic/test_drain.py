@@ -107,3 +107,15 @@ async def test_who_waits_for_the_begin_is_told() -> None:
     assert not waiting.done()
     drain.begin()
     await waiting
+
+
+async def test_a_wait_gives_what_comes_of_it_and_ends_once_draining_begins() -> None:
+    drain = Drain()
+    assert await drain.unless_begun(asyncio.sleep(0, "come")) == "come"
+    waiting = asyncio.create_task(drain.unless_begun(asyncio.Event().wait()))
+    await turns()
+    drain.begin()
+    with pytest.raises(Draining):
+        await waiting
+    with pytest.raises(Draining):
+        await drain.unless_begun(asyncio.Event().wait())

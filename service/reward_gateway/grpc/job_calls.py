@@ -20,7 +20,6 @@ from reward_gateway.traffic.guard import Traffic
 from .calls import Call, Calls, parse
 from .job_messages import make_page, write_job_body
 from .run_results import RunResults
-from .waiting import unless_draining
 
 LARGE_PAGE = 64
 """Results of a page that is made in a thread."""
@@ -71,7 +70,7 @@ class JobCalls:
         after, once = check_cursor(request.after), request.HasField("wait_s")
         wait_s = check_number("wait_s", request.wait_s, 0.0, LONGEST_WAIT_S) if once else LONGEST_WAIT_S
         while True:
-            page = await unless_draining(self._traffic.drain, self._jobs.read(call.scope, request.job, after, wait_s))
+            page = await self._traffic.drain.unless_begun(self._jobs.read(call.scope, request.job, after, wait_s))
             message = await _make_page(page)
             ended = message.status in FINAL and not message.results
             if once or ended or message.results:

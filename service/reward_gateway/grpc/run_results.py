@@ -18,7 +18,6 @@ from reward_gateway.traffic.drain import Drain
 
 from .calls import Call, parse
 from .job_messages import make_queued
-from .waiting import unless_draining
 
 LARGE_PAGE = 64
 """Results that are written in a thread."""
@@ -132,7 +131,7 @@ class RunResults:
             visibility_s = check_number("visibility_s", first.visibility_s, 1.0, LONGEST_VISIBILITY_S)
         until = asyncio.get_running_loop().time() + visibility_s
         taking = self._jobs.take_results(self._call.scope, self._run, consumer, most, visibility_s, wait_s)
-        rows = (await unless_draining(self._drain, taking))["results"]
+        rows = (await self._drain.unless_begun(taking))["results"]
         for row in rows:
             held, _ = self._under_way.get(row["receipt"], (0, 0.0))
             self._under_way[row["receipt"]] = held + 1, until

@@ -6,9 +6,13 @@ to send it to another gateway.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from types import TracebackType
+from typing import TypeVar
 
 from reward_gateway.errors import Draining
+
+T = TypeVar("T")
 
 UNWIND_S = 2.0
 """Time that work has to end after it was cut off."""
@@ -46,6 +50,22 @@ class Drain:
         """Raise Draining if the gateway no longer accepts requests."""
         if self.draining:
             raise Draining("this gateway is shutting down; send the request to another one")
+
+    async def unless_begun(self, waiting: Awaitable[T]) -> T:
+        """What comes of a wait, which holds nothing up: it is broken off once draining begins.
+
+        Raises:
+            Draining: it was broken off.
+        """
+        result, begun = asyncio.ensure_future(waiting), asyncio.ensure_future(self._begun.wait())
+        try:
+            await asyncio.wait({result, begun}, return_when=asyncio.FIRST_COMPLETED)
+            if result.done():
+                return result.result()
+            raise Draining("this gateway is shutting down; go on with another one")
+        finally:
+            result.cancel()
+            begun.cancel()
 
     def work(self) -> "Work":
         """Mark the running task as a request that is answered in the body of the ``with``.

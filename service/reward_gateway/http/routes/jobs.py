@@ -1,12 +1,14 @@
 """``/v1/jobs``: samples in, rewards later; ``/v1/runs/{run}/results``: the queue of what a run's jobs have answered."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from reward_gateway.errors import Draining
 from reward_gateway.intake.run_name import PATTERN, agree_on_run
 from reward_gateway.jobs.checks import (
     DEFAULT_RESULTS,
@@ -19,6 +21,7 @@ from reward_gateway.jobs.checks import (
 from reward_gateway.jobs.request import Acknowledge, JobAccepted, JobAnswer, JobRequest, Removed, RunResults
 from reward_gateway.jobs.service import LONGEST_WAIT_S
 from reward_gateway.state.jobs import LONGEST_VISIBILITY_S
+from reward_gateway.traffic.drain import Drain
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json, receive_json
@@ -86,9 +89,10 @@ async def read(request: Request) -> Response:
     """The job, and its results since a cursor, in the order of their completion; as soon as anything is new, or after
     `wait_s`. Each has its `index` in the body that was submitted.
     """
-    scope, jobs = call_of(request.scope).scope, dependencies_of(request).jobs
+    scope, deps = call_of(request.scope).scope, dependencies_of(request)
     wait_s = _number(request, "wait_s", 0.0, 0.0, LONGEST_WAIT_S)
-    return json_response(await jobs.read(scope, request.path_params["job"], _cursor(request), wait_s))
+    reading = deps.jobs.read(scope, request.path_params["job"], _cursor(request), wait_s)
+    return json_response(await deps.traffic.drain.unless_begun(reading))
 
 
 @router.get(
@@ -99,12 +103,12 @@ async def follow(request: Request) -> Response:
     """The pages of `GET /v1/jobs/{job}` as server-sent events, until the job's end. `Last-Event-ID` goes on where an
     earlier stream stopped.
     """
-    scope, jobs = call_of(request.scope).scope, dependencies_of(request).jobs
-    job = request.path_params["job"]
+    scope, deps = call_of(request.scope).scope, dependencies_of(request)
+    job, jobs = request.path_params["job"], deps.jobs
     after = request.headers.get("last-event-id") or _cursor(request)
     first = await jobs.read(scope, job, check_cursor(after))
     return StreamingResponse(
-        _encode_events(first, jobs.follow(scope, job, first["cursor"])),
+        _encode_events(deps.traffic.drain, first, jobs.follow(scope, job, first["cursor"])),
         media_type=EVENT_STREAM,
         headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
     )
@@ -146,12 +150,13 @@ async def take_results(request: Request) -> Response:
     `visibility_s` unless their receipts are acknowledged, so that a result may come twice: drop repeats by `job` and
     `index`.
     """
-    scope, jobs = call_of(request.scope).scope, dependencies_of(request).jobs
+    scope, deps = call_of(request.scope).scope, dependencies_of(request)
     consumer = check_consumer(request.query_params.get("consumer", "consumer"))
     most = int(_number(request, "max", DEFAULT_RESULTS, 1, LARGEST_RESULTS))
     visibility_s = _number(request, "visibility_s", DEFAULT_VISIBILITY_S, 1.0, LONGEST_VISIBILITY_S)
     wait_s = _number(request, "wait_s", 0.0, 0.0, LONGEST_WAIT_S)
-    return json_response(await jobs.take_results(scope, _run(request), consumer, most, visibility_s, wait_s))
+    taking = deps.jobs.take_results(scope, _run(request), consumer, most, visibility_s, wait_s)
+    return json_response(await deps.traffic.drain.unless_begun(taking))
 
 
 @router.post(
@@ -174,10 +179,14 @@ async def empty(request: Request) -> Response:
     return json_response(await jobs.empty(scope, _run(request)))
 
 
-async def _encode_events(first: dict[str, Any], pages: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+async def _encode_events(
+    drain: Drain, first: dict[str, Any], pages: AsyncIterator[dict[str, Any]]
+) -> AsyncIterator[bytes]:
+    """The events of pages; they end early where the gateway shuts down, and clients go on with another one."""
     yield _encode_event(first)
-    async for page in pages:
-        yield _encode_event(page) if page["results"] or "usage" in page else b": waiting\n\n"
+    with suppress(Draining):
+        while (page := await drain.unless_begun(anext(pages, None))) is not None:
+            yield _encode_event(page) if page["results"] or "usage" in page else b": waiting\n\n"
 
 
 def _encode_event(page: dict[str, Any]) -> bytes:
