@@ -33,13 +33,17 @@ from tests.service_code import parse, reachable_modules
 
 class Ensemble:
     ensemble = ("a", "b")
+    audits: tuple[str, ...] = ()
 
 
 def scored_batch(rows: int) -> Scored:
     """Two components that disagree, one with a transform, the other with verdicts of a rule; flags and reasons."""
     draw = np.random.default_rng(0).normal(size=(3, rows))
     verdicts = {"by_exact": np.ones(rows)}
-    parts = {"a": ComponentScores(draw[0], np.tanh(draw[0])), "b": ComponentScores(draw[1], draw[1], verdicts=verdicts)}
+    parts = {
+        "a": ComponentScores(draw[0], np.tanh(draw[0]), skipped=["b", *[None] * (rows - 1)]),
+        "b": ComponentScores(draw[1], draw[1], verdicts=verdicts),
+    }
     return Scored("r", "1", draw[2], parts, invalid={0: Invalid("guard", "caught")}, flags={1: ("truncated",)})
 
 

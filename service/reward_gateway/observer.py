@@ -41,6 +41,10 @@ class ScoredPlan(Protocol):
     def ensemble(self) -> tuple[str, ...]:
         """Components that answer the same question, so that their spread is a disagreement."""
 
+    @property
+    def audits(self) -> tuple[str, ...]:
+        """Components outside the reward, which are compared with it."""
+
 
 class Observer:
     """Is told of everything that is measured; this one takes no notice."""

@@ -16,6 +16,7 @@ from reward_gateway.sample import Media
 from reward_gateway.settings import Settings
 
 from .conftest import batch_of, raw_scores, run_plan
+from .test_staged_evaluation import World, evaluate
 
 MODELS = {
     "text_preference": KnownModel(("prompt", "response"), ("score",)),
@@ -346,6 +347,34 @@ def test_robot_progress_steps_is_what_each_step_gained_and_a_point_for_the_end(r
     for success, point in ((0.5, 1.0), (0.4, 0.0)):
         result = reward("robot_progress_steps", frames=[EPISODE], raw={"success": [success]}, answers=[SEEN])
         assert result.rewards == [pytest.approx([0.0, 0.4, 0.4 + point])]
+
+
+def test_math_then_judge_is_a_point_and_what_the_judge_says_of_right_answers_alone(reward: Any) -> None:
+    result = reward("math_then_judge", responses=[RIGHT, WRONG], references=["42"] * 2, answers=[['{"quality": 8}']])
+    assert result.reward == pytest.approx([1.4, 0.0])
+    assert result.components["quality"].skipped == [None, "correct"]
+
+
+def test_mixed_is_what_the_scorer_of_each_task_says(book: RecipeBook) -> None:
+    world = World()
+    tasks: dict[str, Any] = {"metadata": [b'{"task":"math"}', b'{"task":"chat"}', b'{"task":"poem"}']}
+    columns: dict[str, Any] = {"responses": [RIGHT, "hello", "hello"], "references": ["42", None, None]}
+    columns["features"] = [{"text_preference": 0.0}] * 3
+    result = evaluate(book.get("mixed"), world, **columns, further=tasks)
+    assert result.reward[:2].tolist() == [1.0, 0.5]
+    assert result.invalid[2].code == "missing_field"
+    assert world.asked == [("text_preference", [1])]
+
+
+def test_audited_is_the_models_score_whatever_the_judge_says(book: RecipeBook) -> None:
+    world = World(says='{"quality": 3}')
+    texts = [f"answer {i}" for i in range(200)]
+    features = [{"text_preference": float(i)} for i in range(200)]
+    result = evaluate(book.get("audited"), world, features=features, responses=texts)
+    assert result.reward.tolist() == [float(i) for i in range(200)]
+    graded = [i for i, by in enumerate(result.components["second"].skipped or ()) if by is None]
+    assert 2 <= len(graded) <= 25
+    assert result.components["second"].value[graded].tolist() == [0.3] * len(graded)
 
 
 def test_roboreward_is_a_quarter_a_step_above_one(reward: Any) -> None:

@@ -21,7 +21,8 @@ from tests.recipes.conftest import batch_of, compile_recipe
 class World:
     """Models that answer each sample with the number that its features hold under the model's name."""
 
-    def __init__(self, failing: Mapping[str, set[int]] | None = None) -> None:
+    def __init__(self, failing: Mapping[str, set[int]] | None = None, says: str = "[[7]]") -> None:
+        self._says = says
         self.asked: list[tuple[str, list[int]]] = []
         self._failing = failing or {}
 
@@ -42,7 +43,7 @@ class World:
                 return {model: (self._score(model, batch), ()) for model in models}
             case AskJudge(judge, conversations):
                 self.asked.append((judge, list(range(len(conversations)))))
-                return ["[[7]]"] * len(conversations)
+                return [self._says] * len(conversations)
             case RunInWorker(work):
                 return run_pure(work())
             case _:

@@ -11,6 +11,7 @@ from reward_gateway.telemetry.monitor import MOST_RECIPES, WAITING_BATCHES, WAIT
 
 class Ensemble:
     ensemble = ("a", "b")
+    audits: tuple[str, ...] = ()
 
 
 def scored(rows: int, seed: int = 0, mean: float = 0.0, recipe: str = "r", version: str = "v1") -> Scored:
@@ -30,6 +31,25 @@ def test_a_recipe_is_described_by_its_reward_and_its_components() -> None:
     assert set(told["components"]["b"]) == {"value"}, "no transform, so there is nothing else to tell"
     assert told["components"]["a"]["value"]["max"] <= 1.0
     assert told["ensemble_disagreement"] is None
+
+
+class Audited:
+    ensemble: tuple[str, ...] = ()
+    audits = ("a",)
+
+
+def test_an_audit_is_compared_with_the_reward_where_it_was_computed() -> None:
+    monitor, batch = Monitor(), scored(400)
+    batch.components["a"].value[:] = batch.reward**3
+    batch.components["a"].skipped = ["sample" if i % 4 else None for i in range(400)]
+    monitor.note_batch(Audited(), batch, None)
+    told = monitor.report()["r"]
+    agreement = told["audits"]["a"]
+    assert (agreement["samples"], agreement["spearman"]) == (100, pytest.approx(1.0))
+    assert 0.5 < agreement["pearson"] < 1.0
+    assert told["components"]["a"]["value"]["count"] == 100, "skipped samples are not observed"
+    monitor.note_batch(None, scored(10, recipe="other"), None)
+    assert monitor.report()["other"]["audits"] == {}
 
 
 def test_invalid_rows_are_shares_by_code_and_no_reward_even_where_a_default_was_filled_in() -> None:

@@ -53,6 +53,7 @@ class Ensemble:
     """The part of a plan that the monitor reads."""
 
     ensemble = ("a", "b")
+    audits: tuple[str, ...] = ()
 
 
 def scored(rows: int, seed: int = 0, mean: float = 0.0, recipe: str = "r", version: str = "v1") -> Scored:
@@ -228,6 +229,22 @@ async def test_an_ensemble_and_lengths_are_compared_row_by_row(start: Start) -> 
     assert told["length_correlation"] == pytest.approx(1.0)
     values = np.concatenate([[part.value for part in batch.components.values()] for batch in batches], axis=1)
     assert told["ensemble_disagreement"] == pytest.approx(np.std(values, axis=0).mean())
+
+
+class Audited:
+    ensemble: tuple[str, ...] = ()
+    audits = ("a",)
+
+
+async def test_audits_are_compared_over_all_workers(start: Start) -> None:
+    one, other = start(), start()
+    for worker, seed in ((one, 1), (other, 2)):
+        batch = scored(3000, seed=seed)
+        batch.components["a"].value[:] = -batch.reward
+        batch.components["a"].skipped = ["sample" if i % 3 else None for i in range(3000)]
+        await worker.score(batch, plan=Audited())
+    (agreement,) = (await one.report())["audits"].values()
+    assert agreement == {"samples": 2000, "pearson": pytest.approx(-1.0), "spearman": pytest.approx(-1.0)}
 
 
 async def test_the_rows_that_lengths_are_compared_in_are_bounded_and_drawn_from_all(start: Start) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reward_gateway.sample import FloatArray
-from reward_gateway.telemetry.statistics import rank_values
+from reward_gateway.telemetry.statistics import pearson_correlation, rank_values
 
 WINDOW = 10_000
 """Number of latest samples that are compared."""
@@ -60,19 +60,12 @@ class Comparison:
         shift = float(np.mean(candidate - served))
         spread = float(np.std(served))
         return counts | {
-            "pearson": pearson_correlation(served, candidate),
-            "spearman": pearson_correlation(rank_values(served), rank_values(candidate)),
+            "pearson": pearson_correlation(served, candidate, LEAST),
+            "spearman": pearson_correlation(rank_values(served), rank_values(candidate), LEAST),
             "sign_flips": float(np.mean(np.sign(served) != np.sign(candidate))),
             "mean_shift": shift,
             "mean_shift_std": shift / spread if spread > 0 else None,
         }
-
-
-def pearson_correlation(x: FloatArray, y: FloatArray) -> float | None:
-    """Pearson's correlation; None for too few samples, or if one side is constant."""
-    if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))
 
 
 def _compare_order(groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> dict[str, float | int | None]:

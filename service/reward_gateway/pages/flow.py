@@ -117,12 +117,13 @@ def _conditions(plan: Plan, rows: Sequence[Sequence[Box]]) -> list[tuple[Box, Bo
 
 
 def _boxes_of_part(part: ComponentPlan) -> list[Box]:
-    name = f"{part.name}: {part.case}" if part.case else part.name
     if part.step is not None:
-        first = Box(name, part.step.operation.name, part.step.operation)
+        first = Box(part.name, part.step.operation.name, part.step.operation)
     else:
         dimension = f" ({part.dimension})" if part.dimension else ""
-        first = Box(name, f"{part.model}{dimension}")
+        first = Box(part.name, f"{part.model}{dimension}")
+    if part.case:
+        first.below = f"{part.case}: {first.below}"
     if part.audit:
         first.below += ", audit"
     return [first, *(Box(step.operation.name, "transform", step.operation) for step in part.transforms)]

@@ -325,6 +325,17 @@ class Plan:
         return tuple(step for component in self.components for step in component.steps) + tuple(filter(None, ends))
 
     @cached_property
+    def needed_parts(self) -> tuple[ComponentPlan, ...]:
+        """The parts without which it gives no reward: what is away of an audit fails nothing."""
+        return tuple(part for part in self.parts if not part.audit)
+
+    @cached_property
+    def needed_steps(self) -> tuple[Step, ...]:
+        """Every step without which it gives no reward."""
+        ends = (self.combine, self.credit)
+        return tuple(step for part in self.needed_parts for step in part.steps) + tuple(filter(None, ends))
+
+    @cached_property
     def parts(self) -> tuple[ComponentPlan, ...]:
         """What scores its components: these, or their cases."""
         return tuple(part for component in self.components for part in component.parts)

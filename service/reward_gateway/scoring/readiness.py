@@ -32,7 +32,8 @@ class Readiness:
 async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
     """Reasons why recipes cannot answer, by recipe: the store of state, or the first missing model, judge or sandbox.
 
-    Default models, judges and stored sets of operations do not count, as items may contain the numbers themselves.
+    Default models, judges and stored sets of operations do not count, as items may contain the numbers themselves; nor
+    does what an audit asks, which fails no sample.
     """
     models: dict[str, str] = {}
     judges = runtime.judges.names if runtime.judges is not None else ()
@@ -42,7 +43,8 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
         if state_fault and plan.reads_state and (state_fault != LOST or plan.on_reset == "refuse"):
             missing[plan.name] = state_fault
         named = [*_find_written_names(plan)]
-        for model in dict.fromkeys([*plan.models, *(n.name for n in named if n.mark.kind == "model")]):
+        asked = [part.model for part in plan.needed_parts if part.model is not None]
+        for model in dict.fromkeys([*asked, *(n.name for n in named if n.mark.kind == "model")]):
             if model not in models:
                 models[model] = await _explain_fault(model, runtime)
             if models[model]:
@@ -59,7 +61,7 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
 
 
 def _find_written_names(plan: Plan) -> Iterator[Named]:
-    return (named for step in plan.steps for named in names_in(step.params) if named.written)
+    return (named for step in plan.needed_steps for named in names_in(step.params) if named.written)
 
 
 async def _explain_fault(model: str, runtime: EffectsRuntime) -> str:

@@ -137,6 +137,12 @@ class Metrics(Observer):
         self._verdicts = make.counter(
             "score_verdicts_total", "How rules came to their verdicts, per sample.", "reward", "component", "verdict"
         )
+        self._skipped = make.counter(
+            "components_skipped_total",
+            "Samples for which a component was not computed, by its conditions.",
+            "reward",
+            "component",
+        )
 
     def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
         self._tallies.count(self._requests(protocol, route, status))
@@ -246,6 +252,9 @@ class Metrics(Observer):
             for flag, rows in Counter(name for names in scored.flags.values() for name in names).items():
                 self._flags.labels(self.flags.known_or_other(flag)).inc(rows)
         for name, component in scored.components.items():
+            if component.skipped is not None:
+                rows = len(component.skipped) - component.skipped.count(None)
+                self._skipped.labels(reward, self.components.known_or_other(name)).inc(rows)
             if component.verdicts:
                 self._count_verdicts(reward, self.components.known_or_other(name), component.verdicts)
 

@@ -18,6 +18,7 @@ class Observation(NamedTuple):
     recipe: str
     version: str
     ensemble: tuple[str, ...]
+    audits: tuple[str, ...]
     names: tuple[str, ...]
     reward: FloatArray
     parts: list[tuple[FloatArray, FloatArray]]
@@ -33,6 +34,7 @@ class Observation(NamedTuple):
             scored.recipe,
             scored.version,
             () if plan is None else plan.ensemble,
+            () if plan is None else plan.audits,
             tuple(scored.components),
             _as_numbers(scored.reward, rows),
             [_as_pair(part, rows) for part in scored.components.values()],
@@ -77,6 +79,8 @@ def columns_of(batches: Sequence[Observation]) -> dict[Column, FloatArray]:
         columns[Column("value", name)] = np.concatenate([batch.parts[k][1] for batch in batches])
         if first.parts[k][0] is not first.parts[k][1]:
             columns[Column("raw", name)] = np.concatenate([batch.parts[k][0] for batch in batches])
+        if name in first.audits:
+            columns[Column("audit", name)] = columns[Column("value", name)]
 
     def mark_row(column: Column, row: int) -> None:
         if column not in columns:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .statistics import describe_values, ensemble_disagreement, measure_drift, rank_correlation
+from .statistics import describe_values, ensemble_disagreement, measure_agreement, measure_drift, rank_correlation
 from .window import LENGTH, REWARD, Column, Columns, Stage
 
 
@@ -19,7 +19,8 @@ def report_of(columns: Columns, reference: Columns | None, since: int, ensemble:
         ``samples`` (rows in the window), ``reference_samples``, ``reward`` and ``components`` (by name ``value`` and,
         if transforms change it, ``raw``): distributions with their ``drift``; ``invalid`` and ``flagged``: shares
         by code and by guard; ``length_correlation`` (Spearman, of the reward with the characters of the response) and
-        ``ensemble_disagreement``. Values that cannot be computed yet are None.
+        ``ensemble_disagreement``; ``audits``: agreement with the reward, by component. Values that cannot be computed
+        yet are None.
     """
     rows = len(columns[REWARD]) if REWARD in columns else 0
     start = max(0, rows - since)
@@ -42,6 +43,7 @@ def report_of(columns: Columns, reference: Columns | None, since: int, ensemble:
         "flagged": _column_shares(columns, "flag"),
         "length_correlation": rank_correlation(columns[REWARD], columns[LENGTH]),
         "ensemble_disagreement": ensemble_disagreement(members),
+        "audits": {c.name: measure_agreement(columns[REWARD], columns[c]) for c in columns if c.stage == "audit"},
     }
 
 

@@ -140,10 +140,28 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> float | None:
     both = np.isfinite(x) & np.isfinite(y)
     if np.count_nonzero(both) < MIN_OBSERVATIONS:
         return None
-    a, b = rank_values(x[both]), rank_values(y[both])
+    return pearson_correlation(rank_values(x[both]), rank_values(y[both]), MIN_OBSERVATIONS)
+
+
+def pearson_correlation(x: FloatArray, y: FloatArray, least: int) -> float | None:
+    """Pearson's correlation of finite values; None for fewer than ``least``, or if one side is constant."""
+    if len(x) < least:
+        return None
+    a, b = x / find_scale(x), y / find_scale(y)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))
+
+
+def measure_agreement(reward: FloatArray, audit: FloatArray) -> dict[str, Any]:
+    """How far an audit agrees with the reward, over the rows in which both are observed: their number, Pearson's and
+    Spearman's correlation."""
+    both = np.isfinite(reward) & np.isfinite(audit)
+    return {
+        "samples": int(np.count_nonzero(both)),
+        "pearson": pearson_correlation(reward[both], audit[both], MIN_OBSERVATIONS),
+        "spearman": rank_correlation(reward, audit),
+    }
 
 
 def ensemble_disagreement(members: Sequence[FloatArray]) -> float | None:

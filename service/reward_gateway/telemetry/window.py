@@ -12,13 +12,14 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray
 
-Stage = Literal["reward", "value", "raw", "length", "flag", "invalid"]
+Stage = Literal["reward", "value", "raw", "audit", "length", "flag", "invalid"]
 
 
 class Column(NamedTuple):
     """Identifies a column: the stage, and the name of the component, guard or code.
 
-    ``raw`` and ``value`` are a component before and after its transforms; ``flag`` and ``invalid`` are 0 or 1.
+    ``raw`` and ``value`` are a component before and after its transforms, and ``audit`` is the value again where the
+    component is one that is compared with the reward; ``flag`` and ``invalid`` are 0 or 1.
     """
 
     stage: Stage

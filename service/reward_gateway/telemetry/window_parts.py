@@ -11,11 +11,12 @@ from reward_gateway.sample import FloatArray
 
 from . import sketches
 from .sketches import Summary
-from .statistics import rank_correlation, sum_spread
+from .statistics import measure_agreement, rank_correlation, sum_spread
 from .window import LENGTH, REWARD, Column, Columns, Stage, missing_value
 
 PAIRS = 512
-"""Rows whose reward and length are kept: a uniform random sample of the rows of a part or window."""
+"""Rows whose reward and length, or reward and audit, are kept: a uniform random sample of the rows of a part or
+window that have both."""
 
 
 class WindowPart(msgspec.Struct, array_like=True):
@@ -27,6 +28,7 @@ class WindowPart(msgspec.Struct, array_like=True):
         marks: number of samples without a score by code, and of flagged ones by guard, by stage and name.
         spread, spread_rows: sum over rows of the standard deviation over an ensemble's members, and their number.
         pairs: [k, 3] float64 as bytes: a random priority, reward and length of the rows with the lowest priorities.
+        audits: by component, likewise of reward and audit; and the number of rows that have both.
     """
 
     rows: int = 0
@@ -35,6 +37,7 @@ class WindowPart(msgspec.Struct, array_like=True):
     spread: float = 0.0
     spread_rows: int = 0
     pairs: bytes = b""
+    audits: dict[str, tuple[int, bytes]] = {}
 
 
 def part_of(columns: Columns, ensemble: tuple[str, ...], random: np.random.Generator) -> WindowPart:
@@ -47,8 +50,14 @@ def part_of(columns: Columns, ensemble: tuple[str, ...], random: np.random.Gener
         elif column.stage in ("flag", "invalid"):
             marks[_encode_column(column)] = int(np.count_nonzero(values))
     spread, spread_rows = sum_spread([columns[Column("value", n)] for n in ensemble if Column("value", n) in columns])
-    pairs = np.stack([random.random(rows), columns[REWARD], columns[LENGTH]], axis=1)
-    return WindowPart(rows, scores, marks, spread, spread_rows, _keep_lowest(pairs[np.isfinite(pairs).all(axis=1)]))
+    priorities = random.random(rows)
+    pairs = _pair_rows(priorities, columns[REWARD], columns[LENGTH])
+    audits = {}
+    for column, values in columns.items():
+        if column.stage == "audit":
+            compared = _pair_rows(priorities, columns[REWARD], values)
+            audits[column.name] = len(compared), _keep_lowest(compared)
+    return WindowPart(rows, scores, marks, spread, spread_rows, _keep_lowest(pairs), audits)
 
 
 def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
@@ -62,7 +71,12 @@ def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
             by_key.setdefault(key, []).append(summary)
         for key, count in part.marks.items():
             marks[key] = marks.get(key, 0) + count
-    pairs = np.concatenate([np.empty((0, 3)), *(_decode_pairs(part) for part in parts)])
+    pairs = np.concatenate([np.empty((0, 3)), *(_decode_pairs(part.pairs) for part in parts)])
+    audits: dict[str, tuple[int, bytes]] = {}
+    for name in dict.fromkeys(name for part in parts for name in part.audits):
+        found = [part.audits[name] for part in parts if name in part.audits]
+        kept = np.concatenate([_decode_pairs(packed) for _, packed in found])
+        audits[name] = sum(count for count, _ in found), _keep_lowest(kept)
     return WindowPart(
         sum(part.rows for part in parts),
         {key: sketches.merge_summaries(summaries) for key, summaries in by_key.items()},
@@ -70,6 +84,7 @@ def merge_parts(parts: Sequence[WindowPart]) -> WindowPart:
         min(sum(part.spread for part in parts), sys.float_info.max),
         sum(part.spread_rows for part in parts),
         _keep_lowest(pairs),
+        audits,
     )
 
 
@@ -94,7 +109,7 @@ def report_of_parts(
         column = _decode_column(key)
         if column.stage != "reward":
             components.setdefault(column.name, {})[column.stage] = describe_column(key)
-    pairs = _decode_pairs(window_part)
+    pairs = _decode_pairs(window_part.pairs)
     return {
         "samples": window_part.rows,
         "reference_samples": before.rows,
@@ -104,6 +119,7 @@ def report_of_parts(
         "flagged": _mark_shares(window_part, "flag"),
         "length_correlation": rank_correlation(pairs[:, 1], pairs[:, 2]),
         "ensemble_disagreement": window_part.spread / window_part.spread_rows if window_part.spread_rows else None,
+        "audits": {name: _describe_audit(*audit) for name, audit in window_part.audits.items()},
     }
 
 
@@ -138,8 +154,19 @@ def _keep_lowest(pairs: FloatArray) -> bytes:
     return np.ascontiguousarray(pairs, np.float64).tobytes()
 
 
-def _decode_pairs(part: WindowPart) -> FloatArray:
-    return np.frombuffer(part.pairs, np.float64).reshape(-1, 3)
+def _pair_rows(priorities: FloatArray, reward: FloatArray, other: FloatArray) -> FloatArray:
+    """[k, 3] priority, reward and the other number of the rows that have both."""
+    pairs = np.stack([priorities, reward, other], axis=1)
+    return pairs[np.isfinite(pairs).all(axis=1)]
+
+
+def _describe_audit(rows: int, packed: bytes) -> dict[str, Any]:
+    pairs = _decode_pairs(packed)
+    return {**measure_agreement(pairs[:, 1], pairs[:, 2]), "samples": rows}
+
+
+def _decode_pairs(packed: bytes) -> FloatArray:
+    return np.frombuffer(packed, np.float64).reshape(-1, 3)
 
 
 def _encode_column(column: Column) -> str:

@@ -30,6 +30,15 @@ class ComponentHealth(Struct):
     raw: Distribution | UnsetType = UNSET
 
 
+class Agreement(Struct):
+    """How far an audit agrees with the reward, over the samples that have both: Pearson's and Spearman's correlation;
+    null where there are too few, or all are equal."""
+
+    samples: int
+    pearson: float | None
+    spearman: float | None
+
+
 class RewardHealth(Struct):
     """One recipe over the latest samples. `invalid` and `flagged` are shares of the samples, by code and by guard."""
 
@@ -43,6 +52,7 @@ class RewardHealth(Struct):
     flagged: dict[str, float]
     length_correlation: float | None
     ensemble_disagreement: float | None
+    audits: dict[str, Agreement]
 
 
 class MonitorReport(Struct):
