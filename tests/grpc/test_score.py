@@ -17,6 +17,7 @@ from reward_gateway.proto import reward_pb2 as pb
 
 from tests.clock import until
 from tests.contract import HttpContract
+from tests.http.conftest import CONDITIONAL
 
 from .asking import Serve, refusal, request
 
@@ -39,6 +40,32 @@ async def test_results_stand_in_the_order_of_the_samples(served: Any) -> None:
     assert answer.recipe_version == served.gateway.list_rewards()["rewards"][0]["version"]
     assert answer.usage.samples == 3
     assert answer.timing_ms.total >= answer.timing_ms.decode > 0
+
+
+async def test_metadata_choose_the_scorer_of_a_sample(serve: Serve) -> None:
+    asked = request("a bc", "a bc", "a bc")
+    asked.reward = "routed"
+    for sample, task in zip(asked.samples, ("letters", "words", "poem"), strict=True):
+        sample.metadata.update({"task": task})
+    async with serve(recipes=CONDITIONAL) as served:
+        answer = await served.stub.Score(asked)
+    assert [result.reward for result in answer.results] == [4.0, -2.0, 0.0]
+    assert [result.valid for result in answer.results] == [True, True, False]
+    assert [result.components["task"].model for result in answer.results[:2]] == ["letters", ""]
+    assert answer.results[2].error.param == "metadata.task"
+
+
+async def test_a_skipped_component_says_what_decided(serve: Serve) -> None:
+    asked = request("abc", "a bc")
+    asked.reward = "staged"
+    async with serve(recipes=CONDITIONAL) as served:
+        answer = await served.stub.Score(asked)
+    first, second = (result.components["quality"] for result in answer.results)
+    assert (first.raw, first.model, first.HasField("skipped")) == (3.0, "letters", False)
+    assert (second.value, second.skipped) == (0.5, "first")
+    assert not second.HasField("raw")
+    assert not second.HasField("model")
+    assert answer.usage.skipped == 1
 
 
 async def test_a_long_message_is_decoded_in_a_worker_process(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:

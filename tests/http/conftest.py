@@ -50,6 +50,25 @@ rewards:
 default: plain
 """
 
+CONDITIONAL = """
+rewards:
+  routed:
+    components:
+      task:
+        score:
+          by: metadata.task
+          cases:
+            letters: {score: letters}
+            words: {score: length_penalty, params: {free_words: 0, per_word: 1}}
+  staged:
+    components:
+      first: {score: length_penalty, params: {free_words: 0, per_word: 1}}
+      quality: {score: letters, when: {first: {at_least: -1}}, otherwise: 0.5}
+    combine: weighted_sum
+  plain: {components: {quality: {score: letters}}}
+"""
+"""Recipes whose components are computed for some of the samples, or by a scorer of their own."""
+
 READS = {"letters": ("response",), "pictures": ("response", "images"), "pairs": ("prompt", "response")}
 KNOWN = {name: KnownModel(inputs) for name, inputs in READS.items()}
 

@@ -75,8 +75,8 @@ def _convert_objects(objects: Sequence[Any], field: str) -> list[Any]:
     ]
 
 
-def _convert_answer(answer: Any, _field: str) -> Any:
-    return to_plain(answer)
+def _convert_plain(value: Any, _field: str) -> Any:
+    return to_plain(value)
 
 
 def _convert_object(entry: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -88,11 +88,12 @@ def _convert_object(entry: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 _CONVERT_FORM: dict[Form, Callable[[Any, str], Any]] = {
-    "answer": _convert_answer,
+    "answer": _convert_plain,
     "media": _convert_images,
     "steps": _convert_steps,
     "numbers": _convert_numbers,
     "objects": _convert_objects,
+    "opaque": _convert_plain,
 }
 _CONVERT = {field.name: _CONVERT_FORM[field.form] for field in FIELDS if field.form in _CONVERT_FORM}
 

@@ -132,7 +132,7 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
         list[Criterion] | None,
         Field("objects", required=True, example=[{"text": "Says for how many minutes.", "weight": 5}]),
     ] = None
-    metadata: Annotated[Raw | UnsetType, Field("opaque")] = UNSET
+    metadata: Annotated[Raw | UnsetType, Field("opaque", argument="metadata")] = UNSET
 
 
 Answer = str | bool | int | float | Sequence[Any] | Mapping[str, Any]
@@ -149,7 +149,8 @@ class SampleColumns(TypedDict, total=False):
     ``groups``: samples that are compared with each other (default: those of one
     prompt). ``images``, ``frames``: encoded bytes, files, base64 or addresses. ``steps``: texts of a solution's
     steps. ``features``: numbers by name, that recipes ask for. ``rubrics``: criteria that the responses are judged by,
-    each with a ``text`` and, where wanted, ``weight``, ``tags`` and ``veto``.
+    each with a ``text`` and, where wanted, ``weight``, ``tags`` and ``veto``. ``metadata``: what is carried through,
+    and what recipes choose scorers by; no reward depends on it otherwise.
     """
 
     ids: Sequence[str] | None
@@ -160,6 +161,7 @@ class SampleColumns(TypedDict, total=False):
     steps: Sequence[Sequence[str | Mapping[str, Any]] | None] | None
     features: Sequence[Mapping[str, Any] | None] | None
     rubrics: Sequence[Sequence[Mapping[str, Any]] | None] | None
+    metadata: Sequence[Mapping[str, Any] | None] | None
 
 
 def _make_field(name: str, annotation: Any) -> Field:

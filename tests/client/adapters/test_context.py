@@ -25,9 +25,10 @@ CHAT = [{"role": "user", "content": "6 * 7?"}]
 @pytest.mark.parametrize("value", ["6 * 7?", CHAT, np.array(CHAT, dtype=object)])
 def test_verl_finds_the_prompt_in_extra_info_or_among_the_managers_arguments(key: str, value: Any) -> None:
     expected = value if isinstance(value, str) else CHAT
-    assert verl._read_sample("42", None, {key: value, "index": 1})["prompt"] == expected
-    assert verl._read_sample("42", None, None, {key: value})["prompt"] == expected
-    assert "prompt" not in verl._read_sample("42", None, {"index": 1}, {})
+    assert verl._read_sample("gsm8k", "42", None, {key: value, "index": 1})["prompt"] == expected
+    assert verl._read_sample("gsm8k", "42", None, None, {key: value})["prompt"] == expected
+    assert "prompt" not in verl._read_sample("gsm8k", "42", None, {"index": 1}, {})
+    assert verl._read_sample("gsm8k", "42", None)["metadata"] == {"data_source": "gsm8k"}
 
 
 def test_an_empty_prompt_is_one() -> None:

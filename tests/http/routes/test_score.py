@@ -3,15 +3,23 @@
 import asyncio
 import json
 import math
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.clock import Clock, until
+from tests.http.conftest import CONDITIONAL
 
 pytestmark = pytest.mark.anyio
 
 RESULT_KEYS = {"id", "reward", "rewards", "valid", "components", "flags", "error"}
+
+
+@pytest.fixture
+async def conditional(serve: Any) -> AsyncIterator[Any]:
+    async with serve(recipes=CONDITIONAL) as served:
+        yield served
 
 
 def samples(*responses: str | None) -> dict[str, Any]:
@@ -46,6 +54,35 @@ async def test_a_components_keys_are_those_of_the_contract_for_models_and_rules(
     }
     of_a_rule = {"raw": -0.5, "value": -0.5, "model": None, "model_version": None, "cached": False, "skipped": None}
     assert components["brevity"] == of_a_rule
+
+
+async def test_metadata_choose_the_scorer_of_a_sample_and_only_where_the_recipe_says_so(conditional: Any) -> None:
+    tasks: list[Any] = [{"task": "letters"}, {"task": "words", "x": [1]}, {"task": "poem"}, {}, None]
+    body = {"reward": "routed", "samples": [{"response": "a bc", "metadata": task} for task in tasks]}
+    results = (await conditional.score(body)).json()["results"]
+    assert [result["reward"] for result in results] == [4.0, -2.0, None, None, None]
+    assert [result["components"]["task"]["model"] for result in results[:2]] == ["letters", None]
+    assert {(result["error"]["code"], result["error"]["param"]) for result in results[2:]} == {
+        ("missing_field", "metadata.task")
+    }
+    plain = (await conditional.score({**body, "reward": "plain"})).json()["results"]
+    assert [result["reward"] for result in plain] == [4.0] * 5
+
+
+async def test_a_skipped_component_says_what_decided(conditional: Any) -> None:
+    body = (await conditional.score({**samples("abc", "a bc"), "reward": "staged"})).json()
+    asked, skipped = (result["components"]["quality"] for result in body["results"])
+    assert (asked["raw"], asked["model"], asked["skipped"]) == (3.0, "letters", None)
+    assert skipped == {
+        "raw": None,
+        "value": 0.5,
+        "model": None,
+        "model_version": None,
+        "cached": False,
+        "skipped": "first",
+    }
+    assert body["usage"]["skipped"] == 1
+    assert [result["reward"] for result in body["results"]] == [2.0, -1.5]
 
 
 async def test_explain_false_gives_no_components(served: Any) -> None:

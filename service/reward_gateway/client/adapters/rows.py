@@ -30,15 +30,23 @@ def find_prompt(*rows: Any) -> Any:
 
 
 def make_sample(
-    prompt: Any, response: Any, reference: Any = None, *, group: str | None = None, images: Any = None
+    prompt: Any,
+    response: Any,
+    reference: Any = None,
+    *,
+    group: str | None = None,
+    images: Any = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One sample; what is None is left out."""
+    """One sample; what is None is left out, in the metadata too, by which a recipe may choose the scorer."""
+    named = {name: to_plain(value) for name, value in (metadata or {}).items() if value is not None}
     fields = {
         "prompt": convert_text(prompt),
         "response": convert_response(response),
         "reference": convert_label(reference),
         "group": group,
         "images": None if images is None or not len(images) else [convert_image(one) for one in images],
+        "metadata": named or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

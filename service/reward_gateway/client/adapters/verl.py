@@ -16,6 +16,9 @@ prompt refuses the sample (``missing_field``); rules that read none (``math``) d
 recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being ``rollout.n``; or, as verl
 normalises by itself, ``group: {answer: combined}``, the reward before the comparison.
 
+**Mixed data.** The row's ``data_source`` is the sample's ``metadata.data_source``, by which a recipe may choose the
+scorer: ``score: {by: metadata.data_source, cases: {openai/gsm8k: {score: numeric_match}, …}}``.
+
 A sample without a score raises: the managers ``naive`` and ``dapo`` stop the run. ``rate_limited`` makes 0.0 of any
 exception by itself; do not use it where a false zero hurts. Calls wait for a service that is away up to ``timeout_s``.
 
@@ -48,7 +51,7 @@ async def compute_score(
 ) -> dict[str, float]:
     """One sample; calls of the same moment travel in one request, or are one job."""
     service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True, jobs=jobs)
-    return _to_numbers(await service.score_one(_read_sample(solution_str, ground_truth, extra_info, more)))
+    return _to_numbers(await service.score_one(_read_sample(data_source, solution_str, ground_truth, extra_info, more)))
 
 
 def compute_scores(
@@ -66,14 +69,14 @@ def compute_scores(
     **ignored: Any,
 ) -> list[dict[str, float]]:
     """A batch, in as few requests as it fits in."""
-    rows = zip(solution_strs, ground_truths, extra_infos, strict=True)
+    rows = zip(data_sources, solution_strs, ground_truths, extra_infos, strict=True)
     service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True, jobs=jobs)
     scored = service.score([_read_sample(*row) for row in rows])
     return [_to_numbers(one) for one in scored]
 
 
-def _read_sample(response: str, reference: Any, *rows: Mapping[str, Any] | None) -> dict[str, Any]:
-    return make_sample(find_prompt(*rows), response, reference)
+def _read_sample(source: str, response: str, reference: Any, *rows: Mapping[str, Any] | None) -> dict[str, Any]:
+    return make_sample(find_prompt(*rows), response, reference, metadata={"data_source": source})
 
 
 def _to_numbers(one: SampleScore) -> dict[str, float]:
