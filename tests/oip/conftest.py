@@ -68,6 +68,13 @@ rewards:
     optional: [prompt]
     components:
       length: {score: length, transforms: [{affine: {scale: 100000.0}}]}
+  routed:
+    optional: [prompt]
+    components:
+      task:
+        score:
+          by: metadata.task
+          cases: {length: {score: length}, words: {score: length_penalty, params: {free_words: 0, per_word: 1}}}
 default: plain
 """
 

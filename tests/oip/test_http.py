@@ -28,6 +28,15 @@ def test_a_recipe_that_compares_samples_answers_the_reward_before_the_comparison
     assert given == {"reward": [-13.0, 13.0, 0.0], "valid": [True, True, False], "reward_raw": [7.0, 33.0, 0.0]}
 
 
+def test_a_key_of_the_metadata_is_an_input_of_its_own(served: Any) -> None:
+    listed = served.get("/v2/models/routed").json()["inputs"]
+    assert {"name": "metadata.task", "datatype": "BYTES", "shape": [-1, 1]} in listed
+    assert all(port["name"] != "metadata.task" for port in served.get("/v2/models/plain").json()["inputs"])
+    asked = served.texts(response=["one two", "one two", "x"], **{"metadata.task": ["length", "words", "poem"]})
+    given = served.outputs(served.post("/v2/models/routed/infer", asked))
+    assert given == {"reward": [14.0, -2.0, 0.0], "valid": [True, True, False]}
+
+
 def test_a_prompt_that_the_recipe_reads_may_not_be_missing(served: Any) -> None:
     given = served.outputs(served.post("/v2/models/grouped/infer", served.texts(response=["one", "two"])))
     assert given["valid"] == [False, False]

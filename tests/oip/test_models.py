@@ -92,7 +92,7 @@ def test_a_recipe_is_ready_when_the_models_it_asks_are(serve: Any) -> None:
 def test_the_index_lists_every_recipe_and_nemo_aligners_model(served: Any) -> None:
     rows = served.post("/v2/repository/index", {}).json()
     assert [row["name"] for row in rows] == [
-        *("plain", "mixed", "right", "filled", "grouped", "rule", "huge", "large"),
+        *("plain", "mixed", "right", "filled", "grouped", "rule", "huge", "large", "routed"),
         "reward_model",
     ]
     assert all(row["version"] == "1" for row in rows)

@@ -3,6 +3,7 @@
 There is one layout per kind of client. Every recipe accepts all of them; the names of the inputs select the layout:
 
 * the fields of a sample (``prompt``, ``response``, ``reference`` …), with at least a response, images or frames;
+  beside them any ``metadata.KEY``, by which recipes choose;
   answered by ``reward`` and ``valid``, and by ``reward_raw`` where the recipe compares samples;
 * ``sentences``, or ``tokens`` with ``sequence_lengths`` (NeMo-Aligner): answered by ``rewards`` and ``exceeded``;
 * ``input_ids`` (trlX): answered by ``rewards`` as FP16.
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from reward_gateway.errors import InvalidRequest, Unscorable
 from reward_gateway.sample import FloatArray, Scored
-from reward_gateway.sample.fields import FIELDS
+from reward_gateway.sample.fields import FIELDS, OF_METADATA
 
 from . import tensor_decoding
 from .tensor_decoding import Inputs
@@ -65,7 +66,7 @@ class InputLayout:
 
 def find_layout(inputs: Inputs) -> InputLayout:
     """The layout with these inputs. Raises InvalidRequest if there is none."""
-    given = frozenset(inputs)
+    given = frozenset(KEYS if name.startswith(OF_METADATA) else name for name in inputs)
     for layout in LAYOUTS:
         if layout.needs <= given <= layout.needs | layout.takes:
             return layout
@@ -144,13 +145,16 @@ def _find_truncated(scored: Scored) -> NDArray[np.generic]:
 
 _NEMO = {"rewards": Output("FP32", _finite_rewards_as("<f4")), "exceeded": Output("BOOL", _find_truncated)}
 
+KEYS = f"{OF_METADATA}KEY"
+"""Stands for the keys of metadata, each an input of its own."""
+
 _TENSORS = tuple(field.name for field in FIELDS if field.tensor)
 _SCORED = tuple(field.name for field in FIELDS if field.scored)
 
 SAMPLES = tuple(
     InputLayout(
         frozenset({scored}),
-        frozenset(_TENSORS),
+        frozenset((*_TENSORS, KEYS)),
         {
             "reward": Output("FP32", _reward_or_zero),
             "valid": Output("BOOL", find_valid_rows),

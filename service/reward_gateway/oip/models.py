@@ -1,5 +1,6 @@
 """Recipes as models: their tensors as model metadata and as a Triton model configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tritonclient.grpc import model_config_pb2, service_pb2
@@ -70,11 +71,12 @@ _SEVERAL = ("answer", "media")
 """Forms of fields of which a sample may have several, a column of the tensor for each."""
 
 
-def recipe_model(name: str, *, grouped: bool) -> VirtualModel:
+def recipe_model(name: str, *, grouped: bool, keys: Sequence[str] = ()) -> VirtualModel:
     """The model of a recipe: inputs are the fields of a sample, outputs ``reward`` and ``valid``.
 
     Args:
         grouped: it compares samples; then ``reward_raw`` is a further output.
+        keys: of the metadata, by which it chooses what is computed; each is a further input.
     """
     raw = (Port("reward_raw", "FP32"),) if grouped else ()
     return VirtualModel(
@@ -88,7 +90,8 @@ def recipe_model(name: str, *, grouped: bool) -> VirtualModel:
             )
             for field in FIELDS
             if field.tensor
-        ),
+        )
+        + tuple(Port(key, "BYTES", optional=True) for key in keys),
         outputs=(Port("reward", "FP32"), Port("valid", "BOOL"), *raw),
     )
 

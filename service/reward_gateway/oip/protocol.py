@@ -18,6 +18,7 @@ from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.recipe_name import learn_models, resolve_recipe
 from reward_gateway.sample import split_version
+from reward_gateway.sample.fields import OF_METADATA
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
@@ -195,7 +196,11 @@ class OpenInference:
         """The recipe of this name or alias, or None for one of Triton's. Raises NotFound for any version but 1."""
         if not self._is_virtual(name, version):
             return None
-        return NEMO_MODEL if name == NEMO else recipe_model(name, grouped=self._gateway.get_plan(name).grouped)
+        if name == NEMO:
+            return NEMO_MODEL
+        plan = self._gateway.get_plan(name)
+        keys = [key for key in plan.inputs if key.startswith(OF_METADATA)]
+        return recipe_model(name, grouped=plan.grouped, keys=keys)
 
     def _is_virtual(self, name: str, version: str) -> bool:
         """Whether the gateway serves a model itself. Raises NotFound for any version of it but 1."""

@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Raw
 from numpy.typing import NDArray
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.decode import wrong_shape
 from reward_gateway.sample import Invalid
-from reward_gateway.sample.fields import BY_NAME, FIELDS, Field, Form
+from reward_gateway.sample.fields import BY_NAME, FIELDS, METADATA, OF_METADATA, Field, Form
 from reward_gateway.sample.messages import MediaBytes, MediaObject
 
 from .tensors import Tensor
@@ -34,8 +35,19 @@ async def decode_samples(inputs: Inputs, _: Detokeniser | None) -> Reading:
     """
     n = next(_count_rows(inputs[field.name]) for field in FIELDS if field.scored and field.name in inputs)
     invalid: dict[int, Invalid] = {}
-    fields = [BY_NAME[name] for name in inputs]
-    return {field.name: _READ[field.form](inputs[field.name], n, field, invalid) for field in fields}, invalid
+    fields = [BY_NAME[name] for name in inputs if not name.startswith(OF_METADATA)]
+    columns = {field.name: _READ[field.form](inputs[field.name], n, field, invalid) for field in fields}
+    if len(fields) < len(inputs):
+        columns[METADATA] = _read_metadata(inputs, n, invalid)
+    return columns, invalid
+
+
+def _read_metadata(inputs: Inputs, n: int, invalid: dict[int, Invalid]) -> list[Raw]:
+    """[n] objects with the texts of the inputs ``metadata.KEY``."""
+    keys = [name for name in inputs if name.startswith(OF_METADATA)]
+    texts = [_decode_texts(inputs[name], n, name, invalid) for name in keys]
+    names = [name.removeprefix(OF_METADATA) for name in keys]
+    return [Raw(msgspec.json.encode(dict(zip(names, row, strict=True)))) for row in zip(*texts, strict=True)]
 
 
 async def decode_sentences(inputs: Inputs, _: Detokeniser | None) -> Reading:

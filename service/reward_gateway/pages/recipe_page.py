@@ -8,8 +8,7 @@ import yaml
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.recipes.column_types import fit_column
 from reward_gateway.recipes.plan import ComponentPlan, Plan
-from reward_gateway.recipes.sample_keys import OF_METADATA
-from reward_gateway.sample.fields import FIELDS
+from reward_gateway.sample.fields import FIELDS, OF_METADATA
 
 from .flow import draw_flow
 from .html import Html, el, join

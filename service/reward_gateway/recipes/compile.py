@@ -13,6 +13,7 @@ from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.names import names_in
 from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.registry import Catalog
+from reward_gateway.sample.fields import OF_METADATA
 
 from .condition_compiler import ConditionCompiler
 from .conditions import has_share_of_samples
@@ -27,7 +28,7 @@ from .known_models import KnownModel, KnownModels, join_known, may_be_model
 from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .reads import expand_messages, find_fields_read, needs_prompt
-from .sample_keys import OF_METADATA, explain_unknown_key
+from .sample_keys import explain_unknown_key
 from .schema import CaseSpec, ComponentSpec, RecipeSpec, RoutedScore
 from .stages import find_circle, find_stages
 from .step_compiler import StepCompiler

@@ -16,9 +16,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reward_gateway.sample.fields import OF_METADATA
+
 from .conditions import GROUP, SAMPLE, AnyOf, Bounds, Condition, OfComponent, OfGroup, OfKey, OfShare
 from .locations import Path
-from .sample_keys import FEATURE, OF_METADATA, explain_unknown_key
+from .sample_keys import FEATURE, explain_unknown_key
 from .suggestions import did_you_mean
 
 RESERVED = frozenset((GROUP, SAMPLE, "by", "has", "equals", "any"))

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from reward_gateway.sample import Batch
-from reward_gateway.sample.fields import METADATA
+from reward_gateway.sample.fields import METADATA, OF_METADATA
 
 from .fields import SAMPLE_FIELDS
 
-FEATURE, OF_METADATA = "features.", f"{METADATA}."
+FEATURE = "features."
 
 _FIELDS = frozenset(SAMPLE_FIELDS) - {"id", "messages", "group"}
 """The fields that a sample has or has not: every one has an id and a group."""

@@ -189,6 +189,9 @@ METADATA = "metadata"
 """The field that is carried through. A batch has it as the bytes of its JSON, among its further columns, for recipes
 that choose by it what is computed."""
 
+OF_METADATA = f"{METADATA}."
+"""What the paths of its keys begin with."""
+
 MEDIA = tuple(field.name for field in of_form("media"))
 """Names of the fields that hold images."""
 
