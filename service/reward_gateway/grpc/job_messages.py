@@ -75,8 +75,7 @@ def make_page(page: Mapping[str, Any]) -> pb.JobResultsResponse:
     rows = plain.pop("results")
     message: pb.JobResultsResponse = ParseDict(plain, pb.JobResultsResponse(), ignore_unknown_fields=True)
     for row in rows:
-        entry = message.results.add(index=row["index"])
-        _write_result(row, entry.result)
+        _write_result(row, message.results.add(index=row["index"]).result)
     return message
 
 
@@ -84,11 +83,38 @@ def make_queued(rows: Sequence[Mapping[str, Any]]) -> pb.RunResultsResponse:
     """Results of a run's queue."""
     message = pb.RunResultsResponse()
     for row in rows:
-        told = {name: row[name] for name in ("job", "index", "group", "metadata", "receipt")}
-        entry = ParseDict(told, message.results.add())
+        entry = message.results.add(job=row["job"], index=row["index"], group=row["group"], receipt=row["receipt"])
+        if row["metadata"] is not None:
+            entry.metadata.update(row["metadata"])
         _write_result(row, entry.result)
     return message
 
 
 def _write_result(row: Mapping[str, Any], result: pb.Result) -> None:
-    ParseDict(dict(row), result, ignore_unknown_fields=True)
+    """Fill a message with a row. ``ParseDict`` would do, in three times the time."""
+    for name in _RESULT:
+        if (value := row.get(name)) is not None:
+            setattr(result, name, value)
+    for name, component in row["components"].items():
+        entry = result.components[name]
+        for field, value in component.items():
+            if value is None:
+                continue
+            if field in _LISTS:
+                getattr(entry, field).extend(value)
+            else:
+                setattr(entry, field, value)
+    result.flags.extend(row["flags"])
+    if row["rewards"] is not None:
+        result.rewards.extend(row["rewards"])
+    if row["error"] is not None:
+        result.error.CopyFrom(pb.Error(**row["error"]))
+
+
+_RESULT = ("id", "reward", "reward_raw", "valid")
+_LISTS = frozenset(
+    name
+    for name, field in pb.Component.DESCRIPTOR.fields_by_name.items()
+    if field.message_type is not None and field.message_type.name == "ListValue"
+)
+"""Fields of a component that hold lists."""
