@@ -26,6 +26,10 @@ def test_trl_sees_coroutine_functions_with_the_recipes_names() -> None:
     assert named.__name__ == "right"
 
 
+def test_its_arguments_are_those_of_a_reward_function() -> None:
+    assert list(inspect.signature(trl.reward).parameters) == ["prompts", "completions", "completion_ids", "columns"]
+
+
 def test_a_reward_can_be_sent_to_another_process(service: Service) -> None:
     """As TRL's asynchronous trainer does; there it is called by name, and awaited."""
     for reward in (trl.reward, trl.make_reward("right", service.url), trl.right):

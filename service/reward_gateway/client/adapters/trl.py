@@ -18,8 +18,8 @@ gateway that restarts goes on with it. Set ``REWARD_GATEWAY_TIMEOUT_S`` to what 
 """
 
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from inspect import Signature, signature
 from typing import Any
 
 from reward_gateway.client.adapters.rows import make_samples
@@ -29,18 +29,37 @@ from reward_gateway.errors import GatewayError
 log = logging.getLogger(__name__)
 
 
-class RewardFunction(partial[Coroutine[Any, Any, list[float | None]]]):
+class RewardFunction:
     """A reward function that can be pickled: TRL's asynchronous trainer sends it to another process.
 
-    It is a ``partial`` of a coroutine function, since what asks whether a function is one (``iscoroutinefunction``)
-    looks behind those alone; and its ``__call__`` is one, for what asks that.
+    It is an object with an asynchronous ``__call__`` and a name of its own. Older releases of TRL ask whether it is a
+    coroutine function (``inspect.iscoroutinefunction``), which does not look at ``__call__``, but takes an object with
+    the attributes of a function for one: it has those of its ``__call__``.
     """
 
-    __name__: str
-    __qualname__: str
+    def __init__(self, name: str, given: Mapping[str, Any]) -> None:
+        self.__name__ = self.__qualname__ = name
+        self._given = dict(given)
 
-    async def __call__(self, *arguments: Any, **columns: Any) -> list[float | None]:
-        return await super().__call__(*arguments, **columns)
+    async def __call__(
+        self, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
+    ) -> list[float | None]:
+        service = Service.of(**self._given, rendered=True)
+        try:
+            rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
+        except GatewayError as error:
+            if not is_temporary(error):
+                raise
+            log.warning("no rewards for %d completions, which are left out: %s", len(completions), error.message)
+            rewards = [None] * len(completions)
+        if (log_metric := columns.get("log_metric")) is not None and rewards:
+            log_metric(f"{self.__name__}/unscored", rewards.count(None) / len(rewards))
+        return rewards
+
+    __code__ = __call__.__code__
+    __defaults__ = __call__.__defaults__
+    __kwdefaults__ = __call__.__kwdefaults__
+    __signature__ = Signature([*signature(__call__).parameters.values()][1:])
 
 
 def make_reward(
@@ -58,32 +77,8 @@ def make_reward(
     Args:
         jobs: score by jobs: for judges that take longer than a request should.
     """
-    name = recipe or "reward"
     given = {"url": url, "reward": recipe, "api_key": api_key, "timeout_s": timeout_s, "run": run, "jobs": jobs}
-    function = RewardFunction(_score, name, given)
-    function.__name__ = function.__qualname__ = name
-    return function
-
-
-async def _score(
-    name: str,
-    given: Mapping[str, Any],
-    prompts: Sequence[Any],
-    completions: Sequence[Any],
-    completion_ids: Any = None,
-    **columns: Any,
-) -> list[float | None]:
-    service = Service.of(**given, rendered=True)
-    try:
-        rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
-    except GatewayError as error:
-        if not is_temporary(error):
-            raise
-        log.warning("no rewards for %d completions, which are left out: %s", len(completions), error.message)
-        rewards = [None] * len(completions)
-    if (log_metric := columns.get("log_metric")) is not None and rewards:
-        log_metric(f"{name}/unscored", rewards.count(None) / len(rewards))
-    return rewards
+    return RewardFunction(recipe or "reward", given)
 
 
 reward = make_reward()
