@@ -277,6 +277,20 @@ async def test_a_single_call_whose_job_is_lost_is_submitted_again(
     assert [path for path, _ in service.requests].count("/v1/jobs") == 2
 
 
+async def test_a_single_call_whose_jobs_are_always_lost_fails(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(job: AsyncJob, timeout: float | None = None) -> AsyncIterator[JobResult]:
+        raise NotFound("there is no such job")
+        yield
+
+    monkeypatch.setattr(AsyncJob, "results", lose)
+    async with AsyncRewardClient(service.url) as client:
+        with pytest.raises(NotFound):
+            await client.score_one("p", "one two", job=True)
+    assert [path for path, _ in service.requests].count("/v1/jobs") == 3
+
+
 def test_results_of_a_run_come_until_they_are_acknowledged(url: str) -> None:
     with RewardClient(url, run="acknowledged") as client:
         samples = [{"prompt": "p", "response": text, "metadata": {"words": text}} for text in TEXTS]

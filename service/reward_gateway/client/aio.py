@@ -14,7 +14,7 @@ from reward_gateway.sample import Text
 
 from .coalescer import Coalescer
 from .job_calls import Submit
-from .jobs import AsyncJob
+from .jobs import TRIES, AsyncJob
 from .request import (
     Columns,
     JobArguments,
@@ -231,17 +231,16 @@ class AsyncRewardClient:
     ) -> AsyncIterator[tuple[int, SampleScore]]:
         """Submit a job and follow it; again where it was lost with a gateway that keeps none."""
         end = time.monotonic() + (timeout_s or self.timeout_s)
-        while True:
-            left_s = max(end - time.monotonic(), 1e-3)
-            job = await self._submit(
-                {**body, "options": {**body.get("options", {}), "queue": False}}, {"timeout_s": left_s}
-            )
+        unqueued = {**body, "options": {**body.get("options", {}), "queue": False}}
+        for left in reversed(range(TRIES)):
+            job = await self._submit(unqueued, {"timeout_s": max(end - time.monotonic(), 1e-3)})
             try:
                 async for result in job.results(max(end - time.monotonic(), 1e-3)):
                     yield result.index, result
                 return
             except NotFound:
-                continue
+                if not left:
+                    raise
             except DeadlineExceeded:
                 with contextlib.suppress(GatewayError):
                     await job.cancel()

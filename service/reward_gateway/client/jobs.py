@@ -20,6 +20,10 @@ POLL_S = 20.0
 GRACE_S = 5.0
 """Seconds that a call may take beyond what its caller waits for, so that it hears the answer."""
 
+TRIES = 3
+"""How often samples are submitted whose job is lost, as by a gateway that restarted and keeps none in Redis. Gateways
+behind one address that share no store would lose every one."""
+
 PAST_ALL = "999999999999999"
 """A cursor behind all results, for those who ask how far a job is and not for its results."""
 

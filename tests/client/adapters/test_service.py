@@ -58,6 +58,16 @@ def test_a_batch_may_be_one_job_which_is_submitted_again_where_it_was_lost(
     assert [path for path, _ in service.requests].count("/v1/jobs") == 3
 
 
+def test_a_job_that_is_always_lost_is_not_submitted_for_ever(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(job: Job, timeout: float | None = None) -> Scores:
+        raise NotFound("there is no such job")
+
+    monkeypatch.setattr(Job, "result", lose)
+    with pytest.raises(NotFound):
+        Asked.of(jobs=True).score([{"prompt": "p", "response": "a"}])
+    assert [path for path, _ in service.requests].count("/v1/jobs") == 3
+
+
 def test_an_empty_batch_is_a_batch(service: Service) -> None:
     assert Asked.of().score([]) == []
 

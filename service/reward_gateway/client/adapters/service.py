@@ -17,6 +17,7 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from reward_gateway.client import AsyncRewardClient, RewardClient, SampleScore
+from reward_gateway.client.jobs import TRIES
 from reward_gateway.client.sync import DEFAULT_URL
 from reward_gateway.errors import DeadlineExceeded, GatewayError, NotFound
 
@@ -101,7 +102,7 @@ class Service:
 
     def _score_by_job(self, client: RewardClient, samples: Sequence[Sample], end: float) -> list[SampleScore]:
         """Submit a job and wait for it; again where it was lost with a gateway that keeps none."""
-        while True:
+        for left in reversed(range(TRIES)):
             left_s = max(end - time.monotonic(), 1e-3)
             job = client.submit_samples(
                 samples, reward=self.reward, chat_format=self.chat_format, queue=False, timeout_s=left_s
@@ -110,11 +111,13 @@ class Service:
                 scores = job.result(max(end - time.monotonic(), 1e-3))
                 return [scores[i] for i in range(len(scores))]
             except NotFound:
-                continue
+                if not left:
+                    raise
             except DeadlineExceeded:
                 with contextlib.suppress(GatewayError):
                     job.cancel()
                 raise
+        raise GatewayError("no job was submitted")
 
     async def score_soon(self, samples: Sequence[Sample]) -> list[SampleScore]:
         """The same, from a coroutine."""
