@@ -55,6 +55,10 @@ def tell_everything(observer: Observer) -> None:
     observer.admission_queue_changed(dict.fromkeys(WEIGHTS, 1), 0.5)
     for reason in get_args(RejectReason):
         observer.admission_rejected(reason)
+    observer.jobs_counted(1, 1, 1.0, 1)
+    for again in (False, True):
+        observer.job_piece_taken(0.1, again=again)
+    observer.job_piece_scored(1, 0.1)
     observer.connections_changed(1)
     for close_reason in get_args(CloseReason):
         observer.connection_closed(close_reason)

@@ -90,14 +90,14 @@ async def http(speak: Any) -> Any:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The recipes that score, in their order."""
     names: list[str] = []
-    original = Gateway.score
+    original = Gateway.score_by
 
-    async def scored(self: Gateway, batch: Any, reward: Any, options: Any = None) -> Any:
-        found = await original(self, batch, reward, options)
+    async def scored(self: Gateway, plan: Any, batch: Any, options: Any = None) -> Any:
+        found = await original(self, plan, batch, options)
         names.append(found.recipe)
         return found
 
-    monkeypatch.setattr(Gateway, "score", scored)
+    monkeypatch.setattr(Gateway, "score_by", scored)
     return names
 
 

@@ -300,7 +300,7 @@ async def test_a_recipe_scores_with_a_judge_and_explains_with_its_words(http: ht
     assert all("judge_answer" not in result["components"]["brevity"] for result in answer["results"])
     assert empty["flags"] == ["master_key"]
     assert len(fake.bodies) == 2
-    assert answer["usage"] == {"samples": 4, "cache_hits": 0, "cache_misses": 3, "model_calls": 2}
+    assert answer["usage"] == {"samples": 4, "cache_hits": 0, "cache_misses": 3, "model_calls": 2, "skipped": 0}
 
 
 def by_recipe(item: dict[str, Any]) -> list[Invalid]:
