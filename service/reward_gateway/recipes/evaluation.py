@@ -190,7 +190,10 @@ class Evaluation:
             if raw is None and component.step is not None:
                 raw = yield from self._score_component(component, component.step, self.runner)
             assert raw is not None
-            yield from self._transform_component(component, raw, self.runner if component.transforms else None)
+            value = raw.value
+            if component.transforms:
+                value = yield from self._apply_transforms(component, raw, self.runner)
+            self._keep_component(component.name, raw, value)
         return list((yield from self._apply_guards(self.plan.guards))) if self.plan.guards else []
 
     def _compute_rewards_once(
@@ -251,22 +254,16 @@ class Evaluation:
         rows.fail(faults, component.name)
         return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in aligned]
 
-    def _transform_component(self, component: ComponentPlan, raw: RawComponent, runner: StepRunner | None) -> Running:
-        """The component after its transforms, which ``runner`` runs, if there are any."""
-        value = yield from self._apply_transforms(component, raw, runner)
-        self._keep_component(component.name, raw, value)
-
-    def _apply_transforms(self, component: ComponentPlan, raw: RawComponent, runner: StepRunner | None) -> Running:
+    def _apply_transforms(self, component: ComponentPlan, raw: RawComponent, runner: StepRunner) -> Running:
         """The value of a component after its transforms."""
         value = raw.value
-        if runner is not None:
-            address = f"{self.plan.name}/{component.address}"
-            if raw.model is not None:
-                address = references_address(raw.model, raw.version, raw.dimension)
-            runner.rows.absent = raw.absent
-            for step in component.transforms:
-                value = yield from apply_transform(runner, step, value, address, component.name)
-            runner.rows.absent = frozenset()
+        address = f"{self.plan.name}/{component.address}"
+        if raw.model is not None:
+            address = references_address(raw.model, raw.version, raw.dimension)
+        runner.rows.absent = raw.absent
+        for step in component.transforms:
+            value = yield from apply_transform(runner, step, value, address, component.name)
+        runner.rows.absent = frozenset()
         return value
 
     def _keep_component(self, name: str, raw: RawComponent, value: Value) -> ComponentScores:

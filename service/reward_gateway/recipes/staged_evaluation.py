@@ -254,11 +254,12 @@ class StagedEvaluation(Evaluation):
         for part, rows in own.parts:
             raw = raws[part.address]
             raw = replace(raw, absent=raw.absent | rows.absent)
-            runner = None
-            if part.transforms:
-                runner = self.runner
-                if component.audit:
-                    runner = StepRunner(self.plan, self.batch, self.runner.binder, own.rows)
+            if not part.transforms:
+                found.append((raw, raw.value))
+                continue
+            runner = self.runner
+            if component.audit:
+                runner = StepRunner(self.plan, self.batch, self.runner.binder, own.rows)
             try:
                 found.append((raw, (yield from self._apply_transforms(part, raw, runner))))
             except GatewayError:

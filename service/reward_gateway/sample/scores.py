@@ -84,8 +84,8 @@ class ComponentScores:
     @property
     def differs_by_row(self) -> bool:
         """Whether rows have more to tell of it than numbers, and whether these came from the cache."""
-        told = self.vectors, self.judge_answers, self.skipped, self.models
-        return any(column is not None for column in told)
+        plain = self.vectors is None and self.judge_answers is None and self.skipped is None and self.models is None
+        return not plain
 
     def origin_of(self, row: int) -> Origin:
         """Model and version that a row's number is from; (None, None) where it was skipped, and for a rule."""
