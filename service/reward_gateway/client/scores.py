@@ -22,6 +22,7 @@ class Component:
         cached: [n] bool, answered from the cache.
         vectors: a list per sample where the component gives a number per step, turn or token.
         skipped: what decided that the component was not computed, None where it was; None: it was for every sample.
+        models: of each sample who said it, where a key of the sample chooses the scorer; None: ``model`` for all.
     """
 
     raw: FloatArray
@@ -31,6 +32,7 @@ class Component:
     cached: BoolArray
     vectors: Sequence[list[Any] | None] | None = None
     skipped: Sequence[str | None] | None = None
+    models: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ _NONE = WireComponent()
 def _to_component(rows: Sequence[WireComponent]) -> Component:
     vectors = [row.vector for row in rows]
     skipped = [row.skipped for row in rows]
-    named = next((row for row in rows if row is not _NONE and row.skipped is None), _NONE)
+    computed = [row for row in rows if row is not _NONE and row.skipped is None]
+    named = next(iter(computed), _NONE)
+    several = len({row.model for row in computed}) > 1
     return Component(
         _to_column([row.raw for row in rows]),
         _to_column([row.value for row in rows]),
@@ -151,4 +155,5 @@ def _to_component(rows: Sequence[WireComponent]) -> Component:
         np.array([row.cached for row in rows], dtype=bool),
         vectors if any(vector is not None for vector in vectors) else None,
         skipped if any(by is not None for by in skipped) else None,
+        [row.model for row in rows] if several else None,
     )
