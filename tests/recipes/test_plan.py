@@ -42,7 +42,8 @@ rewards:
     }  # fmt: skip
     assert plan["components"].keys() == {"a", "b", "c"}
     assert plan["components"]["a"].keys() == {
-        "model", "dimension", "score", "transforms", "returns", "optional", "otherwise", "audit", "by", "cases",
+        "model", "dimension", "score", "transforms", "returns", "optional", "otherwise", "timeout_s",
+        "on_timeout", "audit", "by", "cases",
     }  # fmt: skip
     assert plan["components"]["a"]["score"]["operation"] == "score/length_penalty"
     assert (plan["components"]["a"]["model"], plan["components"]["a"]["returns"]) == (None, "scalar")

@@ -135,6 +135,16 @@ class ScoreWithModel(Effect[RawScores]):
 
 
 @dataclass(frozen=True, slots=True)
+class Within(Effect[bool]):
+    """Run a computation that has so many seconds; what is not done by then answers ``deadline_exceeded``, as at the end
+    of a request's time. Answered with whether that limit was nearer than the request's own.
+    """
+
+    computation: Effectful[Any]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class AskModels(Effect[Mapping[str, tuple[RawScores, Sequence[str]]]]):
     """What hosted models say of the valid rows of a batch, as components of a recipe.
 

@@ -142,6 +142,8 @@ def _describe_use(plan: Plan, part: ComponentPlan) -> str:
         on = dict.fromkeys([*sorted(needed for condition in component.when for needed in condition.reads)])
         keys = dict.fromkeys(key for condition in component.when for key in condition.keys)
         said.append("where its conditions hold" + (f" ({', '.join([*on, *keys])})" if on or keys else ""))
+    if component.timeout_s is not None:
+        said.append(f"within {component.timeout_s:g} s")
     if component.otherwise is not None:
         said.append(f"otherwise {component.otherwise:g}")
     if component.audit:

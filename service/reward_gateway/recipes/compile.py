@@ -106,6 +106,7 @@ class Compiler:
         conditions = [condition for component in components for condition in component.when]
         required = [c for c in components if c.certain]
         staged = len(required) < len(components) and any(c.when or c.audit or c.cases for c in components)
+        staged = staged or any(component.timeout_s for component in components)
         asks_model = any(c.step is None and "prompt" in self._model_inputs(c.model or "") for c in required)
         required_steps = [step for component in required for step in component.steps] + ends
         comparisons = {step.comparison for step in rewarded if step.comparison is not None}
@@ -183,9 +184,13 @@ class Compiler:
         plans = {**self.compiled, **audits}
         for name, spec in self.spec.components.items():
             path: Path = ("components", name)
+            self._check_timeout(spec, plans.get(name), path)
+            if name in plans:
+                plans[name] = _limit_time(plans[name], spec)
             if spec.when is None:
-                if spec.otherwise is not None:
-                    self.add_fault((*path, "otherwise"), "it is computed for every sample: `otherwise` needs `when`")
+                if spec.otherwise is not None and spec.on_timeout != "otherwise":
+                    message = "it is computed for every sample: `otherwise` needs `when`, or `on_timeout: otherwise`"
+                    self.add_fault((*path, "otherwise"), message)
                 continue
             when = compiler.compile(spec.when, (*path, "when"))
             if spec.otherwise is None and not spec.audit:
@@ -213,6 +218,18 @@ class Compiler:
             )
             self.add_fault(path, message)
 
+    def _check_timeout(self, spec: ComponentSpec, plan: ComponentPlan | None, path: Path) -> None:
+        """Add faults for limits of time that say too little."""
+        if spec.on_timeout == "invalid":
+            return
+        if spec.timeout_s is None:
+            self.add_fault((*path, "on_timeout"), "it needs `timeout_s`")
+        if spec.otherwise is None and not spec.audit:
+            self.add_fault((*path, "on_timeout"), "say with `otherwise` which value it has then")
+        if plan is not None and plan.vector:
+            message = f"{plan.name} gives a vector per sample: there is no `otherwise` for one"
+            self.add_fault((*path, "on_timeout"), message)
+
     def _check_shares(self) -> None:
         """Add faults for shares of samples in a reward that compares the samples of a group."""
         for name, plan in self.compiled.items():
@@ -235,7 +252,7 @@ class Compiler:
         """A component that is another one for each value of a key."""
         path: Path = ("components", name)
         fault_count = len(self.faults)
-        for field in spec.model_fields_set - {"score", "when", "otherwise", "audit"}:
+        for field in spec.model_fields_set - {"score", "when", "otherwise", "timeout_s", "on_timeout", "audit"}:
             self.add_fault((*path, field), f"`{field}` belongs to a case: each is a component of its own")
         if fault := explain_unknown_key(routed.by):
             self.add_fault((*path, "score", "by"), fault)
@@ -551,6 +568,15 @@ def find_group_step(plan: ComponentPlan) -> Step | None:
 def _list_scorers(spec: ComponentSpec) -> Sequence[CaseSpec]:
     """The component itself, or its cases."""
     return tuple(spec.score.cases.values()) if isinstance(spec.score, RoutedScore) else (spec,)
+
+
+def _limit_time(plan: ComponentPlan, spec: ComponentSpec) -> ComponentPlan:
+    """A component, and its cases, with its limit of time."""
+    if spec.timeout_s is None:
+        return plan
+    cases = tuple(replace(case, timeout_s=spec.timeout_s) for case in plan.cases)
+    late = spec.on_timeout == "otherwise"
+    return replace(plan, timeout_s=spec.timeout_s, late_otherwise=late, otherwise=spec.otherwise, cases=cases)
 
 
 def hash_recipe(spec: RecipeSpec) -> str:

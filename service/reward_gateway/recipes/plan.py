@@ -123,6 +123,10 @@ class ComponentPlan:
     """It is computed only in the rows that pass all of these."""
     otherwise: float | None = None
     """Its value after the transforms in the other rows."""
+    timeout_s: float | None = None
+    """Seconds that scoring it may take; None: as long as the request."""
+    late_otherwise: bool = False
+    """Rows for which that was too short have the value ``otherwise``; else they are invalid."""
     audit: bool = False
     """It is outside the reward, and what fails in it fails no sample."""
     by: str = ""
@@ -251,7 +255,7 @@ class Plan:
     needs_response: bool = False
     """A sample without a response cannot be scored."""
     stages: tuple[tuple[ComponentPlan, ...], ...] = ()
-    """Of a recipe with conditions or audits: its components in the order in which they can be computed."""
+    """Of a recipe with conditions, audits or limits of time: its components in the order of their computation."""
     reads_metadata: bool = False
     """Its conditions read the samples' metadata."""
     reasoning_opened: bool = False
@@ -412,6 +416,8 @@ class Plan:
                         "returns": "vector" if component.vector else "scalar",
                         "optional": component.optional,
                         "otherwise": component.otherwise,
+                        "timeout_s": component.timeout_s,
+                        "on_timeout": "otherwise" if component.late_otherwise else "invalid",
                         "audit": component.audit,
                         "by": component.by or None,
                         "cases": {part.case: _describe_scorer(part) for part in component.cases},

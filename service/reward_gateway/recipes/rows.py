@@ -55,6 +55,12 @@ class Rows:
         """Fail rows for one reason."""
         self.fail(dict.fromkeys(rows, reason), component)
 
+    def leave_out(self, rows: Iterable[int]) -> None:
+        """Take rows for absent that have failed."""
+        for i in rows:
+            self.invalid.pop(i, None)
+        self.absent, self._valid = self.absent | frozenset(rows), None
+
     def flag(self, flags: Mapping[int, tuple[str, ...]]) -> None:
         """Flag rows."""
         for i, names in flags.items():

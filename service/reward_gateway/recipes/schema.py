@@ -124,6 +124,14 @@ class ComponentSpec(CaseSpec):
     otherwise: float | None = Field(
         None, description="Its value after the transforms where it is not computed. Required with `when`."
     )
+    timeout_s: float | None = Field(
+        None, gt=0, le=3600, description="Seconds that scoring it may take, within the request's own deadline."
+    )
+    on_timeout: Literal["invalid", "otherwise"] = Field(
+        "invalid",
+        description="What a sample becomes for which it was not done in timeout_s: invalid, or scored with `otherwise` "
+        "and flagged component_timeout.",
+    )
     audit: bool = Field(False, description="It is outside the reward: computed to be compared with it, in the monitor.")
 
 

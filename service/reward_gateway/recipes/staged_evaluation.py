@@ -17,10 +17,11 @@ import numpy as np
 
 from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.errors import GatewayError
-from reward_gateway.operations.effects import AskModels, Effectful, Together, perform
+from reward_gateway.operations.effects import AskModels, Effectful, Together, Within, perform
 from reward_gateway.operations.reading.response import Part
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, json_text
 from reward_gateway.sample.fields import MODEL_INPUTS
+from reward_gateway.sample.flags import COMPONENT_TIMEOUT
 from reward_gateway.sample.scores import Origin
 
 from .column_binder import Value
@@ -35,6 +36,9 @@ from .rows import Rows
 from .sample_keys import SampleKeys
 from .shares import share_of
 from .step_runner import Running, StepRunner
+
+TIMEOUT = "timeout"
+"""What decided that a row was skipped for which scoring took too long."""
 
 NOT_ASKED = Invalid("internal_error", "the model is not asked about this sample")
 """Excludes a row from a call of a model; no sample has this reason in the end."""
@@ -55,6 +59,7 @@ class StagedEvaluation(Evaluation):
         self._raised: dict[str, Mapping[int, tuple[str, ...]]] = {}
         self._audited: dict[str, ComponentScores] = {}
         self._asked: dict[str, Sequence[int]] = {}
+        self._limited: set[str] = set()
 
     def run(self) -> Effectful[Rewards]:
         rewards = yield from super().run()
@@ -105,6 +110,8 @@ class StagedEvaluation(Evaluation):
         raws = yield from self._score_parts([part for own in shares for part in own.parts])
         for component, own in zip(stage, shares, strict=True):
             own.gather()
+            if component.timeout_s is not None:
+                self._settle_late(component, own)
             self._raised[component.name] = own.rows.flags
             if not component.audit:
                 self._failed_scoring.update(own.rows.invalid.keys() - self.rows.invalid.keys())
@@ -112,6 +119,19 @@ class StagedEvaluation(Evaluation):
                 self.rows.flag(own.rows.flags)
         for component, own in zip(stage, shares, strict=True):
             yield from self._finish_component(component, own, raws)
+
+    def _settle_late(self, component: ComponentPlan, own: "_Shares") -> None:
+        """The rows for which a component's own limit of time was too short: skipped, or invalid for that reason."""
+        if not any(part.address in self._limited for part, _ in own.parts):
+            return
+        late = [i for i in own.rows.invalid.keys() - self.rows.invalid.keys() if own.is_late(i)]
+        if not component.late_otherwise:
+            reason = Invalid("deadline_exceeded", f"it was not computed within its {component.timeout_s:g} s")
+            own.rows.invalid.update(dict.fromkeys(late, reason.of(component.name)))
+            return
+        own.leave_out(late)
+        own.rows.flag(dict.fromkeys(late, (COMPONENT_TIMEOUT,)))
+        self._skipped[component.name].update(dict.fromkeys(late, TIMEOUT))
 
     def _decide(self, component: ComponentPlan) -> dict[int, str]:
         """The rows in which a component is not computed, each with what decided."""
@@ -140,7 +160,11 @@ class StagedEvaluation(Evaluation):
     def _score_parts(self, parts: "Sequence[_PartRows]") -> Effectful[dict[str, RawComponent]]:
         """The parts of a stage before their transforms; models and judges are asked at the same time."""
         calls: list[Effectful[Any]] = list(self._call_models(parts))
-        calls += [self._score_operation(part, rows) for part, rows in parts if part.step is not None]
+        calls += [
+            self._limit([part], part.timeout_s, self._score_operation(part, rows))
+            for part, rows in parts
+            if part.step is not None
+        ]
         if len(calls) == 1:
             yield from calls[0]
         elif calls:
@@ -167,12 +191,28 @@ class StagedEvaluation(Evaluation):
             if part.model is not None:
                 self._refuse_incomplete(part, rows)
                 wanted.setdefault((part.text, part.model), set()).update(rows.valid())
-        calls: dict[tuple[Part, frozenset[int]], list[str]] = {}
+        calls: dict[tuple[Part, frozenset[int], float | None], list[str]] = {}
         for (text, model), asked in wanted.items():
             said = self._said.get((text, model))
             if missing := frozenset(asked if said is None else asked - said.rows):
-                calls.setdefault((text, missing), []).append(model)
-        return [self._call_together(text, models, missing) for (text, missing), models in calls.items()]
+                limits = [part.timeout_s for part, _ in parts if (part.text, part.model) == (text, model)]
+                limit = None if None in limits else max(filter(None, limits))
+                calls.setdefault((text, missing, limit), []).append(model)
+        return [
+            self._limit(
+                [part for part, _ in parts if part.text == text and part.model in models],
+                limit,
+                self._call_together(text, models, missing),
+            )
+            for (text, missing, limit), models in calls.items()
+        ]
+
+    def _limit(self, parts: Sequence[ComponentPlan], seconds: float | None, call: Effectful[None]) -> Effectful[None]:
+        """A call that has so many seconds; its parts are remembered where that was nearer than the request's end."""
+        if seconds is None:
+            yield from call
+        elif (yield from perform(Within(call, seconds))):
+            self._limited.update(part.address for part in parts)
 
     def _call_together(self, text: Part, models: Sequence[str], asked: frozenset[int]) -> Effectful[None]:
         shown = self._select_part(text)
@@ -226,7 +266,9 @@ class StagedEvaluation(Evaluation):
             raw.judge_answers = [None] * rows.size
         if raw.verdicts is None and step.verdict_names:
             raw.verdicts = {verdict: np.zeros(rows.size) for verdict in step.verdict_names}
-        self._scored[name] = raw, rows, asked
+        kept = rows.fork(rows.absent)  # as it is now: late rows are left out afterwards
+        kept.flags = dict(rows.flags)
+        self._scored[name] = raw, kept, asked
 
     # After scoring
 
@@ -336,6 +378,15 @@ class _Shares:
             if rows is not self.rows:
                 self.rows.fail(rows.invalid, None)
                 self.rows.flag(rows.flags)
+
+    def is_late(self, row: int) -> bool:
+        """Whether there was no time for a row."""
+        return self.rows.invalid[row].code == "deadline_exceeded"
+
+    def leave_out(self, late: Sequence[int]) -> None:
+        """Take rows for absent that were late."""
+        for rows in {id(rows): rows for rows in (self.rows, *(rows for _, rows in self.parts))}.values():
+            rows.leave_out(late)
 
     def name_models(self, raws: Mapping[str, RawComponent]) -> list[Origin]:
         """[n] model and version of each row."""

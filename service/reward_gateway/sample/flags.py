@@ -15,7 +15,11 @@ POSITION_DISAGREEMENT = "position_disagreement"
 JUDGE_INJECTION = "judge_injection"
 """A text that holds a delimiter of the judge's question, as if it ended its own section."""
 
+COMPONENT_TIMEOUT = "component_timeout"
+"""A sample whose reward has a component's ``otherwise``, since scoring it took longer than the recipe allows."""
+
 FLAGS = (
+    COMPONENT_TIMEOUT,
     "truncated",
     "media_ignored",
     MESSAGE_PARTS_IGNORED,

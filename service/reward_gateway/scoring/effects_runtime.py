@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 from reward_gateway.backends.workers.pool import NotDone
 from reward_gateway.errors import DeadlineExceeded, GatewayError, TooLarge, Unavailable
-from reward_gateway.operations.effects import Effect, Effectful, RunInWorker, Together
+from reward_gateway.operations.effects import Effect, Effectful, RunInWorker, Together, Within
 from reward_gateway.sample import Invalid
 
 from .effect_handlers import HANDLERS, register_handler
@@ -74,6 +75,19 @@ async def _run_together(services: ScoringServices, effect: Together, context: Re
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+@register_handler(Within)
+async def _run_within(services: ScoringServices, effect: Within, context: RequestContext) -> bool:
+    assert isinstance(services, EffectsRuntime)
+    until = asyncio.get_running_loop().time() + effect.seconds
+    nearer = context.deadline is None or until < context.deadline
+    _ = context.state  # the same for both
+    limited = replace(context, deadline=until) if nearer else context
+    await run_effects(effect.computation, services, limited)
+    if nearer:
+        context.effects += limited.effects
+    return nearer
 
 
 async def run_effects(steps: Effectful[Answer], runtime: EffectsRuntime, context: RequestContext) -> Answer:
