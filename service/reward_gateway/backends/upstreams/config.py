@@ -117,6 +117,11 @@ class UpstreamConfig(Part):
     protocol: ProtocolName = Field(description="How the server is asked.")
     urls: tuple[Address, ...] = Field((), max_length=256, description="Replicas: http(s)://host[:port][/path].")
     dns: Address | None = Field(None, description="Instead of urls: every address that the host's name resolves to.")
+    hedge: bool = Field(
+        False,
+        description="Send a call that takes longer than 95 % of the latest ones to another replica too, and take the "
+        "answer that comes first; at most 5 % more calls.",
+    )
     model: str = Field("", description="Name of the model in requests.")
     input: Input = Field(
         "messages",

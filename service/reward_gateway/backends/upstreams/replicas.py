@@ -13,6 +13,7 @@ from reward_gateway.sample import Invalid
 
 from .config import UpstreamConfig
 from .failures import Refused, ReplicaFailed
+from .hedging import Hedging
 from .replica import Replica
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Replicas:
         self._config = config
         self._make = make
         self._turn = 0
+        self._hedging = Hedging()
         self.all: dict[str, Replica] = {url: make(url, urlsplit(url).netloc) for url in config.urls}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -100,17 +102,57 @@ class Replicas:
             replica, ticket = chosen
             tried.append(replica)
             try:
-                return await self._ask_one(ask, replica, ticket, rows, deadline)
+                return await self._ask_hedged(ask, replica, ticket, rows, deadline, tried)
             except ReplicaFailed as error:
                 failure = error
         raise failure or ReplicaFailed(
             Invalid("model_unavailable", f"No server of {self._name} answers at the moment; try again later.")
         )
 
+    async def _ask_hedged(
+        self,
+        ask: Callable[[Replica, float], Awaitable[T]],
+        replica: Replica,
+        ticket: int,
+        rows: int,
+        deadline: float,
+        tried: list[Replica],
+    ) -> T:
+        """What a replica answers, or another one that is asked too where the first takes long, whichever is first."""
+        first = self._ask_one(ask, replica, ticket, rows, deadline)
+        wait_s = self._hedging.begin_call() if self._config.hedge else None
+        if wait_s is None:
+            return await first
+        calls = {asyncio.ensure_future(first)}
+        try:
+            done, waiting = await asyncio.wait(calls, timeout=wait_s)
+            if waiting and (other := self._choose_further(tried)) is not None:
+                tried.append(other[0])
+                calls.add(asyncio.ensure_future(self._ask_one(ask, *other, rows, deadline)))
+            while True:
+                done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                answered = next((call for call in done if call.exception() is None), None)
+                if answered is not None:
+                    return answered.result()
+                if not waiting:
+                    return done.pop().result()  # raises
+                calls = waiting
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    def _choose_further(self, tried: list[Replica]) -> tuple[Replica, int] | None:
+        """Another replica for a call that takes long, if any is free for it, and not too many were sent twice."""
+        if all(replica in tried for replica in self.all.values()) or not self._hedging.take_further_call():
+            return None
+        return self._choose(tried)
+
     async def _ask_one(
         self, ask: Callable[[Replica, float], Awaitable[T]], replica: Replica, ticket: int, rows: int, deadline: float
     ) -> T:
         loop = asyncio.get_running_loop()
+        began = loop.time()
         with replica.carry(rows) as outcome:
             try:
                 answer = await ask(replica, max(0.0, min(self._config.limits.timeout_s, deadline - loop.time())))
@@ -130,6 +172,7 @@ class Replicas:
                 raise
             outcome.append("ok")
             replica.note_answer()
+            self._hedging.note_answer(loop.time() - began)
             return answer
 
     def _choose(self, tried: list[Replica]) -> tuple[Replica, int] | None:
