@@ -1,6 +1,5 @@
 """Compiles a recipe to a plan: resolves every name and collects every fault with its path."""
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,12 +14,11 @@ from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.registry import Catalog
 from reward_gateway.sample.fields import OF_METADATA
 
+from .combiner_compiler import CombinerCompiler
 from .condition_compiler import ConditionCompiler
 from .conditions import has_share_of_samples
 from .fields import (
     infer_shape,
-    optional_members,
-    takes_group,
     value_field,
 )
 from .judging import compile_judge
@@ -65,6 +63,7 @@ class Compiler:
         self.compiled: dict[str, ComponentPlan] = {}
         self.inputs: dict[str, None] = {}
         self.steps = StepCompiler(catalog, self.models, self.compiled, self.inputs, self.add_fault)
+        self.combiner = CombinerCompiler(spec, self.steps, self.compiled, self.add_fault)
 
     def compile(self) -> Plan | None:
         """The plan, or None if there are faults."""
@@ -74,12 +73,12 @@ class Compiler:
                 self._add_component(name, component)
         components = self._compile_conditions(self._compile_audits())
         guards = tuple(g for i, step in enumerate(spec.guards) if (g := self._compile_guard(step, ("guards", i))))
-        over, add, combine = self._compile_combiner()
-        self._check_optional(over, add, combine)
-        self._check_named_components(combine, over)
+        over, add, combine = self.combiner.compile()
+        self.combiner.check_optional(over, add, combine)
+        self.combiner.check_named_components(combine, over)
         credit = self.steps.compile_step("credit", spec.credit, ("credit",)) if spec.credit is not None else None
         self._check_group(over)
-        self._check_unused(over, add, combine, credit)
+        self.combiner.check_unused(over, add, combine, credit)
         if credit is None:
             for name in over:
                 if name in self.compiled and self.compiled[name].vector:
@@ -345,9 +344,7 @@ class Compiler:
 
     def _check_awaited(self, steps: Iterable[Step]) -> None:
         """Add a fault for an awaited model that nothing in the recipe asks for."""
-        asked = {
-            str(scorer.score) for component in self.spec.components.values() for scorer in _list_scorers(component)
-        }
+        asked = {str(scorer.score) for component in self.spec.components.values() for scorer in component.scorers}
         asked |= {named.name for step in steps for named in names_in(step.params) if named.mark.kind == "model"}
         for model in self.spec.awaits:
             if model not in asked:
@@ -374,74 +371,6 @@ class Compiler:
             return False
         return step.operation.returns == "vector"
 
-    def _compile_combiner(self) -> tuple[tuple[str, ...], tuple[str, ...], Step | None]:
-        names = tuple(name for name, component in self.spec.components.items() if not component.audit)
-        if self.spec.combine is None:
-            if len(names) > 1 and self.spec.credit is None:
-                self.add_fault(
-                    (), f"{len(names)} components and no `combine`: name the combiner that makes them one reward"
-                )
-            return names, (), None
-        written: dict[str, Any] = self.spec.combine if isinstance(self.spec.combine, dict) else {self.spec.combine: {}}
-        then = written.get("then") or {}
-        added = then.get("add", []) if isinstance(then, dict) else []
-        add = tuple(added) if isinstance(added, list) else ()
-        if (
-            not isinstance(then, dict)
-            or set(then) - {"add"}
-            or not isinstance(added, list)
-            or not all(isinstance(name, str) for name in add)
-        ):
-            self.add_fault(("combine", "then"), "`then` takes `add: [component, …]`")
-            add = ()
-        steps = {key: value for key, value in written.items() if key != "then"}
-        if len(steps) != 1:
-            self.add_fault(("combine",), "name exactly one combiner; `then` may add components to its result")
-            return names, add, None
-        (name, arguments) = next(iter(steps.items()))
-        arguments = dict(arguments or {}) if isinstance(arguments, dict) or arguments is None else {"": arguments}
-        listed_names = arguments.pop("over", [n for n in names if n not in add])
-        if not isinstance(listed_names, list) or not all(isinstance(listed, str) for listed in listed_names):
-            self.add_fault(("combine", name, "over"), "`over` takes a list of components: [component, …]")
-            return names, add, None
-        over = tuple(listed_names)
-        for listed, key in ((over, name), (add, "then")):
-            for component in listed:
-                if component not in names:
-                    self.add_fault(("combine", key), self._explain_missing_component(component))
-        name, arguments = self._replace_log_sigmoid_sum(name, arguments, over)
-        return over, add, self.steps.compile_step("combine", {name: arguments}, ("combine",))
-
-    def _check_optional(self, over: tuple[str, ...], add: tuple[str, ...], combine: Step | None) -> None:
-        """Add faults for optional components that are models, or that the combiner requires."""
-        allowed = optional_members(combine.operation) if combine is not None else frozenset()
-        for name, component in self.compiled.items():
-            if not component.optional:
-                continue
-            path = ("components", name, "optional")
-            if component.step is None:
-                self.add_fault(path, f"{component.model} is a model: it scores every sample")
-            elif name in add or (name in over and name not in allowed):
-                droppable = f" (it does not require: {', '.join(sorted(allowed))})" if allowed else ""
-                self.add_fault(path, f"the combiner requires {name}{droppable}")
-
-    def _replace_log_sigmoid_sum(
-        self, name: str, arguments: dict[str, Any], over: tuple[str, ...]
-    ) -> tuple[str, dict[str, Any]]:
-        """Replace log_sigmoid_sum over components that end in log_sigmoid by their sum, as the transform is already
-        done.
-        """
-        if name != "log_sigmoid_sum" or "references" in arguments:
-            return name, arguments
-        for component in over:
-            spec = self.spec.components.get(component)
-            scorers = _list_scorers(spec) if spec else ()
-            if any(not scorer.transforms or next(iter(scorer.transforms[-1])) != "log_sigmoid" for scorer in scorers):
-                path = ("components", component, "transforms")
-                message = "log_sigmoid_sum needs it to end in log_sigmoid, or `references` at the combiner"
-                self.add_fault(path, message)
-        return "weighted_sum", arguments
-
     def _compile_guard(self, written: dict[str, dict[str, Any]], path: Path) -> GuardPlan | None:
         named = self.steps.split_step(written, path)
         if named is None:
@@ -459,8 +388,8 @@ class Compiler:
         try:
             params = guard.params.model_validate(arguments)
             for read in names_in(params):
-                if read.mark.kind == "component" and not self._is_rewarded(read.name):
-                    self.add_fault((*path, name, *read.path), self._explain_missing_component(read.name))
+                if read.mark.kind == "component" and not self.combiner.is_rewarded(read.name):
+                    self.add_fault((*path, name, *read.path), self.combiner.explain_missing_component(read.name))
             return GuardPlan(guard, params, action)
         except ValidationError as error:
             self.steps.add_validation_faults(error, (*path, name))
@@ -496,78 +425,11 @@ class Compiler:
         steps = [step for plan in self.compiled.values() for step in plan.steps]
         return any(step.comparison for step in (*steps, *ends) if step is not None)
 
-    def _is_rewarded(self, name: str) -> bool:
-        """Whether a component of the name may decide about the reward."""
-        return name in self.spec.components and not self.spec.components[name].audit
-
-    def _explain_missing_component(self, name: str) -> str:
-        if name in self.spec.components:
-            return f"the component {name!r} is an audit, which is outside the reward"
-        return f"there is no component {name!r}{did_you_mean(name, self.spec.components)}"
-
-    def _check_named_components(self, combine: Step | None, over: tuple[str, ...]) -> None:
-        """Add faults for components that the combiner's parameters name but that are not combined."""
-        if combine is None:
-            return
-        for named in names_in(combine.params):
-            if named.mark.kind == "component" and named.name not in over:
-                message = self._explain_missing_component(named.name)
-                if self._is_rewarded(named.name):
-                    message = f"the component {named.name!r} is not combined: `over` or `then` leaves it out"
-                self.add_fault(("combine", combine.operation.name, *named.path), message)
-
-    def _check_unused(
-        self, over: tuple[str, ...], add: tuple[str, ...], combine: Step | None, credit: Step | None
-    ) -> None:
-        """Add faults for components that would be scored and then silently dropped."""
-        if combine is not None:
-            named = [n for n in names_in(combine.params) if n.mark.kind == "component"]
-            all_used = self.spec.group.normalize == "gdpo" or not any(n.mark.selects for n in named)
-            used = {*over} if all_used else {n.name for n in named}
-            message = (
-                f"is not used by combine/{combine.operation.name}: give it a weight (0 only reports it), or remove it"
-            )
-        elif credit is not None and len(over) > 1 and not takes_group(credit.operation):
-            fields = credit.operation.item.model_fields
-            first = over[:1] if {"reward", "outcome"} & {*fields} else ()
-            main = value_field(credit.operation)
-            vectors = [name for name in over if name in self.compiled and self.compiled[name].vector]
-            used = {*fields, *first, *(vectors[:1] if main is not None and main not in self.compiled else ())}
-            message = f"is not read by credit/{credit.operation.name}: bind it to a field, `combine` it, or remove it"
-        else:
-            return
-        used |= {*add, *self._find_read_components(credit)}
-        for name in over:
-            if name in self.compiled and name not in used:
-                self.add_fault(("components", name), f"the component {name!r} {message}")
-
-    def _find_read_components(self, credit: Step | None) -> set[str]:
-        """Names of components that other components, the guards or the credit assignment read."""
-        steps = [step for plan in self.compiled.values() for step in plan.steps]
-        bindings = [b for step in (*steps, *filter(None, [credit])) for b in step.bindings.values()]
-        read = {str(binding.value) for binding in bindings if binding.kind == "component"}
-        read = read.union(*(plan.needs for plan in self.compiled.values()))
-        if credit is not None:
-            read |= {*credit.operation.item.model_fields}
-            if takes_group(credit.operation):
-                read |= {*self.compiled}
-        for written in self.spec.guards:
-            for name, arguments in written.items():
-                with contextlib.suppress(ValidationError, KeyError):
-                    params = GUARDS[name].params.model_validate({k: v for k, v in arguments.items() if k != "action"})
-                    read |= {named.name for named in names_in(params) if named.mark.kind == "component"}
-        return read
-
 
 def find_group_step(plan: ComponentPlan) -> Step | None:
     """The first step of a component that compares the samples of a group."""
     steps = [plan.step] if plan.step is not None and plan.step.grouped else []
     return next(iter([*steps, *(step for step in plan.transforms if step.comparison == "group")]), None)
-
-
-def _list_scorers(spec: ComponentSpec) -> Sequence[CaseSpec]:
-    """The component itself, or its cases."""
-    return tuple(spec.score.cases.values()) if isinstance(spec.score, RoutedScore) else (spec,)
 
 
 def _limit_time(plan: ComponentPlan, spec: ComponentSpec) -> ComponentPlan:

@@ -286,14 +286,7 @@ class Plan:
         """Of a recipe whose reward is the number of a model and nothing else: the component that has it."""
         first = self.components[0] if len(self.components) == 1 else None
         adds = self.guards or self.combine or self.add or self.credit or self.group.normalize != "none" or self.stages
-        if (
-            first is None
-            or self.stages
-            or first.step is not None
-            or first.transforms
-            or self.over != (first.name,)
-            or adds
-        ):
+        if first is None or first.step is not None or first.transforms or self.over != (first.name,) or adds:
             return None
         return first
 

@@ -134,6 +134,11 @@ class ComponentSpec(CaseSpec):
     )
     audit: bool = Field(False, description="It is outside the reward: computed to be compared with it, in the monitor.")
 
+    @property
+    def scorers(self) -> "tuple[CaseSpec, ...]":
+        """The component itself, or its cases."""
+        return tuple(self.score.cases.values()) if isinstance(self.score, RoutedScore) else (self,)
+
 
 class GroupSpec(_Model):
     """How rewards are normalised within their group (the samples of one prompt)."""

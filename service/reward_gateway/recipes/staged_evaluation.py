@@ -9,8 +9,8 @@ part in no transform. Where state is used and a row fails in a later stage, all 
 what models and judges have said is kept.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,13 @@ from reward_gateway.operations.reading.response import Part
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, json_text
 from reward_gateway.sample.fields import MODEL_INPUTS
 from reward_gateway.sample.flags import COMPONENT_TIMEOUT
-from reward_gateway.sample.scores import Origin
 
 from .column_binder import Value
+from .component_rows import ComponentRows, PartRows, explain_no_case, fill_skipped, leave_out
 from .conditions import find_skipped
 from .evaluation import Check, Evaluation, RawComponent, Rewards
 from .missing_context import NO_PROMPT, NO_RESPONSE
 from .model_scores import ModelScores, no_numbers, select_dimension
-from .outcome_rows import sum_vectors
 from .part_batches import select_part
 from .plan import ComponentPlan, Plan
 from .rows import Rows
@@ -120,7 +119,7 @@ class StagedEvaluation(Evaluation):
         for component, own in zip(stage, shares, strict=True):
             yield from self._finish_component(component, own, raws)
 
-    def _settle_late(self, component: ComponentPlan, own: "_Shares") -> None:
+    def _settle_late(self, component: ComponentPlan, own: "ComponentRows") -> None:
         """The rows for which a component's own limit of time was too short: skipped, or invalid for that reason."""
         if not any(part.address in self._limited for part, _ in own.parts):
             return
@@ -141,11 +140,11 @@ class StagedEvaluation(Evaluation):
         rows = [i for i in self.rows.valid() if i not in settled]
         return {**settled, **find_skipped(component.when, _Known(self, component, rows), rows)}
 
-    def _share_out(self, component: ComponentPlan) -> "_Shares":
+    def _share_out(self, component: ComponentPlan) -> "ComponentRows":
         """The rows of a component, and which of its cases has which; one that no case has is invalid."""
         rows = self.rows.fork(frozenset(self._skipped[component.name]))
         if not component.cases:
-            return _Shares(rows, [(component, rows)])
+            return ComponentRows(rows, [(component, rows)])
         by_case: dict[str, list[int]] = {part.case: [] for part in component.cases}
         for i in rows.valid():
             value = self.keys.read(i, component.by)
@@ -153,11 +152,13 @@ class StagedEvaluation(Evaluation):
             if isinstance(named, str) and named in by_case:
                 by_case[named].append(i)
             else:
-                rows.fail({i: _explain_no_case(component, missing=value is None)}, component.name)
+                rows.fail({i: explain_no_case(component, missing=value is None)}, component.name)
         every = frozenset(range(rows.size))
-        return _Shares(rows, [(part, rows.fork(every.difference(by_case[part.case]))) for part in component.cases])
+        return ComponentRows(
+            rows, [(part, rows.fork(every.difference(by_case[part.case]))) for part in component.cases]
+        )
 
-    def _score_parts(self, parts: "Sequence[_PartRows]") -> Effectful[dict[str, RawComponent]]:
+    def _score_parts(self, parts: "Sequence[PartRows]") -> Effectful[dict[str, RawComponent]]:
         """The parts of a stage before their transforms; models and judges are asked at the same time."""
         calls: list[Effectful[Any]] = list(self._call_models(parts))
         calls += [
@@ -183,7 +184,7 @@ class StagedEvaluation(Evaluation):
 
     # Models
 
-    def _call_models(self, parts: "Sequence[_PartRows]") -> "list[Effectful[None]]":
+    def _call_models(self, parts: "Sequence[PartRows]") -> "list[Effectful[None]]":
         """Calls of the stage's models, each about the rows in which a part needs it and that it was not asked about
         before; models that are shown the same of the same rows are called together."""
         wanted: dict[tuple[Part, str], set[int]] = {}
@@ -272,13 +273,15 @@ class StagedEvaluation(Evaluation):
 
     # After scoring
 
-    def _finish_component(self, component: ComponentPlan, own: "_Shares", raws: Mapping[str, RawComponent]) -> Running:
+    def _finish_component(
+        self, component: ComponentPlan, own: "ComponentRows", raws: Mapping[str, RawComponent]
+    ) -> Running:
         """Transform a component where it was computed, and give the other rows ``otherwise``."""
         name, skipped = component.name, self._skipped[component.name]
         raw, value = yield from self._transform_parts(component, own, raws)
         failed = [i for i in own.rows.invalid if i not in self.rows.invalid] if component.audit else []
         scores = self._keep_component(
-            name, _without(raw, [*skipped, *failed]), _fill(component, value, list(skipped), failed)
+            name, leave_out(raw, [*skipped, *failed]), fill_skipped(component, value, list(skipped), failed)
         )
         if skipped:
             scores.skipped = [skipped.get(i) for i in range(self.rows.size)]
@@ -289,7 +292,7 @@ class StagedEvaluation(Evaluation):
             del self.values[name]
 
     def _transform_parts(
-        self, component: ComponentPlan, own: "_Shares", raws: Mapping[str, RawComponent]
+        self, component: ComponentPlan, own: "ComponentRows", raws: Mapping[str, RawComponent]
     ) -> Effectful[tuple[RawComponent, Value]]:
         """A component before and after its transforms, or those of its cases."""
         found: list[tuple[RawComponent, Value]] = []
@@ -320,112 +323,6 @@ class StagedEvaluation(Evaluation):
         """[n] digests of what a component reads of the samples, as cache keys hold them."""
         read = [name for name in MODEL_INPUTS if name in component.reads]
         return SampleDigests(self._select_part(component.text)).digest_fields(read)
-
-
-def _without(raw: RawComponent, rows: Sequence[int]) -> RawComponent:
-    """A component without what was said of some rows."""
-    if not rows:
-        return raw
-    left_out, value = set(rows), raw.value
-    if isinstance(value, list):
-        value = [None if i in left_out else vector for i, vector in enumerate(value)]
-    else:
-        value = value.copy()
-        value[rows] = np.nan
-    cached, answers, verdicts = raw.cached, raw.judge_answers, raw.verdicts
-    if cached is not None:
-        cached = cached.copy()
-        cached[rows] = False
-    if answers is not None:
-        answers = [None if i in left_out else words for i, words in enumerate(answers)]
-    if verdicts is not None:
-        kept = np.array([i not in left_out for i in range(len(value))], np.float64)
-        verdicts = {name: column * kept for name, column in verdicts.items()}
-    return replace(raw, value=value, cached=cached, judge_answers=answers, verdicts=verdicts)
-
-
-def _fill(component: ComponentPlan, value: Value, skipped: Sequence[int], failed: Sequence[int]) -> Value:
-    """The value with ``otherwise`` in the rows that were skipped; 0 where a guard has settled them and there is none.
-
-    An audit's value is one number per row, with none where it was skipped or has failed.
-    """
-    if component.audit:
-        value = sum_vectors(value).copy()
-        value[failed] = np.nan
-    elif not skipped:
-        return value
-    assert not isinstance(value, list)
-    filled = value.copy()
-    missing = np.nan if component.audit else 0.0
-    filled[skipped] = missing if component.otherwise is None else component.otherwise
-    return filled
-
-
-_PartRows = tuple[ComponentPlan, Rows]
-"""A component or one of its cases, and the rows in which it is computed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shares:
-    """The rows of a component, and those of its parts: itself, or its cases."""
-
-    rows: Rows
-    parts: Sequence[_PartRows]
-
-    def gather(self) -> None:
-        """Tell the component's rows what was told to those of its cases."""
-        for _, rows in self.parts:
-            if rows is not self.rows:
-                self.rows.fail(rows.invalid, None)
-                self.rows.flag(rows.flags)
-
-    def is_late(self, row: int) -> bool:
-        """Whether there was no time for a row."""
-        return self.rows.invalid[row].code == "deadline_exceeded"
-
-    def leave_out(self, late: Sequence[int]) -> None:
-        """Take rows for absent that were late."""
-        for rows in {id(rows): rows for rows in (self.rows, *(rows for _, rows in self.parts))}.values():
-            rows.leave_out(late)
-
-    def name_models(self, raws: Mapping[str, RawComponent]) -> list[Origin]:
-        """[n] model and version of each row."""
-        names: list[Origin] = [(None, None)] * self.rows.size
-        for (part, _), chosen in zip(self.parts, self._list_rows(), strict=True):
-            raw = raws[part.address]
-            for i in chosen:
-                names[i] = raw.model, raw.version
-        return names
-
-    def lay_together(self, found: Sequence[tuple[RawComponent, Value]]) -> tuple[RawComponent, Value]:
-        """The numbers of all cases as those of one component, each in its rows."""
-        size = self.rows.size
-        before, after, cached = no_numbers(size), no_numbers(size), np.zeros(size, np.bool_)
-        answers: list[Any] = [None] * size
-        verdicts: dict[str, FloatArray] = {}
-        for (raw, value), chosen in zip(found, self._list_rows(), strict=True):
-            before[chosen], after[chosen] = sum_vectors(raw.value)[chosen], sum_vectors(value)[chosen]
-            if raw.cached is not None:
-                cached[chosen] = raw.cached[chosen]
-            for i in chosen if raw.judge_answers is not None else ():
-                answers[i] = raw.judge_answers[i]  # type: ignore[index]
-            for verdict, column in (raw.verdicts or {}).items():
-                verdicts.setdefault(verdict, np.zeros(size))[chosen] = column[chosen]
-        judged = any(raw.judge_answers is not None for raw, _ in found)
-        whole = RawComponent(before, cached=cached, judge_answers=answers if judged else None)
-        whole.verdicts = verdicts or None
-        return whole, after
-
-    def _list_rows(self) -> Iterator[list[int]]:
-        """The rows of each part, those among them that have failed."""
-        for _, rows in self.parts:
-            yield [i for i in range(rows.size) if i not in rows.absent]
-
-
-def _explain_no_case(component: ComponentPlan, *, missing: bool) -> Invalid:
-    key, cases = component.by, ", ".join(part.case for part in component.cases)
-    message = f"this reward needs {key} in the sample" if missing else f"{key} names none of its cases ({cases})"
-    return Invalid("missing_field", message, param=key)
 
 
 class _Known:
