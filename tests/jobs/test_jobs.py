@@ -173,6 +173,30 @@ async def test_cancelling_answers_the_samples_that_are_left(served: Served) -> N
     assert again["results"] == cancelled["results"]
 
 
+async def test_cancelling_answers_a_runs_consumers_too(served: Served) -> None:
+    served.models.gate.shut()
+    body = {"samples": [{"prompt": "p", "response": "a", "group": "g", "metadata": {"n": 1}}]}
+    job = (await served.submit(body, X_Run="r"))["job"]
+    await served.client.delete(f"/v1/jobs/{job}")
+    (row,) = (await served.client.get("/v1/runs/r/results", params={"wait_s": 10})).json()["results"]
+    assert (row["job"], row["group"], row["metadata"], row["error"]["code"]) == (job, "g", {"n": 1}, "cancelled")
+    served.models.gate.open()
+
+
+@pytest.mark.parametrize("place", ["x", "1-", "-1", "1-2-3", "\uff11", "9" * 20, "1" * 65])
+async def test_what_is_no_place_in_a_stream_is_refused(served: Served, place: str) -> None:
+    job = (await served.submit(samples("a")))["job"]
+    answer = await served.client.get(f"/v1/jobs/{job}", params={"after": place})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "after")
+    answer = await served.client.post("/v1/runs/r/results:ack", json={"receipts": [place]})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "receipts[0]")
+
+
+async def test_a_place_that_another_store_gave_is_read(served: Served) -> None:
+    job = (await served.submit(samples("a")))["job"]
+    assert (await served.client.get(f"/v1/jobs/{job}", params={"after": "9-1"})).status_code == 200
+
+
 async def test_a_job_of_nobody_is_not_found(served: Served) -> None:
     for answer in (
         await served.client.get("/v1/jobs/j_none"),

@@ -32,15 +32,16 @@ class Options(Struct, forbid_unknown_fields=True):
     ) = None
 
 
+RewardName = Annotated[str, Meta(description="Name of a recipe; else ?reward=, model, the default.")]
+ModelName = Annotated[str, Meta(description="Recipe, alias or served model; read where nothing else names a recipe.")]
+
+
 class ScoreRequest(Struct, forbid_unknown_fields=True):
     """Samples to score by a recipe."""
 
     samples: list[SampleItem]
-    reward: Annotated[str, Meta(description="Name of a recipe; else ?reward=, model, the default.")] | None = None
-    model: (
-        Annotated[str, Meta(description="Recipe, alias or served model; read where nothing else names a recipe.")]
-        | None
-    ) = None
+    reward: RewardName | None = None
+    model: ModelName | None = None
     options: Options | None = None
 
 

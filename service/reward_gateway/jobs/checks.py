@@ -1,5 +1,7 @@
 """What readers of jobs and of runs' queues ask for, checked alike for HTTP and gRPC."""
 
+import re
+
 from reward_gateway.errors import InvalidRequest
 
 DEFAULT_RESULTS, LARGEST_RESULTS = 512, 4096
@@ -7,10 +9,18 @@ DEFAULT_RESULTS, LARGEST_RESULTS = 512, 4096
 
 DEFAULT_VISIBILITY_S = 60.0
 
+_PLACE = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
+"""A place in a stream, which cursors and receipts are: numbers of 64 bits."""
+
+
+def is_place(text: str) -> bool:
+    """Whether a text may be a cursor or a receipt."""
+    return _PLACE.fullmatch(text) is not None
+
 
 def check_cursor(text: str) -> str:
     """A cursor, unchanged. Raises InvalidRequest."""
-    if len(text) > 64 or (not text.replace("-", "", 1).isdecimal() and text):
+    if text and not is_place(text):
         raise InvalidRequest("after: this is no cursor of a job", param="after")
     return text
 

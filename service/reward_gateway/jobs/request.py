@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from reward_gateway.intake.request import Options, SampleItem
+from reward_gateway.intake.request import ModelName, Options, RewardName, SampleItem
 
 Deliver = Literal["group", "sample", "job"]
 
@@ -59,11 +59,8 @@ class JobRequest(Struct, forbid_unknown_fields=True):
     """Samples to score by a recipe, later."""
 
     samples: list[SampleItem]
-    reward: Annotated[str, Meta(description="Name of a recipe; else ?reward=, model, the default.")] | None = None
-    model: (
-        Annotated[str, Meta(description="Recipe, alias or served model; read where nothing else names a recipe.")]
-        | None
-    ) = None
+    reward: RewardName | None = None
+    model: ModelName | None = None
     options: JobOptions | None = None
 
 

@@ -1,7 +1,6 @@
 """Scored pieces to the results of a job: rows as ``/v1/score`` answers them, each with its place in the job."""
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import orjson
@@ -32,31 +31,40 @@ def make_failed_rows(samples: Sequence[SampleItem], reason: Invalid) -> list[Row
     ]
 
 
-def make_deliveries(
+def tell_rows(
     head: Head, job: str, piece: Piece, rows: Sequence[Row], samples: Sequence[SampleItem], groups: Sequence[str | None]
-) -> list[Delivery]:
-    """What is delivered of a piece: by sample or by group where a queue hands it out, else all of it.
+) -> list[Row]:
+    """The rows of a piece as results of the job; where a queue hands them out, with what it tells of them.
 
     Args:
         rows: of the answer, one per sample.
         groups: of every sample; None: it is in no group.
     """
-    told: list[tuple[str | None, Row]] = []
+    if not head.queued:
+        return [{"index": place, **row} for place, row in zip(piece.places, rows, strict=True)]
+    told: list[Row] = []
     for place, row, sample, group in zip(piece.places, rows, samples, groups, strict=True):
-        if head.queued:
-            metadata = orjson.Fragment(bytes(sample.metadata)) if sample.metadata else None
-            told.append((group, {"job": job, "index": place, **row, "group": group, "metadata": metadata}))
-        else:
-            told.append((group, {"index": place, **row}))
+        metadata = orjson.Fragment(bytes(sample.metadata)) if sample.metadata else None
+        told.append({"job": job, "index": place, **row, "group": group, "metadata": metadata})
+    return told
+
+
+def make_deliveries(
+    head: Head, job: str, piece: Piece, rows: Sequence[Row], samples: Sequence[SampleItem], groups: Sequence[str | None]
+) -> list[Delivery]:
+    """What is delivered of a piece: by sample or by group where a queue hands it out, else all of it. Arguments of
+    :func:`tell_rows`."""
+    told = tell_rows(head, job, piece, rows, samples, groups)
     if not head.queued or head.together:
-        return [_deliver([row for _, row in told])] if told else []
+        return [deliver(told)] if told else []
     if not head.grouped:
-        return [_deliver([row]) for _, row in told]
-    ordered = sorted(told, key=lambda each: each[0] or "")
-    together = [[row for _, row in members] for _, members in groupby(ordered, key=lambda each: each[0])]
-    together.sort(key=lambda rows: int(rows[0]["index"]))
-    return [_deliver(rows) for rows in together]
+        return [deliver([row]) for row in told]
+    members: dict[str | None, list[Row]] = {}
+    for row, group in zip(told, groups, strict=True):
+        members.setdefault(group, []).append(row)
+    return [deliver(rows) for rows in members.values()]
 
 
-def _deliver(rows: list[Row]) -> Delivery:
+def deliver(rows: list[Row]) -> Delivery:
+    """Results that are delivered together."""
     return Delivery(orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY), len(rows))

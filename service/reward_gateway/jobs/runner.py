@@ -5,9 +5,8 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
 
 import orjson
 import structlog
@@ -29,7 +28,7 @@ from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
-from reward_gateway.sample import Batch, Invalid, Scored
+from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
 from reward_gateway.state.jobs import WORK, Delivery, JobStore, TakenPiece
@@ -70,15 +69,12 @@ WORKER_LOST = Invalid("worker_lost", "every worker that scored this sample was l
 LATE = Invalid("deadline_exceeded", "the job's deadline passed before this sample was scored")
 FAILED = Invalid("internal_error", "internal error; the gateway's log has the details")
 
-EncodeRows = Callable[[Batch, Scored, Mapping[str, float]], bytes]
-"""The body of ``/v1/score`` for a scored batch."""
-
 
 class JobRunner:
     """Takes pieces and scores them until it is closed.
 
     Args:
-        encode: by whether components are explained: encodes what was scored.
+        encode: gives the body of ``/v1/score`` for a scored batch, as :func:`reward_gateway.http.encode.encode_scored`.
     """
 
     def __init__(
@@ -275,15 +271,7 @@ class JobRunner:
         encode = partial(self._encode, prepared.batch, scored, {}, explain=head.explain)
         body = await asyncio.to_thread(encode) if len(samples) > 64 else encode()
         rows: list[Row] = orjson.loads(body)["results"]
-        usage = scored.usage
-        counts: dict[str, Any] = {
-            "samples": usage.samples,
-            "cache_hits": usage.cache_hits,
-            "cache_misses": usage.cache_misses,
-            "model_calls": usage.model_calls,
-            "skipped": usage.skipped,
-        }
-        return rows, prepared.batch, samples, counts
+        return rows, prepared.batch, samples, asdict(scored.usage)
 
     def _find_plan(self, head: Head) -> Plan | None:
         """The recipe as it was when the job was submitted; None: a served model's own, which has no source."""

@@ -43,9 +43,10 @@ from reward_gateway.state.jobs import (
 from reward_gateway.traffic.keys import ApiKey
 
 from .callbacks import check_callback
+from .checks import is_place
 from .pieces import Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
 from .request import JobOptions
-from .results import Row, make_deliveries, make_failed_rows
+from .results import Row, deliver, make_failed_rows, tell_rows
 
 CANCELLED = Invalid("cancelled", "the job was cancelled before this sample was scored")
 
@@ -308,8 +309,8 @@ class JobService:
                 piece = decode_piece(data)
                 samples = read_samples(piece)
                 rows = make_failed_rows(samples, CANCELLED)
-                whole = Head(**{**_fields(head), "together": True})
-                (answers[name],) = make_deliveries(whole, job, piece, rows, samples, [None] * len(rows))
+                told = tell_rows(head, job, piece, rows, samples, [sample.group for sample in samples])
+                answers[name] = deliver(told)
             if await store.cancel(scope.caller, job, answers):
                 return _describe(job, await self._find(store, scope, job, ""))
         raise Conflict("the job could not be cancelled; try again")
@@ -344,7 +345,7 @@ class JobService:
         if len(receipts) > MOST_RECEIPTS:
             raise TooLarge(f"{len(receipts)} receipts are over the limit of {MOST_RECEIPTS}", param="receipts")
         for place, receipt in enumerate(receipts):
-            if not _is_receipt(receipt):
+            if not is_place(receipt):
                 raise InvalidRequest(f"receipts[{place}]: this is no receipt of a result", param=f"receipts[{place}]")
         return {"removed": await self.store.acknowledge(scope.caller, run, receipts) if receipts else 0}
 
@@ -354,14 +355,6 @@ class JobService:
 
 
 MOST_RECEIPTS = 4096
-
-
-def _is_receipt(text: str) -> bool:
-    return len(text) <= 64 and text.replace("-", "", 1).isdecimal()
-
-
-def _fields(head: Head) -> dict[str, Any]:
-    return {name: getattr(head, name) for name in head.__struct_fields__}
 
 
 async def _wait(news: asyncio.Event, seconds: float) -> None:

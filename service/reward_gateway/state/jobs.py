@@ -7,7 +7,7 @@ results that are recorded of a piece are its answer, and they reach the run's qu
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from reward_gateway.fair_queue import Priority
@@ -256,21 +256,3 @@ def queue_topic(tenant: str, run: str) -> str:
 def job_topic(tenant: str, job: str) -> str:
     """The topic of a job."""
     return f"{tenant}/{job}"
-
-
-@dataclass(slots=True)
-class KeptJob:
-    """A job in this process."""
-
-    new: NewJob
-    created: float
-    progress: float
-    inputs: dict[str, bytes]
-    status: Status = "queued"
-    completed: int = 0
-    deliveries: list[Delivery] = field(default_factory=list)
-    usage: dict[str, int] = field(default_factory=dict)
-    error: bytes | None = None
-    cancelled: bool = False
-    begun: int = 1
-    """Pieces that have been put in line."""

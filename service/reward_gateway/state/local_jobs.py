@@ -15,7 +15,6 @@ from .jobs import (
     DueCallback,
     JobLimits,
     JobView,
-    KeptJob,
     NewJob,
     QueuedResults,
     Status,
@@ -26,6 +25,24 @@ from .jobs import (
     job_topic,
     queue_topic,
 )
+
+
+@dataclass(slots=True)
+class _KeptJob:
+    """A job in this process."""
+
+    new: NewJob
+    created: float
+    progress: float
+    inputs: dict[str, bytes]
+    status: Status = "queued"
+    completed: int = 0
+    deliveries: list[Delivery] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
+    error: bytes | None = None
+    cancelled: bool = False
+    begun: int = 1
+    """Pieces that have been put in line."""
 
 
 @dataclass(slots=True)
@@ -64,7 +81,7 @@ class LocalJobs:
         self.wakes = Wakes()
         self._weights = weights
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._jobs: dict[tuple[str, str], KeptJob] = {}
+        self._jobs: dict[tuple[str, str], _KeptJob] = {}
         self._lanes: dict[tuple[Priority, str], _Lane] = {}
         self._leases: dict[str, _Lease] = {}
         self._keys: dict[str, tuple[str, str, float]] = {}
@@ -88,7 +105,7 @@ class LocalJobs:
         if sum(samples for tenant, samples in live if tenant == new.tenant) + new.samples > limits.samples - held:
             return Submitted("share", "")
         inputs = {str(place): piece for place, piece in enumerate(new.inputs)}
-        self._jobs[new.tenant, new.job] = KeptJob(new, now, now, inputs)
+        self._jobs[new.tenant, new.job] = _KeptJob(new, now, now, inputs)
         if new.key is not None:
             self._keys[new.key[0]] = new.key[1], new.job, now + new.expires_s
         self._lane(new).entries.append((new.job, "0"))
@@ -175,7 +192,7 @@ class LocalJobs:
         kept = self._jobs.get((tenant, job))
         if kept is None:
             return None
-        start = int(after or "0")
+        start = int(after.partition("-")[0] or "0")
         shown = [] if kept.new.together and kept.status not in FINAL else kept.deliveries[start : start + most]
         answers = [delivery.results for delivery in shown]
         cursor = str(start + len(shown))
@@ -268,19 +285,19 @@ class LocalJobs:
         job = self._jobs.get((taken.tenant, taken.job))
         return None if job is None else job.inputs.get(taken.piece)
 
-    def _add(self, job: KeptJob, deliveries: Sequence[Delivery]) -> None:
+    def _add(self, job: _KeptJob, deliveries: Sequence[Delivery]) -> None:
         job.deliveries += deliveries
         job.completed += sum(delivery.rows for delivery in deliveries)
         job.progress = self._clock()
         if job.new.queue and not job.new.together:
             self._put(job, deliveries)
 
-    def _put(self, job: KeptJob, deliveries: Sequence[Delivery]) -> None:
+    def _put(self, job: _KeptJob, deliveries: Sequence[Delivery]) -> None:
         queue = self._queues.setdefault((job.new.tenant, job.new.run), {})
         for delivery in deliveries:
             queue[str(next(self._names))] = _Queued(job.new.job, delivery, self._clock() + job.new.expires_s)
 
-    def _finish(self, job: KeptJob, status: Status) -> None:
+    def _finish(self, job: _KeptJob, status: Status) -> None:
         job.status = status
         job.inputs.clear()
         if job.new.callback:
@@ -288,7 +305,7 @@ class LocalJobs:
         if job.new.queue and job.new.together:
             self._put(job, job.deliveries)
 
-    def _tell(self, job: KeptJob) -> None:
+    def _tell(self, job: _KeptJob) -> None:
         self.wakes.wake(job_topic(job.new.tenant, job.new.job))
         if job.new.queue:
             self.wakes.wake(queue_topic(job.new.tenant, job.new.run))

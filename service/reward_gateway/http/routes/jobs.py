@@ -27,18 +27,9 @@ from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json, receive_json
 from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
 from ..routing import raw_router
+from .score import EXAMPLE
 
 router = raw_router("jobs")
-
-EXAMPLE = {
-    "samples": [
-        {
-            "id": "s1",
-            "prompt": "How do I boil an egg?",
-            "response": "Put it in boiling water for 8 minutes, then in cold water.",
-        }
-    ]
-}
 
 EVENT_STREAM = "text/event-stream"
 
