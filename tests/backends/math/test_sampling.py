@@ -1,5 +1,7 @@
 """backends/math/sampling.py: expressions that differ, by their values."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,7 +116,22 @@ def _combine(parts: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
-EXPRESSIONS = st.recursive(_LEAVES, _combine, max_leaves=6)
+def _count_terms(one: Expr) -> int:
+    """About how many terms an expression has in another form: powers of powers of sums take minutes to write out."""
+    if one.is_Add:
+        return sum(map(_count_terms, one.args))
+    if one.is_Pow and one.args[1].is_Integer:
+        return int(_count_terms(one.args[0]) ** abs(int(one.args[1])))
+    if one.is_Function and one.args:
+        return int(2 ** min(_count_terms(one.args[0]), 10))
+    return math.prod(map(_count_terms, one.args))
+
+
+def _is_small(one: Expr) -> bool:
+    return _count_terms(one) <= 64 and all(abs(number.p) <= 81 for number in one.atoms(Rational))
+
+
+EXPRESSIONS = st.recursive(_LEAVES, _combine, max_leaves=6).filter(_is_small)
 
 
 @settings(max_examples=80)
