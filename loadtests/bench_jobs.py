@@ -47,9 +47,8 @@ class Costs:
 def make_body(reward: str, samples: int, chars: int, seed: str) -> bytes:
     """A body of samples that no other body has."""
     draw = random.Random(seed)
-    rows = [
-        {"prompt": f"Problem {seed}-{i}", "response": " ".join(draw.choices(WORDS, k=chars // 6))} for i in range(samples)
-    ]
+    texts = (" ".join(draw.choices(WORDS, k=chars // 6)) for _ in range(samples))
+    rows = [{"prompt": f"Problem {seed}-{i}", "response": text} for i, text in enumerate(texts)]
     return orjson.dumps({"reward": reward, "samples": rows})
 
 

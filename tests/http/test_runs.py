@@ -101,6 +101,15 @@ async def test_a_run_all_right_and_a_run_all_wrong_learn_nothing_from_each_other
     assert [answer["reward"] for answer in answers] == [0.0] * 8
 
 
+async def test_more_samples_than_the_gateway_works_on_at_once_still_meet(models: Letters) -> None:
+    """One post each, in the order of no group: those that wait must not keep out those they wait for."""
+    async with HttpContract(make_app(models, max_in_flight=1)).client() as client:
+        sent = [float(place) for place in range(8)]
+        answers = await asyncio.gather(*(score(client, "compared", mine) for mine in sent))
+    assert sum(answer["reward"] for answer in answers) == pytest.approx(0.0)
+    assert not any(answer["flags"] for answer in answers)
+
+
 async def test_one_run_is_named_in_three_ways(http: httpx.AsyncClient) -> None:
     await score(http, "normalised", 1.0, headers={"x-run": "A"})
     await score(http, "normalised", 1.0, params={"run": "A"})

@@ -40,6 +40,9 @@ rewards:
     group: {normalize: mean}
   running:
     components: {length: {score: length, transforms: [{running_normalise: {stream: lengths}}]}}
+  compared:
+    components: {length: {score: length}}
+    group: {normalize: mean, cohort: {size: 2, timeout_s: 60}}
   strict:
     components: {length: {score: length}}
     on_invalid: fail

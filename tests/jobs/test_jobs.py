@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from reward_gateway.errors import ModelUnavailable
-from reward_gateway.jobs import runner, service
+from reward_gateway.jobs import lease, runner, service
 from reward_gateway.recipes.book import load_book
+from reward_gateway.state.jobs import TakenPiece
 
 from tests.clock import until
 from tests.jobs.conftest import Served
@@ -240,7 +241,7 @@ async def test_a_server_that_is_away_is_asked_again(served: Served, monkeypatch:
 
 
 async def test_a_worker_that_stops_leaves_its_piece_to_another(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LEASE_S", 0.3)
+    monkeypatch.setattr(lease, "LEASE_S", 0.3)
     served.models.gate.shut()
     job = (await served.submit(samples("a")))["job"]
     page = (await served.client.get(f"/v1/jobs/{job}")).json()
@@ -250,6 +251,45 @@ async def test_a_worker_that_stops_leaves_its_piece_to_another(served: Served, m
     done = await served.finish(job)
     assert page["completed"] == 0
     assert [row["reward"] for row in done["results"]] == [1.0]
+
+
+@pytest.mark.parametrize("settings", [{"job_concurrency": 1, "max_in_flight": 1}], indirect=True)
+async def test_samples_that_wait_for_their_cohort_hold_nobody_up(served: Served) -> None:
+    first, second = ("x", "xxx")
+    waiting = (await served.submit(samples(first, reward="compared")))["job"]
+    await until_parked(served)
+    other = await served.finish((await served.submit(samples("a")))["job"])
+    assert other["results"][0]["reward"] == 1.0
+    assert (await served.client.get(f"/v1/jobs/{waiting}")).json()["completed"] == 0
+    joining = await served.finish((await served.submit(samples(second, reward="compared")))["job"])
+    done = await served.finish(waiting)
+    assert [done["results"][0]["reward"], joining["results"][0]["reward"]] == [-1.0, 1.0]
+    assert done["results"][0]["flags"] == []
+
+
+async def test_a_worker_that_stops_leaves_a_parked_sample_to_another(served: Served) -> None:
+    waiting = (await served.submit(samples("x", reward="compared")))["job"]
+    await until_parked(served)
+    await served.runner.close()
+    served.runner.start()
+    await served.submit(samples("xxx", reward="compared"))
+    done = await served.finish(waiting)
+    assert (done["results"][0]["reward"], done["results"][0]["flags"]) == (-1.0, [])
+
+
+async def until_parked(served: Served) -> None:
+    """Wait until a piece has left the line."""
+    jobs = served.gateway.runtime.state.jobs
+    parked = asyncio.Event()
+    park = jobs.park
+
+    async def note(taken: TakenPiece, seconds: float) -> None:
+        await park(taken, seconds)
+        parked.set()
+
+    jobs.park = note  # type: ignore[method-assign]
+    async with asyncio.timeout(30):
+        await parked.wait()
 
 
 async def test_a_piece_that_costs_its_workers_is_halved_and_given_up(

@@ -107,6 +107,39 @@ async def test_a_lease_that_is_given_up_is_free_at_once(store: StateStore) -> No
     assert (await take(jobs, "v", 60.0)).times == 2
 
 
+async def test_a_parked_piece_is_nobodys_until_its_time_is_up(store: StateStore) -> None:
+    jobs = store.jobs
+    await jobs.submit(new_job(), NO_LIMITS)
+    taken = await take(jobs, "w", LEASE_S)
+    await jobs.park(taken, 3 * LEASE_S)
+    await asyncio.sleep(2 * LEASE_S)
+    assert await jobs.take("v", LEASE_S) is None
+    await asyncio.sleep(2 * LEASE_S)
+    again = await take(jobs, "v", LEASE_S)
+    assert (again.input, again.times) == (taken.input, 1)
+    assert await record(jobs, taken)  # the first results count, whoever has them
+    assert not await record(jobs, again)
+
+
+async def test_a_parked_piece_that_is_given_up_is_free_at_once(store: StateStore) -> None:
+    jobs = store.jobs
+    await jobs.submit(new_job(), NO_LIMITS)
+    taken = await take(jobs, "w", 60.0)
+    await jobs.park(taken, 60.0)
+    await jobs.release(taken, "w")
+    assert (await take(jobs, "v", 60.0)).input == taken.input
+
+
+async def test_a_piece_that_was_recorded_is_not_parked(store: StateStore) -> None:
+    jobs = store.jobs
+    await jobs.submit(new_job(), NO_LIMITS)
+    taken = await take(jobs, "w", 60.0)
+    assert await record(jobs, taken)
+    await jobs.park(taken, 0.001)
+    await asyncio.sleep(LEASE_S)
+    assert await jobs.take("v", 60.0) is None
+
+
 async def test_the_jobs_of_a_lane_take_turns(store: StateStore) -> None:
     jobs = store.jobs
     await jobs.submit(new_job("large", pieces=3), NO_LIMITS)

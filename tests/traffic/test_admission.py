@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reward_gateway.errors import DeadlineExceeded, Overloaded
 from reward_gateway.fair_queue import WEIGHTS, Share, charge_to
 from reward_gateway.observer import Observer
+from reward_gateway.parking import park
 from reward_gateway.traffic.admission import Admission
 
 from tests.clock import Clock, turns
@@ -52,6 +53,17 @@ async def occupied(admission: Admission, places: int) -> AsyncIterator[asyncio.E
     finally:
         leave.set()
         await asyncio.gather(*tasks)
+
+
+async def test_a_request_that_parks_leaves_its_slot_to_the_next() -> None:
+    admission = Admission(1, 1, 1.0)
+    async with admission.enter():
+        park(5.0)
+        async with admission.enter():
+            park(5.0)  # one is parked already: this one keeps its slot
+            assert (admission.in_flight, admission.parked) == (1, 1)
+        assert (admission.in_flight, admission.parked) == (0, 1)
+    assert (admission.in_flight, admission.parked) == (0, 0)
 
 
 async def test_the_limit_itself_passes_and_one_more_waits() -> None:

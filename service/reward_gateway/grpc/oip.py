@@ -121,7 +121,7 @@ class InferenceService:
     async def model_infer(self, raw: bytes, call: Call) -> bytes:
         began, admission = perf_counter_ns(), self._traffic.admission
         await admission.acquire(call.deadline)
-        try:
+        with admission.occupy():
             key = repeat_key("ModelInfer", raw, call.scope)
             if key is not None and (kept := await self._answers.find(key)) is not None:
                 samples = kept.fixed[0].scored.usage.samples
@@ -135,8 +135,6 @@ class InferenceService:
             if key is not None:
                 self._answers.keep(key, raw, content, (fixed,), name=request.model_name)
             return content
-        finally:
-            admission.release()
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> None:
         await InferStream(self._stream_answers, self._traffic, call).answer_requests(requests)

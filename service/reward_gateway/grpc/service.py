@@ -65,7 +65,7 @@ class RewardService:
     async def score(self, raw: bytes, call: Call) -> bytes:
         started, admission = perf_counter(), self._traffic.admission
         await admission.acquire(call.deadline)
-        try:
+        with admission.occupy():
             decoding = perf_counter()
             key = repeat_key("Score", raw, call.scope)
             if key is not None and (kept := await self._answers.find(key)) is not None:
@@ -76,8 +76,6 @@ class RewardService:
             )
             decoded = perf_counter()
             scored = await self._gateway.score(batch, reward, options)
-        finally:
-            admission.release()
         scored.timing_ms["decode"] = (decoded - decoding) * 1e3
         scored.timing_ms["total"] = (perf_counter() - started) * 1e3
         if options.cache == "refresh":

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -26,6 +26,7 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.intake.request import SampleItem, ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
+from reward_gateway.parking import holding
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, Invalid
@@ -36,19 +37,14 @@ from reward_gateway.tasks import end_task, repeat
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.traffic.admission import Admission
 
+from .lease import AWAY_S, LEASE_S, Lease
 from .pieces import Head, Piece, decode_head, decode_piece, encode_piece, read_request, read_samples
 from .results import Row, make_deliveries, make_failed_rows
 
 log = structlog.get_logger(__name__)
 
-LEASE_S = 15.0
-"""Seconds after which the piece of a worker that died is scored by another; a lease is renewed three times in it."""
-
 LOOK_S = 1.0
 """Seconds after which a worker without work looks for some, in case the news was lost."""
-
-AWAY_S = 2.0
-"""Seconds after which a store that could not be reached is asked again."""
 
 COUNT_S = 5.0
 """Seconds between two counts of what waits."""
@@ -93,6 +89,7 @@ class JobRunner:
         self._intake = ScoreIntake(gateway, settings.for_jobs())
         self._worker = secrets.token_hex(8)
         self._tasks: list[asyncio.Task[None]] = []
+        self._working: dict[asyncio.Task[None], Lease] = {}
         self._plans: dict[tuple[str, str], Plan] = {}
 
     @property
@@ -112,6 +109,9 @@ class JobRunner:
             task.cancel()
         for task in self._tasks:
             await end_task(task)
+        for work, lease in list(self._working.items()):
+            await end_task(work)
+            await lease.release()
 
     async def _count(self) -> None:
         with contextlib.suppress(StateUnavailable):
@@ -136,57 +136,49 @@ class JobRunner:
                         async with asyncio.timeout(LOOK_S):
                             await news.wait()
                     continue
+            lease = Lease(self._store, taken, worker)
+            work = asyncio.create_task(self._score_leased(lease), name="job-piece")
+            self._working[work] = lease
+            work.add_done_callback(self._working.pop)
+            parked = asyncio.create_task(lease.parked.wait(), name="job-parked")
             try:
-                await self._score(taken, worker)
-            except StateUnavailable:
-                await asyncio.sleep(AWAY_S)  # the lease expires, and the piece is taken again
-            except Exception as error:
-                log.error("job piece failed", once_per="piece", **describe_exception(error))
+                await asyncio.wait({work, parked}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                parked.cancel()
+            while len(self._working) >= MOST_WORKING:
+                await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _score(self, taken: TakenPiece, worker: str) -> None:
+    async def _score_leased(self, lease: Lease) -> None:
+        try:
+            await self._score(lease)
+        except StateUnavailable:
+            await asyncio.sleep(AWAY_S)  # the lease expires, and the piece is taken again
+        except Exception as error:
+            log.error("job piece failed", once_per="piece", **describe_exception(error))
+
+    async def _score(self, lease: Lease) -> None:
         """Score a piece and record its results, unless somebody else has or nobody wants them any more."""
+        taken = lease.taken
         head, piece = decode_head(taken.head), decode_piece(taken.input)
         began = time.time()
         self._observer.job_piece_taken(max(0.0, began - head.submitted_at), again=taken.times > 1)
         if taken.times > HALVED_AFTER and len(piece.places) > 1 and not head.whole:
             await self._store.split(taken, [encode_piece(half) for half in piece.halve()])
             return
-        async with self._keep_lease(taken, worker) as scoring:
-            if taken.times > GIVEN_UP_AFTER:
-                await self._record_failed(taken, head, piece, WORKER_LOST)
-                return
+        if taken.times > GIVEN_UP_AFTER:
+            await self._record_failed(taken, head, piece, WORKER_LOST)
+            return
+        with holding(lease):
             work = asyncio.create_task(self._score_piece(taken, head, piece))
-            scoring.append(work)
-            try:
-                await asyncio.wait({work})
-            except asyncio.CancelledError:  # this process stops
-                await end_task(work)
-                with contextlib.suppress(StateUnavailable):
-                    await self._store.release(taken, worker)
-                raise
-            if not work.cancelled():
-                work.result()
-                self._observer.job_piece_scored(len(piece.places), time.time() - began)
-
-    @contextlib.asynccontextmanager
-    async def _keep_lease(self, taken: TakenPiece, worker: str) -> AsyncIterator[list[asyncio.Task[None]]]:
-        """Renew the lease while the block runs; cancel its tasks once it is lost."""
-        working: list[asyncio.Task[None]] = []
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(LEASE_S / 3)
-                with contextlib.suppress(StateUnavailable):
-                    if not await self._store.renew(taken, worker):
-                        for task in working:
-                            task.cancel()
-                        return
-
-        renewal = asyncio.create_task(renew(), name="job-lease")
+        keeping = asyncio.create_task(lease.keep(work), name="job-lease")
         try:
-            yield working
+            await asyncio.wait({work})
         finally:
-            await end_task(renewal)
+            await end_task(keeping)
+            await end_task(work)
+        if not work.cancelled():
+            work.result()
+            self._observer.job_piece_scored(len(piece.places), time.time() - began)
 
     async def _score_piece(self, taken: TakenPiece, head: Head, piece: Piece) -> None:
         reason = FAILED
@@ -291,6 +283,9 @@ class JobRunner:
                 raise RequestError(f"the job's recipe can no longer be compiled: {error.message}") from None
         return self._plans[address]
 
+
+MOST_WORKING = 4096
+"""Pieces of a process that are scored or wait for other samples, above which it takes no more."""
 
 LONGEST_S = 3600.0
 """Seconds that one piece may take where the job has no deadline."""

@@ -12,6 +12,7 @@ from reward_gateway.backends.math.comparison import Tolerances
 from reward_gateway.errors import NotFound
 from reward_gateway.operations import effects
 from reward_gateway.operations.effects import Effect
+from reward_gateway.parking import park
 from reward_gateway.sample import FloatArray, Invalid, RawScores, Usage
 
 from .judge_questions import ask_again, ask_for_texts, ask_for_tokens
@@ -31,6 +32,9 @@ NO_SANDBOX = Invalid(
 
 COHORT_MARGIN_S = 0.5
 """Seconds before a request's deadline at which a cohort stops waiting, to leave time for the answer."""
+
+PARKED_AFTER_S = 0.05
+"""Seconds that a request waits for the samples of others before it gives up its place."""
 
 
 def register_handler(effect: type[Effect[A]]) -> Callable[[Handler[A]], Handler[A]]:
@@ -97,7 +101,12 @@ async def _join_cohorts(
         services.cohorts.join(name, payload, effect.size, timeout_s, context.scope.name_member(name, row), space)
         for row, name, payload in zip(effect.rows, effect.names, effect.payloads.tolist(), strict=True)
     )
-    return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
+    # The other samples of a cohort may need the place of this request.
+    parking = asyncio.get_running_loop().call_later(PARKED_AFTER_S, park, timeout_s)
+    try:
+        return [(cohort.members, cohort.place) for cohort in await asyncio.gather(*joins)]
+    finally:
+        parking.cancel()
 
 
 @register_handler(effects.ScoreWithModel)

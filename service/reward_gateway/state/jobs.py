@@ -202,7 +202,11 @@ class JobStore(Protocol):
         """Renew the lease; False if it is lost, or nobody wants the piece any more."""
 
     async def release(self, taken: TakenPiece, worker: str) -> None:
-        """Give a lease up, so that another worker may take the piece at once."""
+        """Give a piece up, leased or parked, so that another worker may take it at once."""
+
+    async def park(self, taken: TakenPiece, seconds: float) -> None:
+        """Take a piece out of the line, without a lease, while its worker waits for other samples; it is put back in
+        line unless its results are recorded within that time."""
 
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         """Record a piece's results; False if others were recorded, or the job is gone."""

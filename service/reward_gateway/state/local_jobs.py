@@ -84,6 +84,7 @@ class LocalJobs:
         self._jobs: dict[tuple[str, str], _KeptJob] = {}
         self._lanes: dict[tuple[Priority, str], _Lane] = {}
         self._leases: dict[str, _Lease] = {}
+        self._parked: dict[str, tuple[float, TakenPiece]] = {}
         self._keys: dict[str, tuple[str, str, float]] = {}
         self._queues: dict[tuple[str, str], dict[str, _Queued]] = {}
         self._names = count(1)
@@ -114,6 +115,10 @@ class LocalJobs:
 
     async def take(self, worker: str, lease_s: float) -> TakenPiece | None:
         now = self._clock()
+        for entry, (until, parked) in list(self._parked.items()):
+            if until <= now:
+                self._put_in_line(parked)
+                del self._parked[entry]
         for entry, lease in self._leases.items():
             if lease.until <= now and self._open_input(lease.taken) is not None:
                 old = lease.taken
@@ -152,10 +157,22 @@ class LocalJobs:
         lease = self._leases.get(taken.entry)
         if lease is not None and lease.worker == worker:
             lease.until = self._clock()
-            self.wakes.wake(WORK)
+        elif taken.entry in self._parked:
+            self._put_in_line(self._parked.pop(taken.entry)[1])
+        self.wakes.wake(WORK)
+
+    async def park(self, taken: TakenPiece, seconds: float) -> None:
+        self._leases.pop(taken.entry, None)
+        if self._open_input(taken) is not None:
+            self._parked[taken.entry] = self._clock() + seconds, taken
+
+    def _put_in_line(self, taken: TakenPiece) -> None:
+        if (job := self._jobs.get((taken.tenant, taken.job))) is not None:
+            self._lane(job.new).entries.append((taken.job, taken.piece))
 
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         self._leases.pop(taken.entry, None)
+        self._parked.pop(taken.entry, None)
         job = self._jobs.get((taken.tenant, taken.job))
         if job is None or job.inputs.pop(taken.piece, None) is None:
             return False

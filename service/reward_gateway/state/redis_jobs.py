@@ -43,6 +43,9 @@ LIVE, LIVE_SAMPLES = f"{LEGACY}jobs:live", f"{LEGACY}jobs:live-samples"
 
 CALLBACKS, CALLBACKS_TAKEN = f"{LEGACY}jobs:callbacks", f"{LEGACY}jobs:callbacks-taken"
 
+PARKED = f"{LEGACY}jobs:parked"
+"""Redis key of the pieces that wait for other samples, by the time at which they come back into line."""
+
 RELEASED_MS = 86_400_000
 """How long a piece that was given up counts as idle: longer than any lease."""
 
@@ -138,7 +141,7 @@ class RedisJobs(RedisScripts):
 
     async def take(self, worker: str, lease_s: float) -> TakenPiece | None:
         arguments = [worker, _to_ms(lease_s), LANE, f"{PREFIX}/", *self._weights]
-        found = await self.run_script("take_piece", [LANES], arguments)
+        found = await self.run_script("take_piece", [LANES, PARKED], arguments)
         if not found:
             return None
         tenant, job, piece, head, piece_input, times, priority, entry = found
@@ -158,7 +161,14 @@ class RedisJobs(RedisScripts):
         return bool(await self.run_script("renew_piece", keys, [taken.entry, worker, taken.piece]))
 
     async def release(self, taken: TakenPiece, worker: str) -> None:
-        await self.run_script("release_piece", [self._lane_of(taken), LANES], [taken.entry, worker, RELEASED_MS])
+        keys = [self._lane_of(taken), LANES, PARKED]
+        parked = f"{taken.job} {taken.piece} {taken.priority}/{taken.tenant}"
+        await self.run_script("release_piece", keys, [taken.entry, worker, RELEASED_MS, parked])
+
+    async def park(self, taken: TakenPiece, seconds: float) -> None:
+        keys = [self._lane_of(taken), job_keys(taken.tenant, taken.job)[1], PARKED]
+        lane = f"{taken.priority}/{taken.tenant}"
+        await self.run_script("park_piece", keys, [taken.entry, lane, taken.job, taken.piece, _to_ms(seconds)])
 
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         return await self._record(taken, deliveries, usage)
@@ -280,7 +290,8 @@ class RedisJobs(RedisScripts):
         arguments.append(len(deliveries))
         arguments += [part for delivery in deliveries for part in (delivery.rows, delivery.results)]
         arguments += [part for name, number in usage.items() for part in (name, number)]
-        return bool(await self.run_script("record_piece", [*keys, LIVE, LIVE_SAMPLES, LANES, CALLBACKS], arguments))
+        keys += [LIVE, LIVE_SAMPLES, LANES, CALLBACKS, PARKED]
+        return bool(await self.run_script("record_piece", keys, arguments))
 
 
 def _to_dict(fields: Any) -> dict[bytes, bytes]:

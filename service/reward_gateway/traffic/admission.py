@@ -3,7 +3,7 @@
 Without it, an overloaded server answers every request late. With it, most are answered in time and the others are
 rejected at once with a time to retry. A request waits only if it will probably be admitted in time: the wait is
 predicted from the rate at which requests are completed. Callers share the slots by the weight of their priority. A slot
-is always released: after an answer, an error or a disconnect.
+is always released: after an answer, an error or a disconnect; and before, by a request that only waits for others.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from reward_gateway.errors import DeadlineExceeded, Overloaded
 from reward_gateway.fair_queue import WEIGHTS, FairQueue, Share, current_share
 from reward_gateway.observer import UNOBSERVED, Observer, RejectReason
+from reward_gateway.parking import holding
 
 from .completion_rate import CompletionRate
 
@@ -42,6 +43,8 @@ class Admission:
         self.queue_timeout_s = queue_timeout_s
         self.max_queue_wait_s = queue_timeout_s if max_queue_wait_s is None else max_queue_wait_s
         self.in_flight = 0
+        self.parked = 0
+        """Requests that only wait for others, and hold no slot."""
         self._observer = observer
         self._waiting: FairQueue[asyncio.Future[RejectReason | None]] = FairQueue()
         self._rate = CompletionRate(max_in_flight)
@@ -91,13 +94,16 @@ class Admission:
             DeadlineExceeded: the request's own deadline passed while it waited.
         """
         await self.acquire(deadline)
-        try:
+        with self.occupy():
             yield
-        finally:
-            self.release()
+
+    def occupy(self) -> "_Slot":
+        """The slot of an :meth:`acquire` as a context manager, which releases it at its end."""
+        return _Slot(self)
 
     async def acquire(self, deadline: float | None = None) -> None:
-        """Take a slot, waiting in the queue for it. Prefer :meth:`enter`; each acquire needs one :meth:`release`."""
+        """Take a slot, waiting in the queue for it. Prefer :meth:`enter`; each acquire needs one :meth:`occupy` or
+        :meth:`release`."""
         if self._has_free_slot():
             self.in_flight += 1
             self._report_change()
@@ -184,6 +190,33 @@ class Admission:
             wait_s = self._rate.predict_s(queued + 1, asyncio.get_running_loop().time())
             waiting: dict[str, int] = {priority: self._waiting.count(priority) for priority in WEIGHTS}
             self._observer.admission_queue_changed(waiting, wait_s if queued else 0.0)
+
+
+class _Slot(holding):
+    """A slot that is held in the ``with`` block, unless the request parks.
+
+    At most ``max_queued`` are parked at a time: the others keep their slots.
+    """
+
+    __slots__ = ("_admission", "_parked")
+
+    def __init__(self, admission: Admission) -> None:
+        super().__init__(self)
+        self._admission, self._parked = admission, False
+
+    def park(self, _seconds: float) -> None:
+        admission = self._admission
+        if not self._parked and admission.parked < admission.max_queued:
+            self._parked = True
+            admission.parked += 1
+            admission.release()
+
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
+        if self._parked:
+            self._admission.parked -= 1
+        else:
+            self._admission.release()
 
 
 _MESSAGES: dict[RejectReason, str] = {

@@ -107,10 +107,8 @@ class Entry:
                         return
                     admission = self._traffic.admission
                     await admission.acquire(call.due_at)
-                    try:
+                    with admission.occupy():
                         await self._handle(scope, inbox, answer, body)
-                    finally:
-                        admission.release()
         except asyncio.CancelledError:
             if not inbox.gone:
                 raise

@@ -1,6 +1,6 @@
 -- Record the results of a piece, once: the first that come are the answer.
 -- KEYS: job, inputs, results, queue of the run, stream of the lane, live jobs by expiry, samples of live jobs, lanes,
--- callbacks.
+-- callbacks, parked pieces.
 -- ARGV: piece, entry, job, member (tenant/job), how it came ('', 'cancelled' or 'failed') and the error, how many deliveries, then the
 -- rows and the payload of each, then names of usage, each with its number.
 -- Answer: 1 if they were recorded; 0 if others were, or the job is gone.
@@ -11,6 +11,7 @@ end
 if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then
   return 0
 end
+redis.call('ZREM', KEYS[10], ARGV[3] .. ' ' .. ARGV[1] .. ' ' .. redis.call('HGET', KEYS[1], 'lane'))
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local known = redis.call('HMGET', KEYS[1], 'samples', 'run', 'queue', 'together', 'expires')

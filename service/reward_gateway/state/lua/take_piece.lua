@@ -1,11 +1,22 @@
 -- Lease a piece of a job: one whose worker has lost it, else the first of the lane that is furthest behind. The job's
 -- next piece takes its place at the end of the lane, so that the jobs of a lane take turns.
 -- The keys of lanes and jobs follow from the names of lanes; all have the hash tag of the first key.
--- KEYS: lanes. ARGV: worker, lease (ms), prefix of lanes, prefix of tenants, then priorities, each with its weight.
+-- A parked piece whose time is up takes its place at the end of its lane, too.
+-- KEYS: lanes, parked pieces. ARGV: worker, lease (ms), prefix of lanes, prefix of tenants, then priorities, each with its weight.
 -- Answer: {tenant, job, piece, head, input, how often it was leased, priority, entry}, or nothing.
 local weights = {}
 for i = 5, #ARGV, 2 do
   weights[ARGV[i]] = tonumber(ARGV[i + 1])
+end
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for _, parked in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 64)) do
+  local job, piece, lane = parked:match('^(%S+) (%S+) (.*)$')
+  redis.call('ZREM', KEYS[2], parked)
+  redis.pcall('XGROUP', 'CREATE', ARGV[3] .. lane, 'workers', '0', 'MKSTREAM')
+  redis.call('XADD', ARGV[3] .. lane, '*', 'job', job, 'piece', piece)
+  local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  redis.call('ZADD', KEYS[1], 'NX', first[2] or 0, lane)
 end
 for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local stream = ARGV[3] .. lane
