@@ -319,6 +319,16 @@ def test_a_group_is_one_delivery(url: str) -> None:
         assert client.run().ack(taken) == 1
 
 
+def test_results_that_a_consumer_acknowledged_are_missed_not_left_out(url: str) -> None:
+    with RewardClient(url, run="taken") as client:
+        job = client.submit("p", TEXTS)
+        job.result(20)
+        taken = next(client.run().results(max=1, wait_s=0, acknowledge=False))
+        client.run().ack([taken])
+        with pytest.raises(NotFound, match="1 results of the job were acknowledged"):
+            job.result(20)
+
+
 def test_a_consumer_may_acknowledge_as_it_goes(url: str) -> None:
     with RewardClient(url, run="as_it_goes") as client:
         client.submit("p", TEXTS).result()

@@ -238,7 +238,11 @@ async def test_a_runs_results_go_to_one_consumer_and_again_unless_acknowledged(s
     await asyncio.sleep(1.5 * LEASE_S)
     assert await jobs.take_results("alice", "r", "b", 9, 60.0) == [first]  # the others' time is longer
     receipts = [each.receipt for each in (first, *rest)]
-    assert await jobs.acknowledge("alice", "r", receipts) == 3
+    assert await jobs.acknowledge("alice", "r", receipts[:1]) == 1
+    assert (await read(jobs)).deliveries == [b"[1]", b"[2]"]  # what somebody has is kept for nobody
+    assert await jobs.acknowledge("alice", "r", receipts) == 2
+    view = await read(jobs)
+    assert (view.status, view.completed, view.deliveries) == ("done", 3, [])
     assert await jobs.acknowledge("alice", "r", receipts) == 0
     assert await jobs.empty("alice", "r") == 0
 
@@ -249,6 +253,7 @@ async def test_a_queue_is_emptied(store: StateStore) -> None:
     for _ in range(2):
         await record(jobs, await take(jobs))
     assert await jobs.empty("alice", "r") == 2
+    assert len((await read(jobs)).deliveries) == 2
     assert await jobs.take_results("alice", "r", "a", 9, 60.0) == []
 
 

@@ -112,10 +112,20 @@ class Reading:
         self._rows += self.take(page)
 
     def answer(self) -> Scores:
-        """The whole answer in the order of the samples, once the job is finished."""
+        """The whole answer in the order of the samples, once the job is finished.
+
+        Raises:
+            NotFound: some of its results were acknowledged before they were read.
+        """
         page = self.page
         if page is None:
             raise GatewayError("no page of the job was read")
+        if (missing := page.samples - len(self._rows)) > 0:
+            raise NotFound(
+                f"{missing} results of the job were acknowledged by a consumer of its run, and are gone: read them "
+                "from the run's queue, or submit the job with options={'queue': False}",
+                param="job",
+            )
         rows: list[WireResult] = [*sorted(self._rows, key=lambda row: row.index)]
         return Scores.of(ScoreAnswer(page.reward, page.recipe_version, rows, page.usage or {}, {}, page.answer))
 

@@ -232,10 +232,10 @@ class JobStore(Protocol):
         """About so many results of a run's queue, for one consumer; the others do not get them for that time."""
 
     async def acknowledge(self, tenant: str, run: str, receipts: Sequence[str]) -> int:
-        """Remove results from a run's queue; returns how many were there."""
+        """Remove results from a run's queue, and from their jobs; returns how many deliveries were there."""
 
     async def empty(self, tenant: str, run: str) -> int:
-        """Remove all results from a run's queue; returns how many deliveries were there."""
+        """Remove all results from a run's queue, not from their jobs; returns how many deliveries were there."""
 
     async def take_callback(self, lease_s: float) -> DueCallback | None:
         """A callback that is due, for one worker; the others do not get it for that time. None: none is."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 
 from reward_gateway.fair_queue import Priority
 
@@ -37,7 +37,8 @@ class _KeptJob:
     inputs: dict[str, bytes]
     status: Status = "queued"
     completed: int = 0
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[Delivery | None] = field(default_factory=list)
+    """In the order of their completion; None: it was acknowledged."""
     usage: dict[str, int] = field(default_factory=dict)
     error: bytes | None = None
     cancelled: bool = False
@@ -48,6 +49,7 @@ class _KeptJob:
 @dataclass(slots=True)
 class _Queued:
     job: str
+    place: int
     delivery: Delivery
     until: float
     hidden_until: float = 0.0
@@ -210,20 +212,21 @@ class LocalJobs:
         if kept is None:
             return None
         start = int(after.partition("-")[0] or "0")
-        shown = [] if kept.new.together and kept.status not in FINAL else kept.deliveries[start : start + most]
-        answers = [delivery.results for delivery in shown]
-        cursor = str(start + len(shown))
+        later = [] if kept.new.together and kept.status not in FINAL else enumerate(kept.deliveries[start:], start + 1)
+        there = ((place, delivery.results) for place, delivery in later if delivery is not None)
+        shown = list(islice(there, most))
+        cursor = str(shown[-1][0]) if shown else after
         return JobView(
             kept.status,
             kept.new.head,
             kept.new.samples,
             kept.completed,
-            answers,
+            [results for _, results in shown],
             cursor,
             dict(kept.usage),
             kept.error,
             kept.progress - kept.created,
-            shown != [] and start + len(shown) < len(kept.deliveries),
+            next(there, None) is not None,
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:
@@ -260,7 +263,11 @@ class LocalJobs:
 
     async def acknowledge(self, tenant: str, run: str, receipts: Sequence[str]) -> int:
         queue = self._queues.get((tenant, run), {})
-        return sum(queue.pop(receipt, None) is not None for receipt in receipts)
+        known = [queued for receipt in receipts if (queued := queue.pop(receipt, None)) is not None]
+        for queued in known:
+            if (job := self._jobs.get((tenant, queued.job))) is not None and job.deliveries:
+                job.deliveries[queued.place] = None
+        return len(known)
 
     async def empty(self, tenant: str, run: str) -> int:
         return len(self._queues.pop((tenant, run), {}))
@@ -303,16 +310,20 @@ class LocalJobs:
         return None if job is None else job.inputs.get(taken.piece)
 
     def _add(self, job: _KeptJob, deliveries: Sequence[Delivery]) -> None:
+        first = len(job.deliveries)
         job.deliveries += deliveries
         job.completed += sum(delivery.rows for delivery in deliveries)
         job.progress = self._clock()
         if job.new.queue and not job.new.together:
-            self._put(job, deliveries)
+            self._put(job, first)
 
-    def _put(self, job: _KeptJob, deliveries: Sequence[Delivery]) -> None:
+    def _put(self, job: _KeptJob, first: int) -> None:
+        """Put deliveries of a job into its run's queue, from this place on."""
         queue = self._queues.setdefault((job.new.tenant, job.new.run), {})
-        for delivery in deliveries:
-            queue[str(next(self._names))] = _Queued(job.new.job, delivery, self._clock() + job.new.expires_s)
+        until = self._clock() + job.new.expires_s
+        for place, delivery in enumerate(job.deliveries[first:], first):
+            if delivery is not None:
+                queue[str(next(self._names))] = _Queued(job.new.job, place, delivery, until)
 
     def _finish(self, job: _KeptJob, status: Status) -> None:
         job.status = status
@@ -320,7 +331,7 @@ class LocalJobs:
         if job.new.callback:
             self._callbacks[job.new.tenant, job.new.job] = self._clock(), 0
         if job.new.queue and job.new.together:
-            self._put(job, job.deliveries)
+            self._put(job, 0)
 
     def _tell(self, job: _KeptJob) -> None:
         self.wakes.wake(job_topic(job.new.tenant, job.new.job))

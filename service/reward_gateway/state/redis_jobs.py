@@ -225,12 +225,14 @@ class RedisJobs(RedisScripts):
     async def take_results(
         self, tenant: str, run: str, consumer: str, most: int, visibility_s: float
     ) -> list[QueuedResults]:
-        arguments = [consumer, most, _to_ms(visibility_s), _to_ms(LONGEST_VISIBILITY_S)]
+        results_prefix = job_keys(tenant, "")[2]
+        arguments = [consumer, most, _to_ms(visibility_s), _to_ms(LONGEST_VISIBILITY_S), results_prefix]
         found = await self.run_script("take_results", [queue_key(tenant, run)], arguments)
         return [QueuedResults(receipt.decode(), job.decode(), results) for receipt, job, results in found]
 
     async def acknowledge(self, tenant: str, run: str, receipts: Sequence[str]) -> int:
-        return int(await self.run_script("acknowledge_results", [queue_key(tenant, run)], receipts))
+        arguments = [job_keys(tenant, "")[2], *receipts]
+        return int(await self.run_script("acknowledge_results", [queue_key(tenant, run)], arguments))
 
     async def empty(self, tenant: str, run: str) -> int:
         return int(await self.run_script("empty_queue", [queue_key(tenant, run)], []))

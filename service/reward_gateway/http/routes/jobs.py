@@ -155,7 +155,8 @@ async def take_results(request: Request) -> Response:
     **describe("Acknowledge results of a run", body=Acknowledge, answer=Removed, parameters=(_RUN_PATH,)),
 )
 async def acknowledge(request: Request) -> Response:
-    """Results that were received are removed from the queue. A receipt that is out of date acknowledges, too."""
+    """Results that were received are removed, from the queue and from their jobs. A receipt that is out of date
+    acknowledges, too."""
     body = await read_json(request, Acknowledge)
     scope, jobs = call_of(request.scope).scope, dependencies_of(request).jobs
     return json_response(await jobs.acknowledge(scope, _run(request), body.receipts))

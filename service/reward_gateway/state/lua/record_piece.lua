@@ -18,14 +18,14 @@ local known = redis.call('HMGET', KEYS[1], 'samples', 'run', 'queue', 'together'
 local samples, expires = tonumber(known[1]), tonumber(known[5])
 local queue, together = known[3] == '1', known[4] == '1'
 local last, added = 8 + 2 * tonumber(ARGV[7]), 0
-local function put(payload, rows)
-  redis.call('XADD', KEYS[4], '*', 'job', ARGV[3], 'rows', rows, 'results', payload)
+local function put(place, rows)
+  redis.call('XADD', KEYS[4], '*', 'job', ARGV[3], 'rows', rows, 'place', place)
 end
 for i = 8, last - 1, 2 do
   added = added + tonumber(ARGV[i])
-  redis.call('XADD', KEYS[3], '*', 'rows', ARGV[i], 'results', ARGV[i + 1])
+  local place = redis.call('XADD', KEYS[3], '*', 'rows', ARGV[i], 'results', ARGV[i + 1])
   if queue and not together then
-    put(ARGV[i + 1], ARGV[i])
+    put(place, ARGV[i])
   end
 end
 for i = last, #ARGV, 2 do
@@ -50,7 +50,7 @@ if completed >= samples or ARGV[5] == 'failed' then
   end
   if queue and together then
     for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '-', '+')) do
-      put(entry[2][4], entry[2][2])
+      put(entry[1], entry[2][2])
     end
   end
 else

@@ -1,7 +1,9 @@
 -- Hand results of a run's queue to a consumer: those that another did not acknowledge in its time, then new ones.
 -- An entry is idle from when it was handed out; it is handed out again once it has been idle for the longest time, so
--- that it begins with what the longest time has over its own.
--- KEYS: queue. ARGV: consumer, most rows, own time (ms), longest time (ms).
+-- that it begins with what the longest time has over its own. An entry names its results, which are the job's; where
+-- these have expired, it is removed.
+-- The keys of results follow from the names of jobs; all have the hash tag of the first key.
+-- KEYS: queue. ARGV: consumer, most rows, own time (ms), longest time (ms), what the keys of results begin with.
 -- Answer: entries, each {receipt, job, payload}.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {}
@@ -9,8 +11,15 @@ end
 redis.pcall('XGROUP', 'CREATE', KEYS[1], 'consumers', '0')
 local found, rows, most = {}, 0, tonumber(ARGV[2])
 local function hand_out(entry)
+  local job, place = entry[2][2], entry[2][6]
+  local kept = redis.call('XRANGE', ARGV[5] .. job, place, place)[1]
+  if not kept then
+    redis.call('XACK', KEYS[1], 'consumers', entry[1])
+    redis.call('XDEL', KEYS[1], entry[1])
+    return
+  end
   redis.call('XCLAIM', KEYS[1], 'consumers', ARGV[1], 0, entry[1], 'IDLE', ARGV[4] - ARGV[3], 'JUSTID')
-  found[#found + 1] = { entry[1], entry[2][2], entry[2][6] }
+  found[#found + 1] = { entry[1], job, kept[2][4] }
   rows = rows + tonumber(entry[2][4])
 end
 local cursor = '0-0'
