@@ -321,6 +321,7 @@ def test_a_group_is_one_delivery(url: str) -> None:
 
 def test_results_that_a_consumer_acknowledged_are_missed_not_left_out(url: str) -> None:
     with RewardClient(url, run="taken") as client:
+        client.run().empty()
         job = client.submit("p", TEXTS)
         job.result(20)
         taken = next(client.run().results(max=1, wait_s=0, acknowledge=False))
