@@ -30,6 +30,7 @@ from reward_gateway.parking import holding
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, Invalid
+from reward_gateway.sample.scores import LARGE_ANSWER
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
 from reward_gateway.state.jobs import WORK, Delivery, JobStore, TakenPiece
@@ -39,7 +40,7 @@ from reward_gateway.traffic.admission import Admission
 
 from .lease import AWAY_S, LEASE_S, Lease
 from .pieces import Head, Piece, decode_head, decode_piece, encode_piece, read_request, read_samples
-from .results import Row, make_deliveries, make_failed_rows
+from .results import Row, make_deliveries, make_failed_rows, split_answer
 
 log = structlog.get_logger(__name__)
 
@@ -209,7 +210,9 @@ class JobRunner:
                 log.error("job piece failed", once_per="piece", **describe_exception(error))
                 break
             else:
-                groups = [None if group.startswith("\0") else group for group in batch.groups()]
+                groups: list[str | None] = []
+                if head.queued:
+                    groups = [None if group.startswith("\0") else group for group in batch.groups()]
                 await self._record(taken, make_deliveries(head, taken.job, piece, rows, samples, groups), usage)
                 return
             if wait_s is None:
@@ -240,7 +243,7 @@ class JobRunner:
         key = f"job {taken.job}" if head.whole else None
         scope = RequestScope(taken.tenant, head.run, key)
         now = asyncio.get_running_loop().time()
-        takes_long = sum(map(len, piece.samples)) > LONG_PIECE
+        takes_long = len(piece.samples) > LONG_PIECE
         samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)
         reward = head.recipe if plan is None else plan.name
         share = Share(taken.tenant, taken.priority)
@@ -261,9 +264,8 @@ class JobRunner:
                 else:
                     scored = await self._gateway.score_by(plan, prepared.batch, options)
         encode = partial(self._encode, prepared.batch, scored, {}, explain=head.explain)
-        body = await asyncio.to_thread(encode) if len(samples) > 64 else encode()
-        rows: list[Row] = orjson.loads(body)["results"]
-        return rows, prepared.batch, samples, asdict(scored.usage)
+        body = await asyncio.to_thread(encode) if scored.count_numbers() > LARGE_ANSWER else encode()
+        return split_answer(body), prepared.batch, samples, asdict(scored.usage)
 
     def _find_plan(self, head: Head) -> Plan | None:
         """The recipe as it was when the job was submitted; None: a served model's own, which has no source."""

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,9 +44,9 @@ from reward_gateway.traffic.keys import ApiKey
 
 from .callbacks import check_callback
 from .checks import is_place
-from .pieces import Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
+from .pieces import Encoded, Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
 from .request import JobOptions
-from .results import Row, deliver, make_failed_rows, tell_rows
+from .results import deliver, make_failed_rows, split_delivery, tell_rows
 
 CANCELLED = Invalid("cancelled", "the job was cancelled before this sample was scored")
 
@@ -81,7 +81,7 @@ class Submission:
     """
 
     body: bytes
-    samples: list[bytes]
+    samples: Sequence[Encoded]
     batch: Batch
     reward: str
     options: JobOptions
@@ -100,7 +100,7 @@ class FinishedJob:
 
     status: Status
     recipe: str
-    rows: list[Row]
+    rows: list[dict[str, Any]]
     error: dict[str, Any] | None
     seconds: float
 
@@ -266,7 +266,7 @@ class JobService:
         Raises:
             NotFound: the caller has no such job.
         """
-        rows: list[Row] = []
+        rows: list[dict[str, Any]] = []
         after = ""
         while True:
             view = await self._find(self.store, scope, job, after)
@@ -337,7 +337,11 @@ class JobService:
                 await _wait(news, min(left_s, RECHECK_S))
         if found:
             await store.sync()  # likewise
-        rows = [{**row, "receipt": delivery.receipt} for delivery in found for row in orjson.loads(delivery.results)]
+        rows = [
+            orjson.Fragment(b'%b,"receipt":"%b"}' % (row[:-1], delivery.receipt.encode()))
+            for delivery in found
+            for row in split_delivery(delivery.results)
+        ]
         return {"results": rows}
 
     async def acknowledge(self, scope: RequestScope, run: str, receipts: list[str]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class TakenPiece:
     Attributes:
         times: how often it was leased, this time included.
         entry: its place in line.
+        run: of the job; empty if it has none.
     """
 
     tenant: str
@@ -83,6 +84,7 @@ class TakenPiece:
     times: int
     priority: Priority
     entry: str
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

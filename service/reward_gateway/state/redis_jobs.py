@@ -144,7 +144,7 @@ class RedisJobs(RedisScripts):
         found = await self.run_script("take_piece", [LANES, PARKED], arguments)
         if not found:
             return None
-        tenant, job, piece, head, piece_input, times, priority, entry = found
+        tenant, job, piece, head, piece_input, times, priority, entry, run = found
         return TakenPiece(
             tenant.decode(),
             job.decode(),
@@ -154,6 +154,7 @@ class RedisJobs(RedisScripts):
             int(times),
             priority.decode(),
             entry.decode(),
+            run.decode(),
         )
 
     async def renew(self, taken: TakenPiece, worker: str) -> bool:
@@ -217,8 +218,9 @@ class RedisJobs(RedisScripts):
         view = await self.read(tenant, job, "", 1)
         if view is None:
             return True
+        (run,) = await self.read_commands(("HGET", job_keys(tenant, job)[0], "run"))
         for piece, delivery in results.items():
-            taken = TakenPiece(tenant, job, piece, view.head, b"", 0, "batch", "")
+            taken = TakenPiece(tenant, job, piece, view.head, b"", 0, "batch", "", (run or b"").decode())
             await self._record(taken, (delivery,), {}, "cancelled")
         return not await self.open_pieces(tenant, job)
 
@@ -286,8 +288,7 @@ class RedisJobs(RedisScripts):
         error: bytes = b"",
     ) -> bool:
         job, inputs, results = job_keys(taken.tenant, taken.job)
-        (run,) = await self.read_commands(("HGET", job, "run"))
-        keys = [job, inputs, results, queue_key(taken.tenant, (run or b"").decode()), self._lane_of(taken)]
+        keys = [job, inputs, results, queue_key(taken.tenant, taken.run), self._lane_of(taken)]
         arguments: list[Any] = [taken.piece, taken.entry, taken.job, f"{taken.tenant}/{taken.job}", status, error]
         arguments.append(len(deliveries))
         arguments += [part for delivery in deliveries for part in (delivery.rows, delivery.results)]

@@ -3,7 +3,7 @@
 -- The keys of lanes and jobs follow from the names of lanes; all have the hash tag of the first key.
 -- A parked piece whose time is up takes its place at the end of its lane, too.
 -- KEYS: lanes, parked pieces. ARGV: worker, lease (ms), prefix of lanes, prefix of tenants, then priorities, each with its weight.
--- Answer: {tenant, job, piece, head, input, how often it was leased, priority, entry}, or nothing.
+-- Answer: {tenant, job, piece, head, input, how often it was leased, priority, entry, run}, or nothing.
 local weights = {}
 for i = 5, #ARGV, 2 do
   weights[ARGV[i]] = tonumber(ARGV[i + 1])
@@ -41,13 +41,13 @@ for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
         end
       end
       if input then
-        local known = redis.call('HMGET', base .. 'job:' .. job, 'head', 'status')
+        local known = redis.call('HMGET', base .. 'job:' .. job, 'head', 'status', 'run')
         if known[2] == 'queued' then
           redis.call('HSET', base .. 'job:' .. job, 'status', 'running')
         end
         redis.call('ZINCRBY', KEYS[1], 1 / weights[priority], lane)
         local times = redis.call('XPENDING', stream, 'workers', entry[1], entry[1], 1)[1][4]
-        return { tenant, job, piece, known[1], input, times, priority, entry[1] }
+        return { tenant, job, piece, known[1], input, times, priority, entry[1], known[3] }
       end
       redis.call('XACK', stream, 'workers', entry[1])
       redis.call('XDEL', stream, entry[1])
