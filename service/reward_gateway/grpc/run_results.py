@@ -7,6 +7,7 @@ import asyncio
 from typing import Any
 
 import grpc
+import orjson
 
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.intake.run_name import agree_on_run
@@ -131,10 +132,11 @@ class RunResults:
             visibility_s = check_number("visibility_s", first.visibility_s, 1.0, LONGEST_VISIBILITY_S)
         until = asyncio.get_running_loop().time() + visibility_s
         taking = self._jobs.take_results(self._call.scope, self._run, consumer, most, visibility_s, wait_s)
-        rows = (await self._drain.unless_begun(taking))["results"]
-        for row in rows:
-            held, _ = self._under_way.get(row["receipt"], (0, 0.0))
-            self._under_way[row["receipt"]] = held + 1, until
+        rows: list[dict[str, Any]] = []
+        for delivery in await self._drain.unless_begun(taking):
+            results = orjson.loads(delivery.results)
+            self._under_way[delivery.receipt] = len(results), until
+            rows += [{**row, "receipt": delivery.receipt} for row in results]
         return await asyncio.to_thread(make_queued, rows) if len(rows) > LARGE_PAGE else make_queued(rows)
 
     async def _write(self, message: pb.RunResultsResponse) -> None:

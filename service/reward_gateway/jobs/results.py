@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.sample import Invalid
-from reward_gateway.state.jobs import Delivery
+from reward_gateway.state.jobs import Delivery, QueuedResults
 
 from .pieces import Head, Piece
 
@@ -17,7 +17,7 @@ Row = bytes
 
 
 class _Answer(Struct):
-    """What is read of an answer of ``/v1/score``, or of a delivery."""
+    """What is read of an answer of ``/v1/score``."""
 
     results: list[Raw]
 
@@ -29,11 +29,6 @@ _decode_rows = msgspec.json.Decoder(list[Raw]).decode
 def split_answer(body: bytes) -> list[Row]:
     """The rows of an answer of ``/v1/score``."""
     return [bytes(row) for row in _decode_answer(body).results]
-
-
-def split_delivery(delivery: bytes) -> list[Row]:
-    """The rows of a delivery."""
-    return [bytes(row) for row in _decode_rows(delivery)]
 
 
 def make_failed_rows(samples: Sequence[SampleItem], reason: Invalid) -> list[Row]:
@@ -81,3 +76,12 @@ def make_deliveries(
 def deliver(rows: Sequence[Row]) -> Delivery:
     """Results that are delivered together."""
     return Delivery(b"[%b]" % b",".join(rows), len(rows))
+
+
+def write_queued(queued: Sequence[QueuedResults]) -> list[Row]:
+    """The rows of deliveries of a run's queue, each with the receipt of its delivery."""
+    return [
+        b'%b,"receipt":"%b"}' % (bytes(row)[:-1], delivery.receipt.encode())
+        for delivery in queued
+        for row in _decode_rows(delivery.results)
+    ]

@@ -36,6 +36,7 @@ from reward_gateway.state.jobs import (
     JobStore,
     JobView,
     NewJob,
+    QueuedResults,
     Status,
     job_topic,
     queue_topic,
@@ -46,7 +47,7 @@ from .callbacks import check_callback
 from .checks import is_place
 from .pieces import Encoded, Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
 from .request import JobOptions
-from .results import deliver, make_failed_rows, split_delivery, tell_rows
+from .results import deliver, make_failed_rows, tell_rows
 
 CANCELLED = Invalid("cancelled", "the job was cancelled before this sample was scored")
 
@@ -323,7 +324,7 @@ class JobService:
 
     async def take_results(
         self, scope: RequestScope, run: str, consumer: str, most: int, visibility_s: float, wait_s: float
-    ) -> dict[str, Any]:
+    ) -> list[QueuedResults]:
         """Results of a run's queue, as soon as there are any."""
         store = self.store
         until = asyncio.get_running_loop().time() + min(wait_s, LONGEST_WAIT_S)
@@ -337,12 +338,7 @@ class JobService:
                 await _wait(news, min(left_s, RECHECK_S))
         if found:
             await store.sync()  # likewise
-        rows = [
-            orjson.Fragment(b'%b,"receipt":"%b"}' % (row[:-1], delivery.receipt.encode()))
-            for delivery in found
-            for row in split_delivery(delivery.results)
-        ]
-        return {"results": rows}
+        return found
 
     async def acknowledge(self, scope: RequestScope, run: str, receipts: list[str]) -> dict[str, Any]:
         """Remove results from a run's queue."""

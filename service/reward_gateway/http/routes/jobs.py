@@ -19,6 +19,7 @@ from reward_gateway.jobs.checks import (
     check_number,
 )
 from reward_gateway.jobs.request import Acknowledge, JobAccepted, JobAnswer, JobRequest, Removed, RunResults
+from reward_gateway.jobs.results import write_queued
 from reward_gateway.jobs.service import LONGEST_WAIT_S
 from reward_gateway.state.jobs import LONGEST_VISIBILITY_S
 from reward_gateway.traffic.drain import Drain
@@ -147,7 +148,8 @@ async def take_results(request: Request) -> Response:
     visibility_s = _number(request, "visibility_s", DEFAULT_VISIBILITY_S, 1.0, LONGEST_VISIBILITY_S)
     wait_s = _number(request, "wait_s", 0.0, 0.0, LONGEST_WAIT_S)
     taking = deps.jobs.take_results(scope, _run(request), consumer, most, visibility_s, wait_s)
-    return json_response(await deps.traffic.drain.unless_begun(taking))
+    rows = write_queued(await deps.traffic.drain.unless_begun(taking))
+    return json_response(b'{"results":[%b]}' % b",".join(rows))
 
 
 @router.post(
