@@ -18,7 +18,7 @@ from .test_recipe_in_the_path import CALLS, NAMED, call
 
 pytestmark = pytest.mark.anyio
 
-OF_EACH_REQUEST = {"id", "created", "e2e_latency", "reward_request_id", "execution_time", "timing_ms"}
+OF_EACH_REQUEST = {"id", "created", "duration", "e2e_latency", "reward_request_id", "execution_time", "timing_ms"}
 """What an answer may have of its own."""
 
 
