@@ -16,12 +16,13 @@ from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
-from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.evaluate import evaluate_plan, score_ahead
 from reward_gateway.recipes.implicit_recipes import find_implicit_recipe
 from reward_gateway.recipes.missing_context import find_missing_context
 from reward_gateway.recipes.model_scores import select_dimension
 from reward_gateway.recipes.part_batches import select_part
 from reward_gateway.recipes.plan import Plan
+from reward_gateway.recipes.raw_component import ScoredAhead
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import METADATA
 from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
@@ -70,6 +71,7 @@ class ScoreOptions:
         commit: writes the request's changes, instead of :meth:`.ScoringServices.commit`.
         restart: of a recipe that goes on with a store that has lost its state: whether it had to.
         labels: the entry answers all numbers of a served model that gives several; else such a model is refused.
+        ahead: components that were scored before, by :meth:`Gateway.score_ahead`; no model is asked again.
         fixed: set by the gateway where the same samples would get the same scores again, without being scored.
     """
 
@@ -83,6 +85,7 @@ class ScoreOptions:
     commit: Callable[..., Awaitable[None]] | None = None
     restart: Restart | None = None
     labels: bool = False
+    ahead: ScoredAhead | None = None
     fixed: FixedScores | None = None
 
 
@@ -131,8 +134,7 @@ class Gateway:
             names = ", ".join(plan.labels)
             message = f"this model gives {len(plan.labels)} numbers ({names}): name one, {plan.name}:{plan.labels[0]}"
             raise InvalidRequest(message, param="reward")
-        if not plan.reads_metadata and batch.further:
-            batch.set_column(METADATA, None)
+        _drop_unread_metadata(plan, batch)
         if plan.on_reset == "refuse":
             return await self._score_once(plan, batch, options)
         with allow_restart() as restart:
@@ -169,17 +171,15 @@ class Gateway:
             batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
         started = perf_counter()
         size, lengths = batch.size, response_lengths(batch)  # now, while the texts are in the processor's cache
-        usage, timing = Usage(samples=size), {"cache": 0.0, "inference": 0.0, "combine": 0.0}
-        for row, reason in find_missing_context(plan, batch).items():
-            batch.invalid.setdefault(row, reason)
-        if plan.template_marks == "refuse":
-            self._refuse_template_marks(batch)
+        usage = Usage(samples=size) if options.ahead is None else replace(options.ahead.scored.usage)
+        timing = {"cache": 0.0, "inference": 0.0, "combine": 0.0}
+        self._refuse_samples(plan, batch)
         context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
-        raw = await self._fetch_raw_scores(plan, batch, context)
+        raw = {} if options.ahead is not None else await self._fetch_raw_scores(plan, batch, context)
         combining, fetched_ms = perf_counter(), timing["cache"] + timing["inference"]
         policy = FailurePolicy.of(plan, options.on_invalid, options.default_reward)
         check = partial(policy.refuse_failed, size)
-        outcome = await run_effects(evaluate_plan(plan, batch, raw, check), self.runtime, context)
+        outcome = await run_effects(evaluate_plan(plan, batch, raw, check, options.ahead), self.runtime, context)
         ended, effects_ms = perf_counter(), timing["cache"] + timing["inference"] - fetched_ms
         timing["combine"] = max(0.0, (ended - combining) * 1e3 - effects_ms)  # effects may overlap
         usage.skipped = outcome.skipped
@@ -217,6 +217,36 @@ class Gateway:
         if self._is_fixed(plan, batch, context, scored):
             options.fixed = FixedScores.of(plan, scored, lengths)
         return scored
+
+    async def score_ahead(self, plan: Plan, batch: Batch, options: ScoreOptions) -> ScoredAhead:
+        """The components of a plan without stages that are scored before all state. No state is read or changed.
+
+        Raises:
+            ModelUnavailable, Overloaded, DeadlineExceeded: a server did not answer.
+        """
+        _drop_unread_metadata(plan, batch)
+        self._refuse_samples(plan, batch)
+        usage = Usage(samples=batch.size)
+        context = RequestContext(options.deadline, options.cache, usage, {}, options.scope)
+        raw = await self._fetch_raw_scores(plan, batch, context)
+        outcome, dimensions = await run_effects(score_ahead(plan, batch, raw), self.runtime, context)
+        scored = Scored(
+            recipe=plan.name,
+            version=plan.version,
+            reward=outcome.reward,
+            components=outcome.components,
+            invalid=outcome.invalid,
+            flags=outcome.flags,
+            usage=usage,
+        )
+        return ScoredAhead(scored, dimensions)
+
+    def _refuse_samples(self, plan: Plan, batch: Batch) -> None:
+        """Fail the samples that the recipe does not score."""
+        for row, reason in find_missing_context(plan, batch).items():
+            batch.invalid.setdefault(row, reason)
+        if plan.template_marks == "refuse":
+            self._refuse_template_marks(batch)
 
     def _is_fixed(self, plan: Plan, batch: Batch, context: RequestContext, scored: Scored) -> bool:
         """Whether the scores follow from the samples, the recipe and cached scores alone."""
@@ -368,6 +398,11 @@ class Gateway:
     async def close(self) -> None:
         await self.shadow.close()
         await self.runtime.close()
+
+
+def _drop_unread_metadata(plan: Plan, batch: Batch) -> None:
+    if not plan.reads_metadata and batch.further:
+        batch.set_column(METADATA, None)
 
 
 def _accept_scores(options: ScoreOptions, scored: Scored) -> Scored:

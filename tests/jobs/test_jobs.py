@@ -78,6 +78,61 @@ async def test_a_recipe_with_state_counts_each_sample_once(served: Served) -> No
     assert state["value"]["count"] == 400
 
 
+async def test_the_samples_of_a_recipe_with_state_are_scored_in_pieces_and_combined_once(served: Served) -> None:
+    rows = [{"prompt": "p", "response": "x" * (place % 7), "group": str(place % 3)} for place in range(700)]
+    body = {"reward": "running", "samples": rows}
+    job = await served.finish((await served.submit(body, X_Run="pieces"))["job"])
+    scored = (await served.client.post("/v1/score", json=body, headers={"X-Run": "once"})).json()
+    assert [without_source(row) for row in job["results"]] == [
+        {"index": place, **without_source(row)} for place, row in enumerate(scored["results"])
+    ]
+    assert job["usage"]["samples"] == 700
+    assert job["usage"]["model_calls"] >= scored["usage"]["model_calls"] == 1
+    states = [
+        (await served.client.get("/v1/state/moments/lengths", headers={"X-Run": run})).json()["value"]
+        for run in ("pieces", "once")
+    ]
+    assert states[0] == states[1]
+
+
+def without_source(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("id", "job", "group", "metadata")}
+
+
+async def test_a_piece_that_is_lost_is_scored_again_alone(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "HALVED_AFTER", 0)
+    rows = [{"prompt": f"p{place}", "response": "x" * (place % 7)} for place in range(600)]
+    body = {"reward": "running", "samples": rows}
+    job = (await served.submit(body, X_Run="lost"))["job"]
+    async with asyncio.timeout(60):
+        while served.models.rows < 1:  # every piece is halved for ever: single samples are scored at last
+            await asyncio.sleep(0.05)
+    monkeypatch.setattr(runner, "HALVED_AFTER", 3)
+    done = await served.finish(job)
+    assert (done["completed"], served.models.rows) == (600, 600)
+    state = (await served.client.get("/v1/state/moments/lengths", headers={"X-Run": "lost"})).json()
+    assert state["value"]["count"] == 600
+
+
+async def test_a_sample_that_cannot_be_scored_fails_a_strict_job_of_many_pieces(served: Served) -> None:
+    rows = [{"prompt": "p", "response": "x"} for _ in range(600)]
+    strict = {"reward": "strict", "samples": rows}
+    assert (await served.finish((await served.submit(strict))["job"]))["status"] == "done"
+    del rows[500]["response"]
+    failed = await served.finish((await served.submit(strict))["job"])
+    assert (failed["status"], failed["error"]["param"]) == ("failed", "samples[500].response")
+
+
+async def test_a_job_of_many_pieces_is_cancelled_between_its_steps(served: Served) -> None:
+    served.models.gate.shut()
+    body = samples(*("x" * (place % 5) for place in range(600)), reward="running")
+    job = (await served.submit(body, X_Run="r"))["job"]
+    cancelled = (await served.client.delete(f"/v1/jobs/{job}")).json()
+    served.models.gate.open()
+    assert (cancelled["status"], cancelled["completed"]) == ("cancelled", 600)
+    assert (await served.client.get("/v1/state/moments/lengths", headers={"X-Run": "r"})).status_code == 404
+
+
 async def test_a_bad_body_is_refused_as_by_scoring(served: Served) -> None:
     for body in (samples("a", reward="nothing"), {"samples": [{"response": 1}]}, samples("a", options={"x": 1})):
         scored = await served.client.post("/v1/score", json=body)

@@ -3,8 +3,9 @@
 A piece keeps its samples as the bytes that the caller sent, compressed, and for each its place in the job.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -30,7 +31,8 @@ class Head(Struct):
     Attributes:
         recipe: name of the recipe as it is asked for.
         source: the recipe as it was at submission; None: it is a served model's own.
-        whole: all samples are scored together, and their state is written once.
+        whole: all samples are combined together, and their state is written once.
+        ahead: their components are scored before that, in pieces.
         grouped: results are delivered by group.
         queued: results carry what a run's queue tells of them.
         fails: a sample that cannot be scored fails the job.
@@ -58,6 +60,7 @@ class Head(Struct):
     key: str = ""
     chat_format: str | None = None
     answer: str | None = None
+    ahead: bool = False
 
 
 class _Body(Struct):
@@ -68,22 +71,33 @@ class _Body(Struct):
 
 
 class Piece(Struct):
-    """Samples of a job: their places in it, and their JSON list."""
+    """Samples of a job: their places in it, and their JSON list.
+
+    ``groups``: how many samples each of its groups has, in their order; empty: groups may be torn apart.
+    """
 
     places: list[int]
     samples: bytes
+    groups: list[int] = []
 
     @classmethod
-    def of(cls, places: Sequence[int], samples: Sequence[Encoded]) -> "Piece":
+    def of(
+        cls, places: Sequence[int], samples: Sequence[Encoded] | Mapping[int, Encoded], groups: list[int]
+    ) -> "Piece":
         """The piece of some places, of every sample of the job."""
-        return cls(list(places), b"[%b]" % b",".join([samples[place] for place in places]))
+        return cls(list(places), b"[%b]" % b",".join([samples[place] for place in places]), groups)
 
-    def halve(self) -> "tuple[Piece, Piece]":
-        """Two pieces of half the samples each; of at least two."""
-        half, samples = len(self.places) // 2, dict(zip(self.places, _decode_list(self.samples), strict=True))
-        parts = self.places[:half], self.places[half:]
-        first, second = (Piece(part, b"[%b]" % b",".join([samples[place] for place in part])) for part in parts)
-        return first, second
+    def halve(self) -> "list[Piece]":
+        """Two pieces of about half the samples each; empty where it cannot be divided."""
+        sizes = self.groups or [1] * len(self.places)
+        if len(sizes) < 2:
+            return []
+        ends = list(accumulate(sizes))
+        middle = min(range(1, len(sizes)), key=lambda part: abs(2 * ends[part - 1] - len(self.places)))
+        end = ends[middle - 1]
+        samples = dict(zip(self.places, _decode_list(self.samples), strict=True))
+        parts = [(self.places[:end], self.groups[:middle]), (self.places[end:], self.groups[middle:])]
+        return [Piece.of(places, samples, groups) for places, groups in parts]
 
 
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -120,29 +134,46 @@ def split_body(body: bytes) -> tuple[Sequence[Encoded], JobOptions]:
     return decoded.samples, decoded.options or JobOptions()
 
 
-def cut_places(size: int, groups: Sequence[str] | None, largest: int = LARGEST) -> list[list[int]]:
+class Cut(NamedTuple):
+    """The places of a piece, and the sizes of its groups, as :class:`Piece` has them."""
+
+    places: Sequence[int]
+    groups: list[int]
+
+
+def cut_places(size: int, groups: Sequence[str] | None, largest: int = LARGEST) -> list[Cut]:
     """The places of the samples of each piece, in the order in which they were sent, or their groups began.
 
     Args:
         groups: of every sample [n], where a group must not be torn apart; None: it may.
     """
     if groups is None:
-        return [list(range(start, min(start + largest, size))) for start in range(0, size, largest)]
+        return [Cut(range(start, min(start + largest, size)), []) for start in range(0, size, largest)]
     members: dict[str, list[int]] = {}
     for place, group in enumerate(groups):
         members.setdefault(group, []).append(place)
-    pieces: list[list[int]] = []
+    pieces: list[tuple[list[int], list[int]]] = []
     for places in members.values():
-        if pieces and len(pieces[-1]) + len(places) <= largest:
-            pieces[-1] += places
-        else:
-            pieces.append(places)
-    return pieces
+        if not pieces or len(pieces[-1][0]) + len(places) > largest:
+            pieces.append(([], []))
+        pieces[-1][0].extend(places)
+        pieces[-1][1].append(len(places))
+    return [Cut(places, sizes) for places, sizes in pieces]
 
 
-def encode_pieces(samples: Sequence[Encoded], cut: Iterable[Sequence[int]]) -> list[bytes]:
+def encode_pieces(samples: Sequence[Encoded], cut: Iterable[Cut]) -> list[bytes]:
     """The inputs of pieces, of the bytes of every sample and the places of each piece."""
-    return [encode_piece(Piece.of(places, samples)) for places in cut]
+    return [encode_piece(Piece.of(places, samples, groups)) for places, groups in cut]
+
+
+def join_pieces(pieces: Iterable[Piece]) -> Piece:
+    """All samples of a job in their order, of its pieces."""
+    samples = {
+        place: sample
+        for piece in pieces
+        for place, sample in zip(piece.places, _decode_list(piece.samples), strict=True)
+    }
+    return Piece.of(sorted(samples), samples, [])
 
 
 def read_samples(piece: Piece) -> list[SampleItem]:

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import orjson
@@ -15,32 +14,27 @@ from reward_gateway.errors import (
     DeadlineExceeded,
     GatewayError,
     InternalError,
-    InvalidRecipe,
     ModelUnavailable,
     RequestError,
     StateUnavailable,
     Unavailable,
 )
-from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.gateway import Gateway
-from reward_gateway.intake.request import SampleItem, ScoreRequest
-from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.parking import holding
-from reward_gateway.recipes.book import compile_source
-from reward_gateway.recipes.plan import Plan
-from reward_gateway.sample import Batch, Invalid
-from reward_gateway.sample.scores import LARGE_ANSWER
-from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.recipes.raw_component import ScoredAhead
+from reward_gateway.sample import Invalid
 from reward_gateway.settings import Settings
-from reward_gateway.state.jobs import WORK, Delivery, JobStore, TakenPiece
+from reward_gateway.state.jobs import COMBINED, WORK, JobStore, TakenPiece
 from reward_gateway.tasks import end_task, repeat
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.traffic.admission import Admission
 
+from .ahead import encode_ahead, fail_ahead, join_parts
 from .lease import AWAY_S, LEASE_S, Lease
-from .pieces import Head, Piece, decode_head, decode_piece, encode_piece, read_request, read_samples
-from .results import Row, make_deliveries, make_failed_rows, split_answer
+from .pieces import Head, Piece, decode_head, decode_piece, encode_piece, read_samples
+from .results import make_deliveries, make_failed_rows
+from .scorer import PieceScorer
 
 log = structlog.get_logger(__name__)
 
@@ -58,9 +52,6 @@ GIVEN_UP_AFTER = 10
 
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between the tries to score a piece whose servers are away or busy."""
-
-LONG_PIECE = 4 << 20
-"""Bytes of samples that are decoded in a worker process, and then in a thread."""
 
 WORKER_LOST = Invalid("worker_lost", "every worker that scored this sample was lost")
 LATE = Invalid("deadline_exceeded", "the job's deadline passed before this sample was scored")
@@ -84,14 +75,11 @@ class JobRunner:
     ) -> None:
         self._gateway = gateway
         self._settings = settings
-        self._admission = admission
-        self._encode = encode
         self._observer = observer
-        self._intake = ScoreIntake(gateway, settings.for_jobs())
+        self._scorer = PieceScorer(gateway, settings, admission, encode)
         self._worker = secrets.token_hex(8)
         self._tasks: list[asyncio.Task[None]] = []
         self._working: dict[asyncio.Task[None], Lease] = {}
-        self._plans: dict[tuple[str, str], Plan] = {}
 
     @property
     def _store(self) -> JobStore:
@@ -160,17 +148,18 @@ class JobRunner:
     async def _score(self, lease: Lease) -> None:
         """Score a piece and record its results, unless somebody else has or nobody wants them any more."""
         taken = lease.taken
-        head, piece = decode_head(taken.head), decode_piece(taken.input)
+        head = decode_head(taken.head)
+        piece, ahead = await self._read_piece(taken, head)
         began = time.time()
         self._observer.job_piece_taken(max(0.0, began - head.submitted_at), again=taken.times > 1)
-        if taken.times > HALVED_AFTER and len(piece.places) > 1 and not head.whole:
-            await self._store.split(taken, [encode_piece(half) for half in piece.halve()])
+        if taken.times > HALVED_AFTER and (head.ahead or not head.whole) and (halves := piece.halve()):
+            await self._store.split(taken, [encode_piece(half) for half in halves])
             return
         if taken.times > GIVEN_UP_AFTER:
-            await self._record_failed(taken, head, piece, WORKER_LOST)
+            await self._give_up(taken, head, piece, WORKER_LOST)
             return
         with holding(lease):
-            work = asyncio.create_task(self._score_piece(taken, head, piece))
+            work = asyncio.create_task(self._score_piece(taken, head, piece, ahead))
         keeping = asyncio.create_task(lease.keep(work), name="job-lease")
         try:
             await asyncio.wait({work})
@@ -179,9 +168,16 @@ class JobRunner:
             await end_task(work)
         if not work.cancelled():
             work.result()
-            self._observer.job_piece_scored(len(piece.places), time.time() - began)
+            samples = 0 if ahead is not None else len(piece.places)  # these were counted when they were scored ahead
+            self._observer.job_piece_scored(samples, time.time() - began)
 
-    async def _score_piece(self, taken: TakenPiece, head: Head, piece: Piece) -> None:
+    async def _read_piece(self, taken: TakenPiece, head: Head) -> tuple[Piece, ScoredAhead | None]:
+        """The samples of a piece; of the one that combines all, with what was scored of them."""
+        if taken.piece != COMBINED:
+            return decode_piece(taken.input), None
+        return await asyncio.to_thread(join_parts, await self._store.read_ahead(taken.tenant, taken.job))
+
+    async def _score_piece(self, taken: TakenPiece, head: Head, piece: Piece, ahead: ScoredAhead | None) -> None:
         reason = FAILED
         failure: GatewayError | None = None
         for wait_s in (*RETRY_S, None):
@@ -189,7 +185,7 @@ class JobRunner:
                 reason = LATE
                 break
             try:
-                rows, batch, samples, usage = await self._answer(taken, head, piece)
+                record = await self._answer(taken, head, piece, ahead)
             except StateUnavailable as error:
                 if wait_s is None or head.whole:  # it may have changed state: try again, however long that takes
                     raise
@@ -210,10 +206,7 @@ class JobRunner:
                 log.error("job piece failed", once_per="piece", **describe_exception(error))
                 break
             else:
-                groups: list[str | None] = []
-                if head.queued:
-                    groups = [None if group.startswith("\0") else group for group in batch.groups()]
-                await self._record(taken, make_deliveries(head, taken.job, piece, rows, samples, groups), usage)
+                await record()
                 return
             if wait_s is None:
                 break
@@ -221,76 +214,33 @@ class JobRunner:
         if head.fails:
             await self._fail(taken, failure or InternalError(reason.message))
         else:
-            await self._record_failed(taken, head, piece, reason)
+            await self._give_up(taken, head, piece, reason)
+
+    async def _answer(
+        self, taken: TakenPiece, head: Head, piece: Piece, ahead: ScoredAhead | None
+    ) -> Callable[[], Awaitable[bool]]:
+        """Score a piece, once; what is given records the answer. Raises GatewayError."""
+        if head.ahead and ahead is None:
+            scored_ahead = await self._scorer.score_ahead(taken, head, piece)
+            return partial(self._store.record_ahead, taken, encode_ahead(scored_ahead))
+        scored = await self._scorer.score(taken, head, piece, ahead)
+        deliveries = make_deliveries(head, taken.job, piece, scored.rows, scored.samples, scored.groups)
+        return partial(self._store.record, taken, deliveries, scored.usage)
 
     async def _fail(self, taken: TakenPiece, error: GatewayError) -> None:
         await self._store.fail(taken, orjson.dumps(error.error_body()["error"]))
 
-    async def _record_failed(self, taken: TakenPiece, head: Head, piece: Piece, reason: Invalid) -> None:
+    async def _give_up(self, taken: TakenPiece, head: Head, piece: Piece, reason: Invalid) -> None:
+        """Record that the samples of a piece cannot be scored."""
+        if head.ahead and taken.piece != COMBINED:
+            failed = fail_ahead(head.recipe, head.version, len(piece.places), reason)
+            await self._store.record_ahead(taken, encode_ahead(failed))
+            return
         samples = read_samples(piece)
         rows = make_failed_rows(samples, reason)
         groups = [sample.group or None for sample in samples]
-        await self._record(taken, make_deliveries(head, taken.job, piece, rows, samples, groups), {})
-
-    async def _record(self, taken: TakenPiece, deliveries: list[Delivery], usage: Mapping[str, int]) -> None:
-        await self._store.record(taken, deliveries, usage)
-
-    async def _answer(
-        self, taken: TakenPiece, head: Head, piece: Piece
-    ) -> tuple[list[Row], Batch, list[SampleItem], dict[str, int]]:
-        """Rows of the answer, their batch, their samples, and what they cost. Raises GatewayError."""
-        plan = self._find_plan(head)
-        key = f"job {taken.job}" if head.whole else None
-        scope = RequestScope(taken.tenant, head.run, key)
-        now = asyncio.get_running_loop().time()
-        takes_long = len(piece.samples) > LONG_PIECE
-        samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)
-        reward = head.recipe if plan is None else plan.name
-        share = Share(taken.tenant, taken.priority)
-        with charge_to(share):
-            async with self._admission.enter():
-                if takes_long:
-                    read = partial(read_request, reward, head.options)
-                    prepared = await self._intake.read_and_prepare(
-                        read, taken.input, scope, now, chat_format=head.chat_format, takes_long=True
-                    )
-                else:
-                    request = ScoreRequest(samples, reward, None, head.options)
-                    prepared = await self._intake.prepare(request, scope, now, chat_format=head.chat_format)
-                left_s = LONGEST_S if head.due_at is None else head.due_at - time.time()
-                options = replace(prepared.options, deadline=now + max(0.001, left_s))
-                if plan is None:
-                    scored = await self._gateway.score(prepared.batch, prepared.reward, options)
-                else:
-                    scored = await self._gateway.score_by(plan, prepared.batch, options)
-        encode = partial(self._encode, prepared.batch, scored, {}, explain=head.explain)
-        body = await asyncio.to_thread(encode) if scored.count_numbers() > LARGE_ANSWER else encode()
-        return split_answer(body), prepared.batch, samples, asdict(scored.usage)
-
-    def _find_plan(self, head: Head) -> Plan | None:
-        """The recipe as it was when the job was submitted; None: a served model's own, which has no source."""
-        current = self._gateway.find_plan(head.recipe)
-        if current is not None and current.version == head.version:
-            return current
-        if head.source is None:
-            return current
-        address = head.recipe, head.version
-        if address not in self._plans:
-            if len(self._plans) >= MOST_PLANS:
-                self._plans.clear()
-            try:
-                models = self._gateway.runtime.known_models()
-                self._plans[address] = compile_source(head.recipe, head.source, models)
-            except InvalidRecipe as error:
-                raise RequestError(f"the job's recipe can no longer be compiled: {error.message}") from None
-        return self._plans[address]
+        await self._store.record(taken, make_deliveries(head, taken.job, piece, rows, samples, groups), {})
 
 
 MOST_WORKING = 4096
 """Pieces of a process that are scored or wait for other samples, above which it takes no more."""
-
-LONGEST_S = 3600.0
-"""Seconds that one piece may take where the job has no deadline."""
-
-MOST_PLANS = 64
-"""Recipes of jobs that are no longer in the file, which are kept compiled."""

@@ -30,6 +30,7 @@ from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
 from reward_gateway.state.jobs import (
+    COMBINED,
     FINAL,
     Delivery,
     JobLimits,
@@ -45,7 +46,18 @@ from reward_gateway.traffic.keys import ApiKey
 
 from .callbacks import check_callback
 from .checks import is_place
-from .pieces import Encoded, Head, cut_places, decode_head, decode_piece, encode_head, encode_pieces, read_samples
+from .pieces import (
+    LARGEST,
+    Cut,
+    Encoded,
+    Head,
+    cut_places,
+    decode_head,
+    decode_piece,
+    encode_head,
+    encode_pieces,
+    read_samples,
+)
 from .request import JobOptions
 from .results import deliver, make_failed_rows, tell_rows
 
@@ -161,7 +173,7 @@ class JobService:
             check_callback(submission.options.callback, caller, self._settings)
         head = self._make_head(plan, submission, scope, caller)
         groups = submission.batch.groups() if head.grouped and not head.whole else None
-        cut = [list(range(size))] if head.whole or not size else cut_places(size, groups)
+        cut = cut_places(size, groups) if size and (head.ahead or not head.whole) else [Cut(range(size), [])]
         if size > LARGE_JOB:
             parts = (cut[start::COMPRESSORS] for start in range(COMPRESSORS))
             encoded = await asyncio.gather(
@@ -240,6 +252,7 @@ class JobService:
             caller.name if caller is not None else "",
             options.chat_format or submission.chat_format,
             plan.group.answer if plan.grouped else None,
+            whole and plan.scores_ahead and submission.batch.size > LARGEST,
         )
 
     async def read(self, scope: RequestScope, job: str, after: str = "", wait_s: float = 0.0) -> dict[str, Any]:
@@ -307,6 +320,8 @@ class JobService:
         for _ in range(10):  # a piece may be halved meanwhile
             answers: dict[str, Delivery] = {}
             for name, data in (await store.open_pieces(scope.caller, job)).items():
+                if name == COMBINED:
+                    continue  # it has no samples of its own
                 piece = decode_piece(data)
                 samples = read_samples(piece)
                 rows = make_failed_rows(samples, CANCELLED)

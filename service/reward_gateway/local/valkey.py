@@ -32,7 +32,7 @@ COMMANDS = (
     *("eval", "evalsha", "script|load", "script|exists", "publish", "subscribe", "unsubscribe"),
     *("scan", "get", "mget", "set", "incr", "incrby", "incrbyfloat", "exists", "copy", "del", "unlink", "rename"),
     *("expire", "pexpire", "pttl", "time"),
-    *("hget", "hmget", "hgetall", "hkeys", "hvals", "hset", "hdel", "hexists", "hincrby"),
+    *("hget", "hmget", "hgetall", "hkeys", "hlen", "hvals", "hset", "hdel", "hexists", "hincrby"),
     *("lindex", "llen", "lpush", "lrange", "ltrim", "rpush"),
     *("sadd", "sismember", "smembers"),
     *("xadd", "xdel", "xlen", "xrange"),

@@ -7,6 +7,7 @@ from reward_gateway.sample import Batch, ComponentScores, RawScores, all_finite
 
 from .evaluation import Check, Evaluation, Rewards, accept_all
 from .plan import ComponentPlan, Plan
+from .raw_component import ScoredAhead
 from .staged_evaluation import StagedEvaluation
 
 
@@ -15,18 +16,29 @@ def evaluate_plan(
     batch: Batch,
     raw: Mapping[str, RawScores],
     check: Check = accept_all,
+    ahead: ScoredAhead | None = None,
 ) -> Effectful[Rewards]:
     """Evaluate a plan over a batch.
 
     Args:
         raw: raw scores by component name, for the components that call a model.
         check: called with the failed samples before a cohort is joined; raises if they fail the request.
+        ahead: what :func:`score_ahead` gave for the same samples, of a plan without stages; then ``raw`` is empty.
     """
+    if ahead is not None:
+        return (yield from Evaluation(plan, batch, raw, check, ahead).run())
     if plan.stages:
         return (yield from StagedEvaluation(plan, batch, check).run())
     if plan.only_model is not None and (rewards := _read_rewards(plan.only_model, batch, raw)) is not None:
         return rewards
     return (yield from Evaluation(plan, batch, raw, check).run())
+
+
+def score_ahead(
+    plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
+) -> Effectful[tuple[Rewards, dict[str, str | None]]]:
+    """The components of a plan without stages that are scored before all state; see :class:`.ScoredAhead`."""
+    return (yield from Evaluation(plan, batch, raw).score_ahead())
 
 
 def _read_rewards(component: ComponentPlan, batch: Batch, raw: Mapping[str, RawScores]) -> Rewards | None:

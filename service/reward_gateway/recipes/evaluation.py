@@ -10,7 +10,7 @@ are computed again without it, so that it leaves no trace. Cohorts are joined la
 runtime commits the registered writes after the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,6 @@ from reward_gateway.operations.reading.alternatives import accepted_texts
 from reward_gateway.operations.verdicts import read_verdicts
 from reward_gateway.sample import (
     Batch,
-    BoolArray,
     ComponentScores,
     FloatArray,
     Invalid,
@@ -42,6 +41,7 @@ from .missing_context import find_ignored_media
 from .outcome_rows import is_absent, sum_magnitudes, sum_vectors, zeros_like
 from .part_batches import read_json_references, select_part
 from .plan import ComponentPlan, GuardPlan, Plan, Step
+from .raw_component import RawComponent, ScoredAhead
 from .rows import Rows
 from .schema import CohortSpec
 from .step_runner import Running, StepRunner
@@ -74,29 +74,21 @@ def accept_all(invalid: Mapping[int, Invalid]) -> None:
     """Check of a request that succeeds with any failed samples."""
 
 
-@dataclass(slots=True)
-class RawComponent:
-    """A component before its transforms."""
-
-    value: Value
-    model: str | None = None
-    version: str | None = None
-    dimension: str | None = None
-    cached: BoolArray | None = None
-    judge_answers: Sequence[Any] | None = None
-    verdicts: dict[str, FloatArray] | None = None
-    absent: frozenset[int] = frozenset()
-    """Rows without a value of an optional component."""
-
-
 class Evaluation:
     """One evaluation of a plan whose components are computed for every sample."""
 
-    def __init__(self, plan: Plan, batch: Batch, raw: Mapping[str, RawScores], check: Check) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        batch: Batch,
+        raw: Mapping[str, RawScores],
+        check: Check = accept_all,
+        ahead: ScoredAhead | None = None,
+    ) -> None:
         if plan.json_references:
             batch = read_json_references(batch)
         self.plan, self.batch, self.raw = plan, batch, raw
-        self.check = check
+        self.check, self.ahead = check, ahead
         self.values: dict[str, Value] = {}
         self.rows = Rows(batch)
         self._runner: StepRunner | None = None
@@ -149,8 +141,19 @@ class Evaluation:
             self.rows.flags,
         )
 
+    def score_ahead(self) -> Effectful[tuple[Rewards, dict[str, str | None]]]:
+        """The components that are scored before all state, before their transforms; and the dimension of each."""
+        scored = yield from self._score_first()
+        for name, raw in scored.items():
+            self._keep_component(name, raw, raw.value)
+        nothing = np.full(self.rows.size, np.nan)
+        rewards = Rewards(nothing, self.components, invalid=self.rows.invalid, flags=self.rows.flags)
+        return rewards, {name: raw.dimension for name, raw in scored.items()}
+
     def _score_first(self) -> Effectful[dict[str, RawComponent]]:
         """The components that are scored before all state."""
+        if self.ahead is not None:
+            return self.ahead.restore([part for part in self.plan.components if part.scored_first], self.rows)
         scored: dict[str, RawComponent] = {}
         for component in self.plan.components:
             if component.step is None:

@@ -348,6 +348,13 @@ class Plan:
         return bool(self.models) or any(step.shows_calls for step in self.steps)
 
     @property
+    def scores_ahead(self) -> bool:
+        """Whether the components that are scored before all state may be scored in parts of a batch: none of them sees
+        other samples, and no condition decides where they are computed."""
+        first = [part.step for part in self.components if part.scored_first and part.step is not None]
+        return not self.stages and not any(step.comparison for step in first)
+
+    @property
     def reads_state(self) -> bool:
         """True if it cannot answer without the store of state: it keeps state there, or names what is stored."""
         return self.stateful or any(

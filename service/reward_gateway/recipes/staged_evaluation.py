@@ -26,11 +26,12 @@ from reward_gateway.sample.flags import COMPONENT_TIMEOUT
 from .column_binder import Value
 from .component_rows import ComponentRows, PartRows, explain_no_case, fill_skipped, leave_out
 from .conditions import find_skipped
-from .evaluation import Check, Evaluation, RawComponent, Rewards
+from .evaluation import Check, Evaluation, Rewards
 from .missing_context import NO_PROMPT, NO_RESPONSE
 from .model_scores import ModelScores, no_numbers, select_dimension
 from .part_batches import select_part
 from .plan import ComponentPlan, Plan
+from .raw_component import RawComponent
 from .rows import Rows
 from .sample_keys import SampleKeys
 from .shares import share_of

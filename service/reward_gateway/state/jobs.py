@@ -20,6 +20,9 @@ FINAL: frozenset[Status] = frozenset(("done", "cancelled", "failed", "expired"))
 WORK = "work"
 """The topic of jobs that have come."""
 
+COMBINED = "all"
+"""Name of the piece in which all that was scored ahead is combined."""
+
 LONGEST_VISIBILITY_S = 3600.0
 """Longest time for which a result stays with the consumer that was given it."""
 
@@ -212,6 +215,13 @@ class JobStore(Protocol):
 
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         """Record a piece's results; False if others were recorded, or the job is gone."""
+
+    async def record_ahead(self, taken: TakenPiece, scored: bytes) -> bool:
+        """Record what was scored of a piece before all of them are combined; False if something was before, or the job
+        is gone. After the last piece, :data:`COMBINED` is put in line, whose input is empty."""
+
+    async def read_ahead(self, tenant: str, job: str) -> list[tuple[bytes, bytes]]:
+        """The input of every piece of a job, and what :meth:`record_ahead` recorded of it."""
 
     async def fail(self, taken: TakenPiece, error: bytes) -> bool:
         """End a job that cannot be scored; the error is JSON."""

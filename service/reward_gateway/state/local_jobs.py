@@ -9,6 +9,7 @@ from itertools import count, islice
 from reward_gateway.fair_queue import Priority
 
 from .jobs import (
+    COMBINED,
     FINAL,
     WORK,
     Delivery,
@@ -35,6 +36,7 @@ class _KeptJob:
     created: float
     progress: float
     inputs: dict[str, bytes]
+    ahead: dict[str, bytes] = field(default_factory=dict)
     status: Status = "queued"
     completed: int = 0
     deliveries: list[Delivery | None] = field(default_factory=list)
@@ -133,7 +135,7 @@ class LocalJobs:
             while lane.entries:
                 name, piece = lane.entries.popleft()
                 job = self._jobs.get((tenant, name))
-                if job is None or piece not in job.inputs:
+                if job is None or piece not in job.inputs or piece in job.ahead:
                     continue
                 if piece.isdecimal() and job.begun < len(job.new.inputs):
                     lane.entries.append((name, str(job.begun)))
@@ -186,6 +188,23 @@ class LocalJobs:
         self._tell(job)
         return True
 
+    async def record_ahead(self, taken: TakenPiece, scored: bytes) -> bool:
+        self._leases.pop(taken.entry, None)
+        job = self._jobs.get((taken.tenant, taken.job))
+        if job is None or taken.piece not in job.inputs or taken.piece in job.ahead:
+            return False
+        job.ahead[taken.piece] = scored
+        job.progress = self._clock()
+        if len(job.ahead) == len(job.inputs):
+            job.inputs[COMBINED] = b""
+            self._lane(job.new).entries.append((taken.job, COMBINED))
+            self.wakes.wake(WORK)
+        return True
+
+    async def read_ahead(self, tenant: str, job: str) -> list[tuple[bytes, bytes]]:
+        kept = self._jobs.get((tenant, job))
+        return [] if kept is None else [(kept.inputs[piece], scored) for piece, scored in kept.ahead.items()]
+
     async def fail(self, taken: TakenPiece, error: bytes) -> bool:
         self._leases.pop(taken.entry, None)
         job = self._jobs.get((taken.tenant, taken.job))
@@ -199,7 +218,7 @@ class LocalJobs:
     async def split(self, taken: TakenPiece, inputs: Sequence[bytes]) -> None:
         self._leases.pop(taken.entry, None)
         job = self._jobs.get((taken.tenant, taken.job))
-        if job is None or job.inputs.pop(taken.piece, None) is None:
+        if job is None or taken.piece in job.ahead or job.inputs.pop(taken.piece, None) is None:
             return
         for place, piece in enumerate(inputs):
             job.inputs[f"{taken.piece}.{place}"] = piece
@@ -239,7 +258,7 @@ class LocalJobs:
             return True
         kept.cancelled = True
         self._add(kept, [results[piece] for piece in results if kept.inputs.pop(piece, None) is not None])
-        if not kept.inputs:
+        if kept.completed >= kept.new.samples:
             self._finish(kept, "cancelled")
         self._tell(kept)
         return not kept.inputs
@@ -307,7 +326,7 @@ class LocalJobs:
 
     def _open_input(self, taken: TakenPiece) -> bytes | None:
         job = self._jobs.get((taken.tenant, taken.job))
-        return None if job is None else job.inputs.get(taken.piece)
+        return None if job is None or taken.piece in job.ahead else job.inputs.get(taken.piece)
 
     def _add(self, job: _KeptJob, deliveries: Sequence[Delivery]) -> None:
         first = len(job.deliveries)
@@ -328,6 +347,7 @@ class LocalJobs:
     def _finish(self, job: _KeptJob, status: Status) -> None:
         job.status = status
         job.inputs.clear()
+        job.ahead.clear()
         if job.new.callback:
             self._callbacks[job.new.tenant, job.new.job] = self._clock(), 0
         if job.new.queue and job.new.together:
@@ -348,6 +368,7 @@ class LocalJobs:
                 self._expired += job.status not in FINAL
                 job.status = "expired"
                 job.inputs.clear()
+                job.ahead.clear()
                 job.deliveries.clear()
         for key, (_, _, until) in list(self._keys.items()):
             if until < now:

@@ -20,6 +20,7 @@ from reward_gateway.tasks import end_task
 
 from .epoch import StoreEpoch
 from .jobs import (
+    COMBINED,
     LONGEST_VISIBILITY_S,
     Delivery,
     DueCallback,
@@ -57,6 +58,11 @@ def job_keys(tenant: str, job: str) -> tuple[str, str, str]:
     """Redis keys of a job: itself, its inputs, its results."""
     prefix = f"{make_tenant_prefix(tenant)}jobs:"
     return f"{prefix}job:{job}", f"{prefix}in:{job}", f"{prefix}out:{job}"
+
+
+def ahead_key(tenant: str, job: str) -> str:
+    """Redis key of what was scored ahead of the pieces of a job."""
+    return f"{make_tenant_prefix(tenant)}jobs:ahead:{job}"
 
 
 def queue_key(tenant: str, run: str) -> str:
@@ -174,12 +180,26 @@ class RedisJobs(RedisScripts):
     async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
         return await self._record(taken, deliveries, usage)
 
+    async def record_ahead(self, taken: TakenPiece, scored: bytes) -> bool:
+        job, inputs, _ = job_keys(taken.tenant, taken.job)
+        keys = [job, inputs, ahead_key(taken.tenant, taken.job), self._lane_of(taken), LANES, LIVE]
+        lane, member = f"{taken.priority}/{taken.tenant}", f"{taken.tenant}/{taken.job}"
+        arguments = [taken.piece, taken.entry, taken.job, member, lane, scored, COMBINED]
+        return bool(await self.run_script("record_ahead", keys, arguments))
+
+    async def read_ahead(self, tenant: str, job: str) -> list[tuple[bytes, bytes]]:
+        inputs, scored = map(
+            _to_dict,
+            await self.read_commands(("HGETALL", job_keys(tenant, job)[1]), ("HGETALL", ahead_key(tenant, job))),
+        )
+        return [(inputs[piece], data) for piece, data in scored.items() if piece in inputs]
+
     async def fail(self, taken: TakenPiece, error: bytes) -> bool:
         return await self._record(taken, (), {}, "failed", error)
 
     async def split(self, taken: TakenPiece, inputs: Sequence[bytes]) -> None:
         parts = [part for place, piece in enumerate(inputs) for part in (f"{taken.piece}.{place}", piece)]
-        keys = [job_keys(taken.tenant, taken.job)[1], self._lane_of(taken)]
+        keys = [job_keys(taken.tenant, taken.job)[1], self._lane_of(taken), ahead_key(taken.tenant, taken.job)]
         await self.run_script("split_piece", keys, [taken.piece, taken.entry, taken.job, *parts])
 
     async def read(self, tenant: str, job: str, after: str, most: int) -> JobView | None:
@@ -293,7 +313,7 @@ class RedisJobs(RedisScripts):
         arguments.append(len(deliveries))
         arguments += [part for delivery in deliveries for part in (delivery.rows, delivery.results)]
         arguments += [part for name, number in usage.items() for part in (name, number)]
-        keys += [LIVE, LIVE_SAMPLES, LANES, CALLBACKS, PARKED]
+        keys += [LIVE, LIVE_SAMPLES, LANES, CALLBACKS, PARKED, ahead_key(taken.tenant, taken.job)]
         return bool(await self.run_script("record_piece", keys, arguments))
 
 

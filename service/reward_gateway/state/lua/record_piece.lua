@@ -1,6 +1,6 @@
 -- Record the results of a piece, once: the first that come are the answer.
 -- KEYS: job, inputs, results, queue of the run, stream of the lane, live jobs by expiry, samples of live jobs, lanes,
--- callbacks, parked pieces.
+-- callbacks, parked pieces, what was scored ahead.
 -- ARGV: piece, entry, job, member (tenant/job), how it came ('', 'cancelled' or 'failed') and the error, how many deliveries, then the
 -- rows and the payload of each, then names of usage, each with its number.
 -- Answer: 1 if they were recorded; 0 if others were, or the job is gone.
@@ -42,7 +42,7 @@ if completed >= samples or ARGV[5] == 'failed' then
     status = redis.call('HEXISTS', KEYS[1], 'cancelled') == 1 and 'cancelled' or 'done'
   end
   redis.call('HSET', KEYS[1], 'status', status, 'error', ARGV[6])
-  redis.call('DEL', KEYS[2])
+  redis.call('DEL', KEYS[2], KEYS[11])
   redis.call('ZREM', KEYS[6], ARGV[4])
   redis.call('HDEL', KEYS[7], ARGV[4])
   if redis.call('HGET', KEYS[1], 'callback') == '1' then

@@ -33,6 +33,9 @@ for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
       local job, piece = entry[2][2], entry[2][4]
       local base = ARGV[4] .. tenant .. '/jobs:'
       local input = redis.call('HGET', base .. 'in:' .. job, piece)
+      if input and redis.call('HEXISTS', base .. 'ahead:' .. job, piece) == 1 then
+        input = false -- scored ahead: it is kept for the piece that combines all
+      end
       if not lost then
         local known = redis.call('HMGET', base .. 'job:' .. job, 'next', 'pieces')
         if known[1] and tonumber(known[1]) < tonumber(known[2]) then
