@@ -17,6 +17,7 @@ from reward_gateway.observer import (
     CacheOperation,
     CloseReason,
     ExperimentOutcome,
+    HedgeOutcome,
     Observer,
     RejectReason,
     StoreName,
@@ -91,6 +92,8 @@ def tell_everything(observer: Observer) -> None:
     observer.replica_call_finished("m", "rm:8000", 0.1, "ok")
     observer.replica_breaker_changed("m", "rm:8000", "closed")
     observer.replica_breaker_changed("m", "rm:8000", "open")
+    for hedged in get_args(HedgeOutcome):
+        observer.call_hedged("judge", "j", hedged)
     for pool in get_args(WorkerPoolName):
         observer.worker_pool_changed(pool, 1, 1)
     observer.media_fetched("ok", 1, 0.1)

@@ -31,6 +31,7 @@ CloseReason = Literal[
 ]
 WorkerPoolName = Literal["operations", "math", "math_slow"]
 UnfinishedReason = Literal["time", "memory", "lost"]
+HedgeOutcome = Literal["sent", "won"]
 ExperimentOutcome = Literal["compared", "dropped", "failed"]
 
 
@@ -164,6 +165,10 @@ class Observer:
 
     def judge_cached(self, judge: str, answers: int) -> None:
         """So many answers of a judge came from the cache, and cost nothing."""
+
+    def call_hedged(self, kind: str, name: str, outcome: HedgeOutcome) -> None:
+        """A slow call of an upstream or a judge (``kind``) was sent to a second replica, or that one's answer came
+        first."""
 
     # Processes for what may take long
 

@@ -28,6 +28,7 @@ from reward_gateway.observer import (
     CacheOperation,
     CloseReason,
     ExperimentOutcome,
+    HedgeOutcome,
     Observer,
     RejectReason,
     ScoredPlan,
@@ -74,6 +75,13 @@ class Metrics(Observer):
         self._codes = Names(get_args(InvalidCode))
         self._calls = ModelMetrics(make, self.models, self._tallies)
         self._upstreams = UpstreamMetrics(make)
+        self._hedged = make.counter(
+            "hedged_calls_total",
+            "Slow calls sent to a second replica too, and those it won.",
+            "kind",
+            "name",
+            "outcome",
+        )
         self._cache = CacheMetrics(make, self._tallies)
         self._media = MediaMetrics(make)
         self._jobs = JobMetrics(make)
@@ -228,6 +236,9 @@ class Metrics(Observer):
 
     def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
         self._upstreams.set_breaker(upstream, replica, state)
+
+    def call_hedged(self, kind: str, name: str, outcome: HedgeOutcome) -> None:
+        self._hedged.labels(kind, name, outcome).inc()
 
     def jobs_counted(self, jobs: int, samples: int, oldest_s: float, expired: int) -> None:
         self._jobs.set_waiting(jobs, samples, oldest_s, expired)

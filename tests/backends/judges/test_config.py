@@ -30,8 +30,13 @@ def test_no_file_is_no_judges() -> None:
 )
 def test_an_address_with_a_path_is_used_as_it_stands(tmp_path: Path, base: str, url: str) -> None:
     (judge,) = load_judges(written(tmp_path, f"judges: [{{name: a, base_url: '{base}', model: m}}]"))
-    assert judge.url == url
+    assert judge.chat_urls == [url]
     assert (judge.temperature, judge.retries, judge.api_key()) == (0.0, 3, None)
+
+
+def test_replicas_have_an_address_each(tmp_path: Path) -> None:
+    (judge,) = load_judges(written(tmp_path, "judges: [{name: a, model: m, urls: ['http://h', 'http://i/v1']}]"))
+    assert judge.chat_urls == ["http://h/v1/chat/completions", "http://i/v1/chat/completions"]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,16 @@ def test_an_address_with_a_path_is_used_as_it_stands(tmp_path: Path, base: str, 
         (
             "judges: [{name: a, base_url: 'http://h', model: m, extra: {messages: []}}]",
             r"judges\[0\].extra: .*messages",
+        ),
+        ("judges: [{name: a, model: m}]", r"judges\[0\]: .*base_url, or several by urls"),
+        ("judges: [{name: a, model: m, base_url: 'http://h', urls: ['http://i']}]", r"judges\[0\]: .*one of them"),
+        ("judges: [{name: a, model: m, urls: ['http://h', 'ftp://secret']}]", r"judges\[0\].urls: .*http://host"),
+        ("judges: [{name: a, model: m, urls: ['http://h', 'http://h/v1']}]", r"judges\[0\].urls: .*address twice"),
+        ("judges: [{name: a, model: m, base_url: 'http://h', hedge: true}]", r"judges\[0\]: .*another replica"),
+        ("judges: [{name: a, model: m, urls: ['http://h'], hedge: true}]", r"judges\[0\]: .*another replica"),
+        (
+            "judges: [{name: a, model: m, urls: ['http://h', 'http://i'], hedge: true, temperature: null}]",
+            r"judges\[0\]: .*hedge needs a temperature",
         ),
         ("judges: [{name: a, base_url: 'http://h', model: m}, {name: a, base_url: 'http://h', model: m}]", "share"),
     ],

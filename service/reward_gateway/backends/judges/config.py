@@ -40,9 +40,21 @@ class JudgeConfig(DeclaredServer):
     plural: ClassVar[str] = "judges"
     fault: ClassVar[type[ServersFileError]] = JudgesFileError
 
-    base_url: str = Field(
+    base_url: str | None = Field(
+        None,
         description="http(s)://host[:port][/path], used as it stands; without a path /v1 is added. A query may give an "
-        "api-version."
+        "api-version.",
+    )
+    urls: tuple[str, ...] = Field(
+        (),
+        max_length=256,
+        description="Instead of base_url: addresses of replicas, each of which serves the same model. Each question "
+        "goes to the one with the fewest under way; one that does not answer is passed over.",
+    )
+    hedge: bool = Field(
+        False,
+        description="At temperature 0, send a question that takes longer than 95 % of the latest ones to another "
+        "replica too, and take the answer that comes first; at most 5 % more calls. Both are charged.",
     )
     model: str = Field(min_length=1, description="Model name sent in requests.")
     temperature: float | None = Field(
@@ -84,12 +96,19 @@ class JudgeConfig(DeclaredServer):
 
     @field_validator("base_url")
     @classmethod
-    def _check_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if {name for name, _ in parse_qsl(parts.query)} - {"api-version"}:
-            raise ValueError("its query may give an api-version alone; put a key into the environment (api_key_env)")
-        check_address(urlunsplit(parts._replace(query="")))
+    def _check_base_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check_judge_address(url)
         return url
+
+    @field_validator("urls")
+    @classmethod
+    def _check_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            _check_judge_address(url)
+        if len({_chat_url(url) for url in urls}) < len(urls):
+            raise ValueError("names one address twice")
+        return urls
 
     @field_validator("rate")
     @classmethod
@@ -106,17 +125,34 @@ class JudgeConfig(DeclaredServer):
         return extra
 
     @model_validator(mode="after")
-    def _check_budget(self) -> Self:
+    def _check_together(self) -> Self:
+        if bool(self.urls) == (self.base_url is not None):
+            raise ValueError("name the server by base_url, or several by urls: one of them")
+        if self.hedge and len(self.urls) < 2:
+            raise ValueError("hedge needs another replica to ask: name two or more addresses in urls")
+        if self.hedge and self.temperature is None:
+            raise ValueError("hedge needs a temperature: without one the server draws its answers, and none is hedged")
         if self.daily_budget is not None and self.price is None:
             raise ValueError("daily_budget needs a price")
         return self
 
     @property
-    def url(self) -> str:
-        """The URL that requests are sent to."""
-        parts = urlsplit(self.base_url)
-        path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
-        return urlunsplit((parts.scheme, parts.netloc, f"{path}/chat/completions", parts.query, ""))
+    def chat_urls(self) -> list[str]:
+        """The URLs that requests are sent to, one per replica."""
+        return [_chat_url(url) for url in self.urls or (self.base_url or "",)]
+
+
+def _check_judge_address(url: str) -> None:
+    parts = urlsplit(url)
+    if {name for name, _ in parse_qsl(parts.query)} - {"api-version"}:
+        raise ValueError("its query may give an api-version alone; put a key into the environment (api_key_env)")
+    check_address(urlunsplit(parts._replace(query="")))
+
+
+def _chat_url(url: str) -> str:
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
+    return urlunsplit((parts.scheme, parts.netloc, f"{path}/chat/completions", parts.query, ""))
 
 
 def load_judges(path: Path | None) -> list[JudgeConfig]:

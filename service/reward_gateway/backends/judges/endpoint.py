@@ -1,66 +1,61 @@
-"""One judge: a chat endpoint, called within its concurrency, its rate and the caller's deadline."""
+"""One judge: its replicas, called within its concurrency, its rate and the caller's deadline."""
 
 import asyncio
-import json
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import httpx
+import structlog
 
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
-from ..outgoing_http import open_client
+from ..hedging import FurtherCall, Hedging
+from ..least_busy import LeastBusy
 from ..retries import TemporaryFailure, call_with_retries
 from .config import JudgeConfig
 from .images import UnreadableImage, encode_images, has_images
 from .parameters import Parameters
 from .questions import Question
 from .rate_limiter import RateLimiter, TokenLimiter
-from .refusals import Refusal, read_refusal
-from .replies import Completion, Reply, judge_failure, read_completion, read_failure
+from .replica import Breaker, JudgeReplica
+from .replies import Completion, Reply, judge_failure
 from .spending import Budget, LocalSpend, SpendStore
 
-LARGEST_REPLY = 8 << 20
-LONGEST_REFUSAL = 64 << 10
-
-
-class Breaker(Protocol):
-    """Circuit breaker: whether a server that did not answer may be called."""
-
-    def begin_call(self) -> int | None:
-        """A ticket; None while the breaker is open."""
-
-    def begin_probe(self) -> int | None:
-        """A ticket for the one call that may test whether the server is back."""
-
-    def record_success(self) -> None:
-        """A call was answered."""
-
-    def record_failure(self, ticket: int) -> None:
-        """A call was not."""
+log = structlog.get_logger(__name__)
 
 
 class ChatEndpoint:
-    """Client of one judge."""
+    """Client of one judge.
+
+    Args:
+        make_breaker: makes the circuit breaker of one replica.
+    """
 
     def __init__(
-        self, config: JudgeConfig, breaker: Breaker, observer: Observer, spend: SpendStore | None = None
+        self,
+        config: JudgeConfig,
+        make_breaker: Callable[[], Breaker],
+        observer: Observer,
+        spend: SpendStore | None = None,
     ) -> None:
         self.config = config
-        self._breaker = breaker
         self._observer = observer
         self._slots = asyncio.Semaphore(config.concurrency)
         self._rate_limiter = RateLimiter(config.rate)
-        key = config.api_key()
-        headers = {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
         self._token_limiter = TokenLimiter(config.tokens_per_minute)
         self._budget = Budget(config.name, config.daily_budget, spend or LocalSpend())
         self._parameters = Parameters(config)
         self.version = ""
         """Model and version as the server told them last; empty if that is not known."""
-        self._client = open_client(headers, config.concurrency)
+        self._replicas = [
+            JudgeReplica(config, url, self._parameters, make_breaker(), observer) for url in config.chat_urls
+        ]
+        self._least_busy = LeastBusy()
+        self._hedging = Hedging(partial(observer.call_hedged, "judge", config.name))
+        self._probes: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question, deadline: float | None) -> Reply | Invalid:
         """Return the judge's answer, or the reason why there is none.
@@ -92,16 +87,15 @@ class ChatEndpoint:
         sent = self._parameters.make(temperature).get("temperature")
         return sent is None or sent > 0
 
+    def parameters(self, question: Question) -> dict[str, Any]:
+        """What a question is sent with, as far as it is known by now."""
+        return self._parameters.of(question)
+
     async def _ask_in_turn(self, question: Question) -> Reply | Invalid:
         """One attempt, when it is its turn. Raises TemporaryFailure if a retry may help."""
-        await self._token_limiter.wait_for_turn()
-        await self._rate_limiter.wait_for_turn()
-        if (over := await self._budget.check()) is not None:
-            return over
-        if question.tokens and not self._parameters.tells_tokens:
-            return judge_failure(self.config.name, "refuses to tell log-probabilities, which this grade is made of")
-        completion = await self._ask_through_breaker(question)
-        await self._note(completion)
+        completion = await self._ask_replicas(question)
+        if isinstance(completion, Invalid):
+            return completion
         answer = completion.answer
         if isinstance(answer, Invalid):
             if completion.again or (completion.drawn and self.draws(question.temperature)):
@@ -110,6 +104,117 @@ class ChatEndpoint:
         if question.tokens and not answer.tokens:
             return judge_failure(self.config.name, "told no log-probabilities, which this grade is made of")
         return answer
+
+    async def _ask_replicas(self, question: Question) -> Completion | Invalid:
+        """What a replica says; the next is asked at once where one fails. Raises TemporaryFailure if all do."""
+        tried: list[JudgeReplica] = []
+        while True:
+            if (over := await self._wait_for_turn()) is not None:
+                return over
+            if question.tokens and not self._parameters.tells_tokens:
+                return judge_failure(self.config.name, "refuses to tell log-probabilities, which this grade is made of")
+            chosen = self._least_busy.choose(self._replicas, tried)
+            if chosen is None:
+                return await self._ask_probing(question)
+            self._probe_others(question)
+            tried.append(chosen[0])
+            try:
+                return await self._ask_hedged(question, *chosen)
+            except TemporaryFailure as failure:
+                if not failure.retryable or not any(self._may_be_asked(other, tried) for other in self._replicas):
+                    raise
+                name, label = self.config.name, chosen[0].label
+                log.warning("judge_replica_passed_over", judge=name, replica=label, once_per=f"{name} {label}")
+
+    @staticmethod
+    def _may_be_asked(replica: JudgeReplica, tried: list[JudgeReplica]) -> bool:
+        return replica not in tried and replica.begin() is not None
+
+    async def _wait_for_turn(self) -> Invalid | None:
+        """Wait until one more call is within the rates; why there may be none, if so."""
+        await self._token_limiter.wait_for_turn()
+        await self._rate_limiter.wait_for_turn()
+        return await self._budget.check()
+
+    # A second replica for what takes long
+
+    async def _ask_hedged(self, question: Question, replica: JudgeReplica, ticket: int) -> Completion:
+        """What a replica says; or another one that is asked too where it takes long. Whatever was sent is charged.
+
+        Only answers that would be the same wherever they come from are hedged: of answers that are drawn, the shorter
+        one would be first. Raises TemporaryFailure if there is none.
+        """
+        ended: list[Completion] = []
+        sent = failed = 0
+
+        async def ask(replica: JudgeReplica, ticket: int) -> Completion:
+            nonlocal sent, failed
+            sent += 1
+            began = asyncio.get_running_loop().time()
+            try:
+                completion = await replica.ask(question, ticket)
+            except TemporaryFailure:
+                failed += 1
+                raise
+            ended.append(completion)
+            if isinstance(completion.answer, Invalid):
+                raise _NoAnswer(completion)
+            self._hedging.note_answer(asyncio.get_running_loop().time() - began)
+            return completion
+
+        async def choose_further() -> FurtherCall[Completion] | None:
+            if self._slots.locked():
+                return None
+            other = self._least_busy.choose(self._replicas, [replica])
+            if other is None or await self._wait_for_turn() is not None:
+                return None
+            return partial(ask_in_slot, *other)
+
+        async def ask_in_slot(replica: JudgeReplica, ticket: int) -> Completion:
+            async with self._slots:
+                return await ask(replica, ticket)
+
+        first = ask(replica, ticket)
+        try:
+            if self.config.hedge and not self.draws(question.temperature):
+                completion = await self._hedging.first_answer(first, choose_further)
+            else:
+                completion = await first
+        except _NoAnswer as fault:
+            completion = fault.completion
+        finally:
+            for one in ended:
+                await self._note(one)
+        for _ in range(sent - failed - len(ended)):
+            await self._note(completion)  # what the one that was cancelled took is not told: as much, at most
+        return completion
+
+    # Replicas that did not answer
+
+    async def _ask_probing(self, question: Question) -> Completion:
+        """What a replica says that is asked to find out whether it is back: none is known to answer."""
+        for replica in self._replicas:
+            if (ticket := replica.begin_probe()) is not None:
+                completion = await replica.ask(question, ticket, probing=True)
+                await self._note(completion)
+                return completion
+        return Completion(judge_failure(self.config.name, "has failed repeatedly and is not called for a moment"))
+
+    def _probe_others(self, question: Question) -> None:
+        """Ask replicas that did not answer the same, to find out whether they are back; nobody waits for them."""
+        for replica in self._replicas:
+            if (ticket := replica.begin_probe()) is not None:
+                task = asyncio.get_running_loop().create_task(self._probe(replica, ticket, question))
+                self._probes.add(task)
+                task.add_done_callback(self._probes.discard)
+
+    async def _probe(self, replica: JudgeReplica, ticket: int, question: Question) -> None:
+        async with self._slots:
+            if await self._wait_for_turn() is not None:
+                replica.abandon_probe(ticket)
+                return
+            with contextlib.suppress(TemporaryFailure):
+                await self._note(await replica.ask(question, ticket, probing=True))
 
     async def _note(self, completion: Completion) -> None:
         """Count what a completion took, whether or not it has an answer, and remember who gave one."""
@@ -123,84 +228,17 @@ class ChatEndpoint:
         self._observer.judge_answered(self.config.name, prompt, answer, cost)
         await self._budget.add(cost)
 
-    def parameters(self, question: Question) -> dict[str, Any]:
-        """What a question is sent with, as far as it is known by now."""
-        return self._parameters.make(question.temperature, question.schema, tokens=question.tokens)
-
-    async def _ask_through_breaker(self, question: Question) -> Completion:
-        """One attempt, unless the breaker is open. Raises TemporaryFailure if a retry may help."""
-        ticket = self._breaker.begin_call()
-        probing = ticket is None
-        if ticket is None:
-            ticket = self._breaker.begin_probe()
-        if ticket is None:
-            return Completion(judge_failure(self.config.name, "has failed repeatedly and is not called for a moment"))
-        name, loop = self.config.name, asyncio.get_running_loop()
-        started = loop.time()
-        outcome, well = "cancelled", not probing  # a caller that leaves proves no fault, except of a probe
-        self._observer.model_call_started(name, 1)
-        try:
-            completion = await self._post_question(question)
-            outcome = "ok" if isinstance(completion.answer, Reply) else "judge_error"
-            well = not completion.failing
-        except TemporaryFailure as error:
-            outcome, well = "judge_error", not error.down
-            raise
-        finally:
-            self._observer.model_call_finished(name, 1, loop.time() - started, outcome)
-            if not well:
-                self._breaker.record_failure(ticket)
-            elif outcome != "cancelled":
-                self._breaker.record_success()
-        return completion
-
-    async def _post_question(self, question: Question) -> Completion:
-        """One attempt; and another at once where the server refuses a parameter that can be left out or renamed."""
-        while True:
-            sent = self.parameters(question)
-            answer = await self._post(question, sent)
-            if not isinstance(answer, Refusal):
-                return answer
-            if answer.status not in (400, 422) or not self._parameters.learn(sent, answer.param, answer.message):
-                return Completion(answer.explain(self.config.name, question.conversation))
-
-    async def _post(self, question: Question, parameters: dict[str, Any]) -> Completion | Refusal:
-        name = self.config.name
-        request = {**parameters, "model": self.config.model, "messages": list(question.conversation)}
-        body = json.dumps(request).encode()
-        try:
-            async with (
-                asyncio.timeout(self.config.timeout_s),
-                self._client.stream("POST", self.config.url, content=body) as response,
-            ):
-                if response.status_code != 200:
-                    if (failure := read_failure(name, response.status_code, response.headers)) is not None:
-                        return Completion(failure)
-                    return read_refusal(response.status_code, await _read_start(response))
-                reply = bytearray()
-                async for piece in response.aiter_bytes():
-                    reply += piece
-                    if len(reply) > LARGEST_REPLY:
-                        return Completion(judge_failure(name, "sent an answer over the size limit"))
-        except TimeoutError:
-            raise TemporaryFailure(
-                judge_failure(name, f"did not answer within {self.config.timeout_s:g} s"), retryable=False
-            ) from None
-        except httpx.TransportError:
-            raise TemporaryFailure(judge_failure(name, "cannot be reached")) from None
-        except httpx.HTTPError:
-            return Completion(judge_failure(name, "sent a reply that cannot be read"))
-        return read_completion(name, bytes(reply))
-
     async def close(self) -> None:
-        await self._client.aclose()
+        """Close the connections."""
+        for task in self._probes:
+            task.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        await asyncio.gather(*(replica.close() for replica in self._replicas))
 
 
-async def _read_start(response: httpx.Response) -> bytes:
-    """The start of a body, as far as an error's message may reach."""
-    start = bytearray()
-    async for piece in response.aiter_bytes():
-        start += piece
-        if len(start) >= LONGEST_REFUSAL:
-            break
-    return bytes(start)
+class _NoAnswer(Exception):
+    """A replica answered, and its answer is none: another's may be one."""
+
+    def __init__(self, completion: Completion) -> None:
+        super().__init__()
+        self.completion = completion

@@ -11,8 +11,9 @@ from reward_gateway.sample import Invalid
 
 from .cached_replies import decode_reply, encode_reply
 from .config import JudgeConfig
-from .endpoint import Breaker, ChatEndpoint
+from .endpoint import ChatEndpoint
 from .questions import NOT_CACHED, CacheUse, Conversation, Question
+from .replica import Breaker
 from .replies import Reply
 from .spending import SpendStore
 
@@ -31,7 +32,7 @@ class Judges:
     """The configured judges.
 
     Args:
-        make_breaker: makes the circuit breaker of one judge.
+        make_breaker: makes the circuit breaker of one replica of a judge.
         observer: notified of every call, under the judge's name.
         answers: cached answers; None: none are.
         spend: what judges with a budget have cost; None: kept by this process.
@@ -49,7 +50,7 @@ class Judges:
         spend: SpendStore | None = None,
     ) -> None:
         self._answers, self._spend = answers, spend
-        self._endpoints = {config.name: ChatEndpoint(config, make_breaker(), observer, spend) for config in configs}
+        self._endpoints = {config.name: ChatEndpoint(config, make_breaker, observer, spend) for config in configs}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,7 +174,8 @@ def _name_version(endpoint: ChatEndpoint) -> str:
 
 
 def _who(endpoint: ChatEndpoint) -> list[str]:
-    return [endpoint.config.name, endpoint.config.base_url, endpoint.config.model]
+    """Whose answers they are: those of several replicas are those of one judge, wherever it runs."""
+    return [endpoint.config.name, endpoint.config.base_url or "", endpoint.config.model]
 
 
 def _name(endpoint: ChatEndpoint, question: Question, version: str) -> str:

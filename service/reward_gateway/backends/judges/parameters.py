@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from .config import JudgeConfig
+from .questions import Question
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,10 @@ class Parameters:
             if name in _RENAMED and _RENAMED[name] not in self._refused:
                 made[_RENAMED[name]] = value
         return made
+
+    def of(self, question: Question) -> dict[str, Any]:
+        """The parameters that a question is sent with."""
+        return self.make(question.temperature, question.schema, tokens=question.tokens)
 
     def learn(self, sent: Mapping[str, Any], named: str, message: str) -> bool:
         """Leave out, or rename, a parameter that a server's error names; whether the request is worth another try for

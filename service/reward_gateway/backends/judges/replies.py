@@ -85,7 +85,7 @@ def read_failure(judge: str, status: int, headers: Mapping[str, str]) -> Invalid
             judge_failure(judge, words), after_s=seconds_of_retry_after(headers.get("retry-after")), down=not busy
         )
     if 300 <= status < 400:
-        return judge_failure(judge, "answered with a redirect; set base_url to the address that it redirects to")
+        return judge_failure(judge, "answered with a redirect; name the address that it redirects to")
     return None
 
 

@@ -4,16 +4,19 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 
+from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
+from ..hedging import FurtherCall, Hedging
+from ..least_busy import LeastBusy
 from .config import UpstreamConfig
 from .failures import Refused, ReplicaFailed
-from .hedging import Hedging
 from .replica import Replica
 
 log = structlog.get_logger(__name__)
@@ -36,12 +39,18 @@ class Replicas:
         all: every replica by its address.
     """
 
-    def __init__(self, name: str, config: UpstreamConfig, make: Callable[[str, str], Replica]) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: UpstreamConfig,
+        make: Callable[[str, str], Replica],
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._name = name
         self._config = config
         self._make = make
-        self._turn = 0
-        self._hedging = Hedging()
+        self._least_busy = LeastBusy()
+        self._hedging = Hedging(partial(observer.call_hedged, "upstream", name))
         self.all: dict[str, Replica] = {url: make(url, urlsplit(url).netloc) for url in config.urls}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -120,33 +129,20 @@ class Replicas:
     ) -> T:
         """What a replica answers, or another one that is asked too where the first takes long, whichever is first."""
         first = self._ask_one(ask, replica, ticket, rows, deadline)
-        wait_s = self._hedging.begin_call() if self._config.hedge else None
-        if wait_s is None:
+        if not self._config.hedge:
             return await first
-        calls = {asyncio.ensure_future(first)}
-        try:
-            done, waiting = await asyncio.wait(calls, timeout=wait_s)
-            if waiting and (other := self._choose_further(tried)) is not None:
-                tried.append(other[0])
-                calls.add(asyncio.ensure_future(self._ask_one(ask, *other, rows, deadline)))
-            while True:
-                done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-                answered = next((call for call in done if call.exception() is None), None)
-                if answered is not None:
-                    return answered.result()
-                if not waiting:
-                    return done.pop().result()  # raises
-                calls = waiting
-        finally:
-            for call in calls:
-                call.cancel()
-            await asyncio.gather(*calls, return_exceptions=True)
 
-    def _choose_further(self, tried: list[Replica]) -> tuple[Replica, int] | None:
-        """Another replica for a call that takes long, if any is free for it, and not too many were sent twice."""
-        if all(replica in tried for replica in self.all.values()) or not self._hedging.take_further_call():
-            return None
-        return self._choose(tried)
+        async def choose_further() -> FurtherCall[T] | None:
+            if (other := self._choose(tried)) is None:
+                return None
+
+            def ask_other() -> Awaitable[T]:
+                tried.append(other[0])
+                return self._ask_one(ask, *other, rows, deadline)
+
+            return ask_other
+
+        return await self._hedging.first_answer(first, choose_further)
 
     async def _ask_one(
         self, ask: Callable[[Replica, float], Awaitable[T]], replica: Replica, ticket: int, rows: int, deadline: float
@@ -177,14 +173,7 @@ class Replicas:
 
     def _choose(self, tried: list[Replica]) -> tuple[Replica, int] | None:
         """The replica with the fewest calls in flight among those that are called, in turn among equals."""
-        self._turn += 1
-        order = list(self.all.values())
-        start = self._turn % max(1, len(order))
-        rotated = order[start:] + order[:start]
-        for replica in sorted(rotated, key=lambda r: r.in_flight):
-            if replica not in tried and (ticket := replica.begin()) is not None:
-                return replica, ticket
-        return None
+        return self._least_busy.choose(list(self.all.values()), tried)
 
     async def close(self) -> None:
         """Close every connection, of those that leave, too."""

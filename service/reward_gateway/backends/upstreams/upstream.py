@@ -91,7 +91,10 @@ class Upstream:
         self._looked = asyncio.Event()
         host = urlsplit(config.dns).netloc if config.dns else ""
         self._replicas = Replicas(
-            name, config, lambda url, label: Replica(name, url, config, make_breaker, observer, label=label, host=host)
+            name,
+            config,
+            lambda url, label: Replica(name, url, config, make_breaker, observer, label=label, host=host),
+            observer,
         )
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._watch_replicas()

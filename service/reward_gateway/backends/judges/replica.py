@@ -1,0 +1,148 @@
+"""One copy of a judge: a chat endpoint at an address, and whether it answers."""
+
+import asyncio
+import json
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from reward_gateway.observer import Observer
+
+from ..outgoing_http import open_client
+from ..retries import TemporaryFailure
+from .config import JudgeConfig
+from .parameters import Parameters
+from .questions import Question
+from .refusals import Refusal, read_refusal
+from .replies import Completion, Reply, judge_failure, read_completion, read_failure
+
+LARGEST_REPLY = 8 << 20
+LONGEST_REFUSAL = 64 << 10
+
+
+class Breaker(Protocol):
+    """Circuit breaker: whether a server that did not answer may be called."""
+
+    def begin_call(self) -> int | None:
+        """A ticket; None while the breaker is open."""
+
+    def begin_probe(self) -> int | None:
+        """A ticket for the one call that may test whether the server is back."""
+
+    def record_success(self) -> None:
+        """A call was answered."""
+
+    def record_failure(self, ticket: int) -> None:
+        """A call was not."""
+
+
+class JudgeReplica:
+    """A server of a judge.
+
+    Args:
+        url: where chat completions are asked for.
+        parameters: what is sent beside model and messages; shared by the judge's replicas.
+
+    Attributes:
+        label: the host and port of its address, for logs.
+        in_flight: calls that are not answered yet.
+    """
+
+    def __init__(
+        self, config: JudgeConfig, url: str, parameters: Parameters, breaker: Breaker, observer: Observer
+    ) -> None:
+        self.label = urlsplit(url).netloc
+        self.in_flight = 0
+        self._config, self._url, self._parameters = config, url, parameters
+        self._breaker = breaker
+        self._observer = observer
+        key = config.api_key()
+        headers = {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
+        self._client = open_client(headers, config.concurrency)
+
+    def begin(self) -> int | None:
+        """A ticket for a call; None while its breaker is open."""
+        return self._breaker.begin_call()
+
+    def begin_probe(self) -> int | None:
+        """A ticket for the one call that may test whether it is back."""
+        return self._breaker.begin_probe()
+
+    def abandon_probe(self, ticket: int) -> None:
+        """It was not asked after all, and is as it was."""
+        self._breaker.record_failure(ticket)
+
+    async def ask(self, question: Question, ticket: int, *, probing: bool = False) -> Completion:
+        """What comes of a question. Raises TemporaryFailure if another try, or another replica, may have an answer."""
+        name, loop = self._config.name, asyncio.get_running_loop()
+        started = loop.time()
+        outcome, well = "cancelled", not probing  # a caller that leaves proves no fault, except of a probe
+        self.in_flight += 1
+        self._observer.model_call_started(name, 1)
+        try:
+            completion = await self._post_question(question)
+            outcome = "ok" if isinstance(completion.answer, Reply) else "judge_error"
+            well = not completion.failing
+        except TemporaryFailure as error:
+            outcome, well = "judge_error", not error.down
+            raise
+        finally:
+            self.in_flight -= 1
+            self._observer.model_call_finished(name, 1, loop.time() - started, outcome)
+            if not well:
+                self._breaker.record_failure(ticket)
+            elif outcome != "cancelled":
+                self._breaker.record_success()
+        return completion
+
+    async def _post_question(self, question: Question) -> Completion:
+        """One attempt; and another at once where the server refuses a parameter that can be left out or renamed."""
+        while True:
+            sent = self._parameters.of(question)
+            answer = await self._post(question, sent)
+            if not isinstance(answer, Refusal):
+                return answer
+            if answer.status not in (400, 422) or not self._parameters.learn(sent, answer.param, answer.message):
+                return Completion(answer.explain(self._config.name, question.conversation))
+
+    async def _post(self, question: Question, parameters: dict[str, Any]) -> Completion | Refusal:
+        name = self._config.name
+        request = {**parameters, "model": self._config.model, "messages": list(question.conversation)}
+        body = json.dumps(request).encode()
+        try:
+            async with (
+                asyncio.timeout(self._config.timeout_s),
+                self._client.stream("POST", self._url, content=body) as response,
+            ):
+                if response.status_code != 200:
+                    if (failure := read_failure(name, response.status_code, response.headers)) is not None:
+                        return Completion(failure)
+                    return read_refusal(response.status_code, await _read_start(response))
+                reply = bytearray()
+                async for piece in response.aiter_bytes():
+                    reply += piece
+                    if len(reply) > LARGEST_REPLY:
+                        return Completion(judge_failure(name, "sent an answer over the size limit"))
+        except TimeoutError:
+            raise TemporaryFailure(
+                judge_failure(name, f"did not answer within {self._config.timeout_s:g} s"), retryable=False
+            ) from None
+        except httpx.TransportError:
+            raise TemporaryFailure(judge_failure(name, "cannot be reached")) from None
+        except httpx.HTTPError:
+            return Completion(judge_failure(name, "sent a reply that cannot be read"))
+        return read_completion(name, bytes(reply))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+async def _read_start(response: httpx.Response) -> bytes:
+    """The start of a body, as far as an error's message may reach."""
+    start = bytearray()
+    async for piece in response.aiter_bytes():
+        start += piece
+        if len(start) >= LONGEST_REFUSAL:
+            break
+    return bytes(start)
