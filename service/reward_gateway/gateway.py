@@ -25,6 +25,7 @@ from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import METADATA
+from reward_gateway.sample.flags import FALLBACK
 from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch
@@ -255,6 +256,8 @@ class Gateway:
             return False
         if plan.stateful or context.effects or context.scope.idempotency_key is not None:
             return False
+        if any(FALLBACK in flags for flags in scored.flags.values()):
+            return False
         return not self.book.experiments
 
     async def answer_again(self, fixed: Sequence[FixedScores]) -> bool:
@@ -286,9 +289,10 @@ class Gateway:
         if plan.media:
             await self.runtime.fetch_media(batch, plan.media, context.deadline)
         raw: dict[str, RawScores] = {}
+        fallbacks = plan.group.cohort is None
         for call in plan.model_calls:
             shown = select_part(plan, batch, call.part)
-            answers = await self.runtime.fetch_raw_scores(call.models, shown, context)
+            answers = await self.runtime.fetch_raw_scores(call.models, shown, context, fallbacks=fallbacks)
             for component, model in call.readers:
                 scores, info = answers[model]
                 raw[component.name] = select_dimension(component, scores, () if info is None else info.dimensions)
@@ -367,7 +371,8 @@ class Gateway:
         Raises:
             DeadlineExceeded, TooLarge, Unavailable: a worker did not end in time, needed too much memory, or was lost.
         """
-        check = partial(check_recipe_file, self.runtime.known_models(), read)
+        known, judges = self.runtime.known_models(), self.runtime.judge_fallbacks
+        check = partial(check_recipe_file, known, read, judges=judges)
         checked: dict[str, Any] = await self.runtime.compute(check, body, RequestContext(deadline))
         return checked
 

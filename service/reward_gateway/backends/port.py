@@ -43,6 +43,7 @@ class ModelInfo:
         device: the device of its instances.
         wanted: the server was told to serve it; False if the model is only in its repository.
         expected: versions that the server was told to serve but does not (yet or any more).
+        fallback: the model that scores whole batches while this one is away; empty: none.
         fault: a sentence that says why it is not ready, where the server knows; names no address.
     """
 
@@ -60,6 +61,7 @@ class ModelInfo:
     wanted: bool = True
     expected: tuple[str, ...] = ()
     fault: str = ""
+    fallback: str = ""
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """Names of the flags in a bit mask, as cached; a bit without a name is ``flag_<n>``."""

@@ -18,7 +18,7 @@ from reward_gateway.settings import Settings
 from .configuration import flag_of, variable_of
 from .gateway_checks import Fault, find_gateway_faults
 from .output import FAULTY
-from .rewards import fault_lines, read_recipes, upstream_models
+from .rewards import fault_lines, judge_fallbacks, read_recipes, upstream_models
 
 if TYPE_CHECKING:
     from reward_gateway.recipes.known_models import KnownModels
@@ -80,6 +80,7 @@ def _servers(settings: Settings) -> Iterator[Fault]:
 
 def _recipes(settings: Settings) -> Iterator[Fault]:
     """The recipes compile. With --triton-url the models are checked later, by the gateway."""
+    from reward_gateway.backends.judges.config import JudgesFileError
     from reward_gateway.backends.triton.repository import models_of_repository
     from reward_gateway.backends.upstreams.config import UpstreamsFileError
     from reward_gateway.errors import InvalidRecipe
@@ -91,8 +92,11 @@ def _recipes(settings: Settings) -> Iterator[Fault]:
         models = known_models(models_of_repository(settings.model_repository))
         with contextlib.suppress(UpstreamsFileError):  # told by the gateway's own checks
             models = {**models, **upstream_models(settings.upstreams_file)}
+    judges: dict[str, str] = {}
+    with contextlib.suppress(JudgesFileError):
+        judges = judge_fallbacks(settings.judges_file)
     try:
-        load_book(read_recipes(settings.rewards_file), models)
+        load_book(read_recipes(settings.rewards_file), models, judges=judges)
     except InvalidRecipe as error:
         for line in fault_lines(settings.rewards_file, error.faults):
             yield Fault(line, FAULTY)

@@ -75,7 +75,7 @@ def check(
     if url is not None:
         found = _service_check(text, url, api_key)
     else:
-        found = _own_check(text, None if any_model else _expected_models(repository, upstreams))
+        found = _own_check(text, None if any_model else _expected_models(repository, upstreams), _expected_judges())
     faults, warnings, summary = found
     for line in fault_lines(path, faults):
         print(line)
@@ -154,12 +154,12 @@ class Checked(NamedTuple):
     summary: str
 
 
-def _own_check(text: str, models: "KnownModels | None") -> Checked:
+def _own_check(text: str, models: "KnownModels | None", judges: Mapping[str, str]) -> Checked:
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
 
     try:
-        book = load_book(text, models)
+        book = load_book(text, models, judges=judges)
     except InvalidRecipe as error:
         return Checked(error.faults or [{"place": "", "path": "", "message": error.message}], (), "")
     return Checked((), [*book.warnings, *book.missing], f"{len(book.plans)} recipes, default {book.default}")
@@ -181,11 +181,29 @@ def _default() -> Path:
 def upstream_models(file: Path | None) -> "KnownModels":
     """The models of an upstreams file, whose servers need not run. Raises UpstreamsFileError."""
     from reward_gateway.backends.upstreams.config import load_upstreams
-    from reward_gateway.backends.upstreams.rows import inputs_of
-    from reward_gateway.recipes.known_models import KnownModel
 
-    upstreams = load_upstreams(file)
-    return {name: KnownModel(inputs_of(config), config.dimensions) for name, config in upstreams.items()}
+    from .fallback_checks import describe_upstreams
+
+    return describe_upstreams(load_upstreams(file))
+
+
+def judge_fallbacks(file: Path | None) -> dict[str, str]:
+    """The fallback of each judge of a file that has one. Raises JudgesFileError."""
+    from reward_gateway.backends.judges.config import load_judges
+
+    return {judge.name: judge.fallback for judge in load_judges(file) if judge.fallback is not None}
+
+
+def _expected_judges() -> dict[str, str]:
+    """The fallbacks of the settings' judges. Raises Unusable if their file cannot be read."""
+    from reward_gateway.backends.judges.config import JudgesFileError
+
+    from .configuration import read_settings
+
+    try:
+        return judge_fallbacks(file := read_settings().judges_file)
+    except JudgesFileError as error:
+        raise Unusable(f"{file}: {error}") from None
 
 
 def _expected_models(named: Path | None, upstreams_file: Path | None) -> "KnownModels":

@@ -45,6 +45,7 @@ from reward_gateway.cache.texts import TextCache
 from reward_gateway.cache.tiered import NEAR_TTL_S, TieredCache
 from reward_gateway.cli.compute import prepare_process
 from reward_gateway.cli.configuration import read_settings
+from reward_gateway.cli.fallback_checks import check_fallbacks
 from reward_gateway.cli.freed_memory import keep_freed_memory
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
@@ -147,6 +148,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     Raises:
         InvalidRecipe: the recipe file is invalid; every fault is listed.
         JudgesFileError: the judges file cannot be used.
+        UpstreamsFileError: the upstreams file cannot be used.
         SandboxesFileError: the sandboxes file cannot be used.
         SandboxUnavailable: callers' code is allowed, but this machine cannot sandbox it.
     """
@@ -192,6 +194,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         await runtime.refresh_models()
     except GatewayError as error:
         log.warning("model_server_away", reason=error.message)
+    check_fallbacks(runtime.known_models())
     shadow = Shadow(runtime, observer)
     gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow)
     register_labels(telemetry, gateway)
@@ -228,7 +231,7 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
 
 def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
     """The recipes of a file. Raises InvalidRecipe or OSError."""
-    book = load_book(rewards_file.read_bytes(), runtime.known_models())
+    book = load_book(rewards_file.read_bytes(), runtime.known_models(), judges=runtime.judge_fallbacks)
     for warning in book.warnings:
         log.warning("rewards_warning", **warning)
     return book
@@ -272,6 +275,7 @@ async def reload_upstreams(gateway: Gateway, path: Path | None, telemetry: Telem
         return
     try:
         configs = load_upstreams(path)
+        check_fallbacks(gateway.runtime.known_models(), configs)
         await models.upstreams.replace(configs)
         log.info("upstreams_reloaded", upstreams=len(configs))
     except UpstreamsFileError as error:

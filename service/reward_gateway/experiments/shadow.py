@@ -86,7 +86,7 @@ class Shadow:
             component = next((part for part in plan.parts if part.model == experiment.model), None)
             if component is None or experiment.reward not in (None, plan.name):
                 continue
-            if (scores := raw.get(component.address)) is None:
+            if (scores := raw.get(component.address)) is None or scores.fallback:
                 continue
             values = scores.values[:, 0]
             names = batch.groups()

@@ -18,6 +18,7 @@ from reward_gateway.sample.turn_marks import TEMPLATE_MARKS, find_marked
 
 from .columns import Columns
 from .effects import Effectful, RunInWorker, perform
+from .fallback_judges import run_with_fallbacks
 from .outcome import ItemError, Outcome
 from .reading.alternatives import MATCHED, REFERENCE, choose_best, expand_alternatives
 from .reading.params import TextParams
@@ -116,7 +117,13 @@ def run(operation: Operation, columns: Columns, params: OperationParams) -> Step
 
 def run_here(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
     """Run an operation in this process, whatever it costs: over the part of each response that its parameters ask for,
-    and over each accepted answer of an item that has several."""
+    and over each accepted answer of an item that has several; by another judge where the one that is named is away."""
+    if not operation.judged:
+        return (yield from _run_once(operation, columns, params))
+    return (yield from run_with_fallbacks(partial(_run_once, operation, columns), params, columns.size))
+
+
+def _run_once(operation: Operation, columns: Columns, params: OperationParams) -> Steps:
     unfinished: list[int] = []
     if isinstance(params, TextParams):
         columns, unfinished = view_texts(columns, params, calls=operation.calls)

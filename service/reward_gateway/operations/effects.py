@@ -150,10 +150,14 @@ class AskModels(Effect[Mapping[str, tuple[RawScores, Sequence[str]]]]):
 
     Answer: of each model :class:`reward_gateway.sample.RawScores` [n, K], NaN in the other rows, and the names of its K
     numbers.
+
+    Attributes:
+        fallbacks: where a model is away, its fallback scores the whole batch.
     """
 
     models: Sequence[str]
     batch: Batch
+    fallbacks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +263,20 @@ class AskJudgeAgain(Effect[list[str | Invalid] | list[JudgeAnswer | Invalid] | N
 
     asked: AskJudge | AskJudgeForTokens
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindFallbackJudge(Effect[str | None]):
+    """The judge that scores in place of one that is away. Answer: its name, None if the operator named none."""
+
+    judge: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJudgeVersion(Effect[str]):
+    """Model and version of a judge as its server told them last. Answer: empty if they are not known."""
+
+    judge: str
 
 
 @dataclass(frozen=True, slots=True)

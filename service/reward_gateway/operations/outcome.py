@@ -31,6 +31,7 @@ class Outcome:
         details: name -> [n] values: numbers, lists or small mappings, whatever JSON can hold.
         invalid: row -> why it has no answer.
         flags: row -> names.
+        fallback: the judge that scored every row in place of one that is away, and its version; None: none did.
         stood_in: row -> why a part of its answer is a stand-in, as it was published. The operation by itself answers
             such a row; a recipe, whose rewards are trained on, does not.
     """
@@ -41,6 +42,7 @@ class Outcome:
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     stood_in: dict[int, Invalid] = field(default_factory=dict)
+    fallback: tuple[str, str] | None = None
 
 
 def invalid_field(message: str, param: str | None = None) -> Invalid:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -76,6 +77,7 @@ def load_book(
     text: str | bytes,
     models: KnownModels | None = None,
     operations: Catalog | None = None,
+    judges: Mapping[str, str] = MappingProxyType({}),
 ) -> RecipeBook:
     """Compile the text of a recipe file (YAML or JSON, UTF-8).
 
@@ -84,6 +86,7 @@ def load_book(
     Args:
         models: the models that a recipe may name, each with its inputs and outputs; None if they are not known yet: any
             name that is no operation is then accepted as a model.
+        judges: the fallback of each judge that has one.
 
     Raises:
         InvalidRecipe: with every fault and its line.
@@ -94,7 +97,7 @@ def load_book(
     missing: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
     for name, spec in file.rewards.items():
-        compiler = Compiler(name, spec, operations or catalog(), models)
+        compiler = Compiler(name, spec, operations or catalog(), models, judges)
         plan = compiler.compile()
         faults += [locations.describe_fault(path, message) for path, message in compiler.faults]
         missing += [
@@ -171,14 +174,21 @@ def compile_source(name: str, source: Mapping[str, Any], models: KnownModels | N
     return plan
 
 
-def check_recipe_file(known: KnownModels | None, read: Callable[[bytes], str], body: bytes = b"") -> dict[str, Any]:
+def check_recipe_file(
+    known: KnownModels | None,
+    read: Callable[[bytes], str],
+    body: bytes = b"",
+    *,
+    judges: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Whether a recipe file would load, every fault with its place, and its recipes.
 
     Args:
         read: decodes the body to the file's text.
+        judges: the fallback of each judge that has one.
     """
     try:
-        book = load_book(read(body), known)
+        book = load_book(read(body), known, judges=judges)
     except InvalidRecipe as error:
         return {"valid": False, "faults": error.faults, "warnings": [], "rewards": []}
     warnings = [*book.warnings, *book.missing]

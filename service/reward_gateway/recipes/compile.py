@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import blake3
@@ -14,6 +15,7 @@ from reward_gateway.operations.reading.params import TextParams
 from reward_gateway.operations.registry import Catalog
 from reward_gateway.sample.fields import OF_METADATA
 
+from .cohort_fallbacks import explain_fallbacks
 from .combiner_compiler import CombinerCompiler
 from .condition_compiler import ConditionCompiler
 from .conditions import has_share_of_samples
@@ -42,6 +44,7 @@ class Compiler:
 
     Args:
         models: the models that may be named; None: any name that is no operation is accepted as a model.
+        judges: the fallback of each judge that has one.
 
     Attributes:
         missing: the models that the recipe awaits and that are not served.
@@ -53,7 +56,9 @@ class Compiler:
         spec: RecipeSpec,
         catalog: Catalog,
         models: KnownModels | None = None,
+        judges: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self.judges = judges
         self.name, self.spec, self.catalog = name, spec, catalog
         awaited = {model: KnownModel(tuple(known.inputs)) for model, known in spec.awaits.items()}
         self.models = None if models is None else join_known(awaited, models)
@@ -404,6 +409,9 @@ class Compiler:
                 )
         if group.cohort is not None and group.normalize == "none":
             self.add_fault(("group", "cohort"), "a cohort needs a comparison: set `normalize`")
+        if group.cohort is not None:
+            for message in explain_fallbacks(self.compiled.values(), self._described, self.judges):
+                self.add_fault(("group", "cohort"), message)
         if group.answer == "combined" and group.normalize == "none":
             self.add_fault(("group", "answer"), "combined is the reward before a comparison: set `normalize`")
         if group.answer == "combined" and group.cohort is not None:

@@ -11,7 +11,7 @@ runtime commits the registered writes after the end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -228,7 +228,9 @@ class Evaluation:
         if component.refuse_truncated:
             reason = Invalid("truncated", "a text exceeds the model's limit, and the recipe refuses truncation")
             rows.fail({i: reason for i, flags in scores.flags.items() if "truncated" in flags}, component.name)
-        return RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
+        raw = RawComponent(scores.values[:, 0], scores.model, scores.version, scores.dimension, scores.cached)
+        raw.fallback = scores.model if scores.fallback else ""
+        return raw
 
     def _score_component(self, component: ComponentPlan, step: Step, runner: StepRunner) -> Effectful[RawComponent]:
         """A component that an operation scores, over the rows of the runner."""
@@ -239,6 +241,9 @@ class Evaluation:
         address = f"{self.plan.name}/{component.address}"
         outcome = yield from runner.run(step, {}, address, name, optional=optional, binder=binder)
         raw = RawComponent(self._align_turns(runner.extract_value(outcome, name), component, runner.rows))
+        if outcome.fallback is not None:
+            raw.model, raw.version = outcome.fallback
+            raw.fallback = raw.model
         if optional:
             raw.absent = frozenset(i for i in runner.rows.valid() if is_absent(raw.value[i]))
         if step.operation.judged:
@@ -265,6 +270,7 @@ class Evaluation:
             address = references_address(raw.model, raw.version, raw.dimension)
         runner.rows.absent = raw.absent
         for step in component.transforms:
+            step = replace(step, fallback=raw.fallback) if raw.fallback else step
             value = yield from apply_transform(runner, step, value, address, component.name)
         runner.rows.absent = frozenset()
         return value

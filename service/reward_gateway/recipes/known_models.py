@@ -1,9 +1,10 @@
 """The models that recipes may name, and what is known about each before it is called."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from reward_gateway.backends.fallbacks import explain_unlike
 from reward_gateway.backends.port import ModelInfo
 
 
@@ -15,11 +16,13 @@ class KnownModel:
         inputs: fields of a sample that it reads; empty if not known, as for a model that was never loaded.
         dimensions: names of the K numbers of its score, in order; empty if not known.
         range: the least and the greatest score that it can give, as its card says; None if not known.
+        fallback: the model that scores while it is away; empty: none.
     """
 
     inputs: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
+    fallback: str = ""
 
 
 KnownModels = Mapping[str, KnownModel]
@@ -41,6 +44,18 @@ def may_be_model(name: str, models: KnownModels | None) -> bool:
     return models is None or isinstance(models, PartlyKnown) or name in models
 
 
+def explain_fallback(model: str, models: KnownModels) -> str:
+    """Why the fallback of a model cannot stand in for it, as far as is known; empty if it can, or there is none."""
+    known = models[model]
+    if not known.fallback or known.fallback not in models:
+        missing = known.fallback and not may_be_model(known.fallback, models)
+        return "names no upstream, and no model that is served" if missing else ""
+    other = models[known.fallback]
+    if not (known.inputs and other.inputs and known.dimensions and other.dimensions):
+        return ""
+    return explain_unlike(known.inputs, known.dimensions, other.inputs, other.dimensions)
+
+
 def known_models(infos: Iterable[ModelInfo], repository: Iterable[ModelInfo] = ()) -> dict[str, KnownModel]:
     """The models of a model server, by the name that a recipe uses.
 
@@ -52,10 +67,10 @@ def known_models(infos: Iterable[ModelInfo], repository: Iterable[ModelInfo] = (
     known: dict[str, KnownModel] = {}
     for info in infos:
         read = info if info.inputs or info.name not in on_disk else on_disk[info.name]
-        model = KnownModel(read.inputs, read.dimensions, _read_range(read.card.get("range")))
+        model = KnownModel(read.inputs, read.dimensions, _read_range(read.card.get("range")), info.fallback)
         known[info.name] = model
         for version in (*info.versions, *info.expected):
-            known[f"{info.name}@{version.partition('-')[0]}"] = model
+            known[f"{info.name}@{version.partition('-')[0]}"] = replace(model, fallback="")
     return known
 
 

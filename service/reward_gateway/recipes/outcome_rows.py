@@ -29,7 +29,7 @@ def spread_outcome(outcome: Outcome, rows: list[int], size: int) -> Outcome:
         rewards = [None] * size
         for k, i in enumerate(rows):
             rewards[i] = outcome.rewards[k]
-    spread = Outcome(reward, rewards)
+    spread = Outcome(reward, rewards, fallback=outcome.fallback)
     for name in RECIPE_DETAILS & outcome.details.keys():
         column: list[Any] = [None] * size
         for k, i in enumerate(rows):

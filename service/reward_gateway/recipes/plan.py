@@ -33,6 +33,8 @@ class Step:
     bindings: Mapping[str, Binding]
     checked: bool
     """Rows are validated by the operation's item model, because it has constraints or reads free-form objects."""
+    fallback: str = ""
+    """Who scored what it is run on, in place of one that is away."""
 
     @cached_property
     def fields(self) -> tuple[StepField, ...]:

@@ -25,6 +25,8 @@ class RawComponent:
     cached: BoolArray | None = None
     judge_answers: Sequence[Any] | None = None
     verdicts: dict[str, FloatArray] | None = None
+    fallback: str = ""
+    """The judge or model that scored in place of one that is away."""
     absent: frozenset[int] = frozenset()
     """Rows without a value of an optional component."""
 

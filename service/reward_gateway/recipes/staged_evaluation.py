@@ -219,11 +219,19 @@ class StagedEvaluation(Evaluation):
     def _call_together(self, text: Part, models: Sequence[str], asked: frozenset[int]) -> Effectful[None]:
         shown = self._select_part(text)
         left_out = {i: NOT_ASKED for i in range(self.rows.size) if i not in asked}
-        answers = yield from perform(AskModels(tuple(models), replace(shown, invalid=left_out)))
+        fallbacks = self.plan.group.cohort is None
+        answers = yield from perform(AskModels(tuple(models), replace(shown, invalid=left_out), fallbacks))
+        others: dict[frozenset[int], list[str]] = {}
         for model, (scores, dimensions) in answers.items():
             more = ModelScores(scores, dimensions, asked)
             before = self._said.get((text, model))
-            self._said[text, model] = more if before is None else before.joined(more)
+            if before is None or before.scores.model == scores.model:
+                self._said[text, model] = more if before is None else before.joined(more)
+            else:  # it was away before, or is now: all rows are scored by one of both
+                del self._said[text, model]
+                others.setdefault(asked | before.rows, []).append(model)
+        for every, again in others.items():
+            yield from self._call_together(text, again, every)
 
     def _refuse_incomplete(self, part: ComponentPlan, rows: Rows) -> None:
         """Fail the rows that lack what a model reads."""

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from reward_gateway.errors import ModelNotFound, Unavailable
-from reward_gateway.operations.apply import run
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful
 from reward_gateway.operations.outcome import Outcome
@@ -17,6 +16,7 @@ from .column_binder import ColumnBinder, Value
 from .group import find_alone
 from .missing_context import REASONS_OF_ONE
 from .outcome_rows import spread_outcome
+from .own_streams import run_step
 from .plan import Plan, Step
 from .rows import Rows
 from .turns import align_columns, is_by_turn
@@ -63,7 +63,7 @@ class StepRunner:
                 columns, kept = self._align_fields(step, columns, kept)
             if not kept:
                 return self._make_no_outcome()
-            outcome = yield from run(step.operation, columns, step.params)
+            outcome = yield from run_step(step, columns)
         except (Unavailable, ModelNotFound) as error:
             self.rows.fail(dict.fromkeys(rows, explain_unavailable(error)), name)
             return self._make_no_outcome()

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from reward_gateway.operations.apply import run
 from reward_gateway.operations.outcome import Outcome
 from reward_gateway.sample import Batch, FloatArray, Invalid
 
 from .column_binder import ColumnBinder, Value
 from .group import find_alone
 from .outcome_rows import sum_vectors
+from .own_streams import run_step
 from .plan import Step
 from .step_runner import Running, StepRunner
 
@@ -40,7 +40,7 @@ def _transform_vectors(
     columns, kept, invalid = yield from ColumnBinder(entries, {}).read_columns(
         step, {name: flat}, list(range(len(flat))), address
     )
-    outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome()
+    outcome = (yield from run_step(step, columns)) if kept else Outcome()
     owners = np.repeat(np.arange(len(value)), lengths)
     reasons = {**invalid, **{kept[k]: reason for k, reason in outcome.invalid.items()}}
     runner.rows.fail({int(owners[k]): reason for k, reason in reasons.items()}, component)
@@ -59,7 +59,7 @@ def _transform_stream(runner: StepRunner, step: Step, value: FloatArray, name: s
     item = {name: [value[rows]]}
     single = Batch([""], [""], [None])
     columns, kept, invalid = yield from ColumnBinder(single, {}).read_columns(step, item, [0])
-    outcome = (yield from run(step.operation, columns, step.params)) if kept else Outcome(invalid=invalid)
+    outcome = (yield from run_step(step, columns)) if kept else Outcome(invalid=invalid)
     if outcome.invalid or outcome.rewards is None:
         reason = next(iter(outcome.invalid.values()), Invalid("operation_error", "the transform returned no values"))
         runner.rows.fail(dict.fromkeys(rows, reason), component)

@@ -18,8 +18,12 @@ JUDGE_INJECTION = "judge_injection"
 COMPONENT_TIMEOUT = "component_timeout"
 """A sample whose reward has a component's ``otherwise``, since scoring it took longer than the recipe allows."""
 
+FALLBACK = "fallback"
+"""A sample that the ``fallback`` of a judge or an upstream has scored, as that one is away."""
+
 FLAGS = (
     COMPONENT_TIMEOUT,
+    FALLBACK,
     "truncated",
     "media_ignored",
     MESSAGE_PARTS_IGNORED,

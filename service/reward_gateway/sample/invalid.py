@@ -1,6 +1,6 @@
 """Why a sample has no score."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 InvalidCode = Literal[
@@ -50,6 +50,8 @@ class Invalid:
     """Path below the sample, for example ``images[0]``."""
     retry_after_s: float | None = None
     """Seconds after which the server that caused it asks to be called again; None: it does not say."""
+    away: bool = field(default=False, compare=False, repr=False)
+    """The judge that was asked is away, so that its ``fallback`` may answer; no part of an answer."""
 
     @property
     def retryable(self) -> bool:

@@ -45,6 +45,7 @@ class RawScores:
         model, version: the model that answered; both are in the answer and in the cache key.
         dimension: name of the one number of several that ``values`` holds; None for a model's first or only number, and
             where ``values`` holds all.
+        fallback: the model answered in place of the one that was asked for, which is away.
     """
 
     values: FloatArray
@@ -54,6 +55,7 @@ class RawScores:
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     dimension: str | None = None
+    fallback: bool = False
 
 
 Origin = tuple[str | None, str | None]

@@ -1,19 +1,25 @@
 """Raw scores of a batch by model, from the cache or from the model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import cast
 
 import numpy as np
+import structlog
 
+from reward_gateway.backends.fallbacks import explain_unlike
 from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
 from reward_gateway.cache.entries import pack_entries, unpack_entries, unpack_found
 from reward_gateway.cache.port import Entry, ScoreCache
 from reward_gateway.cache.single_flight import Result
 from reward_gateway.errors import NotFound, Unavailable
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores
+from reward_gateway.sample.flags import FALLBACK
 from reward_gateway.scoring.cached_rows import CachedRows, ModelRows
 from reward_gateway.scoring.request_context import RequestContext
+
+log = structlog.get_logger(__name__)
 
 Answered = tuple[RawScores, ModelInfo | None]
 
@@ -67,22 +73,50 @@ class CachedScorer:
         models: Sequence[str],
         batch: Batch,
         context: RequestContext,
+        *,
+        fallbacks: bool = False,
     ) -> dict[str, Answered]:
         """Raw scores of a batch's valid rows by model.
 
         An unavailable model gives reasons, not an exception. The context's ``usage`` and ``timing`` are
         added to.
+
+        Args:
+            fallbacks: where a model is away for a row, its fallback scores all of them.
         """
         answers = await self._rows.fetch_answers(models, self._find_model, batch, context)
         scored: dict[str, Answered] = {}
         for model, answer in answers.items():
+            stand_in = await self._ask_fallbacks(answer, batch, context) if fallbacks else None
+            if stand_in is not None:
+                answer = stand_in
             if isinstance(answer, Invalid):
                 scored[model] = no_scores(model, answer, batch), None
             else:
                 context.usage.cache_hits += answer.hits
                 context.usage.cache_misses += len(answer.rows) - answer.hits if context.cache != "off" else 0
-                scored[model] = spread_scores(answer), answer.info
+                scores = spread_scores(answer)
+                scored[model] = scores if stand_in is None else _flag_fallback(scores, answer), answer.info
         return scored
+
+    async def _ask_fallbacks(
+        self, answer: ModelRows | Invalid, batch: Batch, context: RequestContext
+    ) -> ModelRows | None:
+        """What the first fallback that is not away says of the whole batch; None: the model is not, or all are."""
+        if isinstance(answer, Invalid):
+            return None
+        asked = answer
+        while _is_away(asked):
+            if not (name := asked.info.fallback):
+                return None
+            following = (await self._rows.fetch_answers((name,), self._find_model, batch, context))[name]
+            if isinstance(following, Invalid):
+                return None
+            if fault := _explain_unlike(answer.info, following.info):
+                log.error("fallback_not_used", model=answer.info.name, fallback=name, reason=fault, once_per=name)
+                return None
+            asked = following
+        return None if asked is answer else asked
 
     async def _find_model(self, model: str) -> ModelInfo | Invalid:
         try:
@@ -93,6 +127,21 @@ class CachedScorer:
     async def close(self) -> None:
         await self.models.close()
         await self.cache.close()
+
+
+def _explain_unlike(info: ModelInfo, other: ModelInfo) -> str:
+    return explain_unlike(info.inputs, info.dimensions, other.inputs, other.dimensions)
+
+
+def _is_away(answer: ModelRows) -> bool:
+    """Whether a row has no score because the model is away."""
+    reasons = answer.answer.invalid.values() if answer.answer is not None else answer.results
+    return any(isinstance(reason, Invalid) and reason.code == "model_unavailable" for reason in reasons)
+
+
+def _flag_fallback(scores: RawScores, answer: ModelRows) -> RawScores:
+    flags = {row: (*scores.flags.get(row, ()), FALLBACK) for row in answer.rows if row not in scores.invalid}
+    return replace(scores, flags={**scores.flags, **flags}, fallback=True)
 
 
 def score_width(info: ModelInfo) -> int:

@@ -126,7 +126,7 @@ async def _ask_models(
     services: ScoringServices, effect: effects.AskModels, context: RequestContext
 ) -> Mapping[str, tuple[RawScores, Sequence[str]]]:
     asked = effect.batch.invalid.copy()
-    answers = await services.fetch_raw_scores(effect.models, effect.batch, context)
+    answers = await services.fetch_raw_scores(effect.models, effect.batch, context, fallbacks=effect.fallbacks)
     noticed = {row: reason for row, reason in effect.batch.invalid.items() if row not in asked}
     return {
         model: (replace(scores, invalid=noticed | scores.invalid), () if info is None else info.dimensions)
@@ -180,6 +180,20 @@ async def _ask_judge_again(
     services: ScoringServices, effect: effects.AskJudgeAgain, context: RequestContext
 ) -> list[str | Invalid] | list[effects.JudgeAnswer | Invalid] | None:
     return await ask_again(services.judges, effect, context)
+
+
+@register_handler(effects.FindFallbackJudge)
+async def _find_fallback_judge(
+    services: ScoringServices, effect: effects.FindFallbackJudge, context: RequestContext
+) -> str | None:
+    return services.judges.find_fallback(effect.judge) if services.judges is not None else None
+
+
+@register_handler(effects.ReadJudgeVersion)
+async def _read_judge_version(
+    services: ScoringServices, effect: effects.ReadJudgeVersion, context: RequestContext
+) -> str:
+    return services.judges.read_version(effect.judge) if services.judges is not None else ""
 
 
 @register_handler(effects.RunSandboxed)

@@ -35,7 +35,7 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
     Default models, judges and stored sets of operations do not count, as items may contain the numbers themselves; nor
     does what an audit asks, which fails no sample.
     """
-    models: dict[str, str] = {}
+    models = _ServedModels(runtime)
     judges = runtime.judges.names if runtime.judges is not None else ()
     missing: dict[str, str] = {}
     state_fault = runtime.state_fault
@@ -45,10 +45,9 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
         named = [*_find_written_names(plan)]
         asked = [part.model for part in plan.needed_parts if part.model is not None]
         for model in dict.fromkeys([*asked, *(n.name for n in named if n.mark.kind == "model")]):
-            if model not in models:
-                models[model] = await _explain_fault(model, runtime)
-            if models[model]:
-                missing.setdefault(plan.name, models[model])
+            fallbacks = model in asked and plan.group.cohort is None
+            if fault := await models.explain_fault(model, fallbacks=fallbacks):
+                missing.setdefault(plan.name, fault)
         for judge in (n.name for n in named if n.mark.kind == "judge"):
             if judge not in judges:
                 missing.setdefault(plan.name, f"there is no judge {judge!r}; REWARD_GATEWAY_JUDGES_FILE names them")
@@ -64,11 +63,27 @@ def _find_written_names(plan: Plan) -> Iterator[Named]:
     return (named for step in plan.needed_steps for named in names_in(step.params) if named.written)
 
 
-async def _explain_fault(model: str, runtime: EffectsRuntime) -> str:
-    try:
-        info = await runtime.models.info(model)
-    except GatewayError as error:
-        return error.message
-    if info.ready:
-        return ""
-    return info.fault or f"The model '{model}' is not ready on the model server."
+class _ServedModels:
+    """What is wrong with models; each is looked up once."""
+
+    def __init__(self, runtime: EffectsRuntime) -> None:
+        self._runtime = runtime
+        self._found: dict[str, tuple[str, str]] = {}
+        """Why a model cannot answer, and its fallback."""
+
+    async def explain_fault(self, model: str, *, fallbacks: bool) -> str:
+        """Why a model, and any fallback that may score in its place, cannot answer; empty if one can."""
+        if model not in self._found:
+            self._found[model] = await self._look_up(model)
+        fault, fallback = self._found[model]
+        if fault and fallbacks and fallback and not await self.explain_fault(fallback, fallbacks=True):
+            return ""
+        return fault
+
+    async def _look_up(self, model: str) -> tuple[str, str]:
+        try:
+            info = await self._runtime.models.info(model)
+        except GatewayError as error:
+            return error.message, ""
+        fault = info.fault or f"The model '{model}' is not ready on the model server."
+        return "" if info.ready else fault, info.fallback

@@ -34,7 +34,7 @@ def encode_scores(scored: Scored) -> bytes:
         "version": scored.version,
         "rewards": scored.rewards,
         "answer": scored.answer,
-        "invalid": {row: asdict(reason) for row, reason in scored.invalid.items()},
+        "invalid": {row: _encode_reason(reason) for row, reason in scored.invalid.items()},
         "flags": scored.flags,
         "usage": asdict(scored.usage),
         "timing_ms": scored.timing_ms,
@@ -163,3 +163,10 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _encode_reason(reason: Invalid) -> dict[str, Any]:
+    """What an answer tells of a reason."""
+    told = asdict(reason)
+    del told["away"]
+    return told

@@ -123,6 +123,11 @@ class ScoringServices:
         return self.raw.models
 
     @property
+    def judge_fallbacks(self) -> dict[str, str]:
+        """The fallback of each judge that has one."""
+        return self.judges.with_fallback if self.judges is not None else {}
+
+    @property
     def state(self) -> StateStore:
         """Named state.
 
@@ -146,11 +151,17 @@ class ScoringServices:
         models: Sequence[str],
         batch: Batch,
         context: RequestContext,
+        *,
+        fallbacks: bool = False,
     ) -> dict[str, tuple[RawScores, ModelInfo | None]]:
-        """Raw scores of a batch under several models; images that they read are fetched before."""
+        """Raw scores of a batch under several models; images that they read are fetched before.
+
+        Args:
+            fallbacks: where a model is away, its fallback scores the whole batch.
+        """
         if batch.has_media:
             await self.fetch_media(batch, self._find_media_read(models), context.deadline)
-        return await self.raw.fetch_scores(models, batch, context)
+        return await self.raw.fetch_scores(models, batch, context, fallbacks=fallbacks)
 
     async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
         """Fetch the images of these fields that a batch gives by URL."""

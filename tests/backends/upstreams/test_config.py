@@ -195,3 +195,26 @@ def test_a_template_that_is_no_jinja_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("{% if %}")
     (fault,) = faults_of(write_entry(tmp_path, input="text", template="t"))
     assert fault.startswith("upstreams.rm: template: The chat template is not valid Jinja")
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "fault"),
+    [
+        ({"a": "a"}, "upstreams.a.fallback: is the entry itself"),
+        ({"a": "b", "b": "a"}, "upstreams.a.fallback: leads back to where it began (a → b → a)"),
+    ],
+)
+def test_a_fallback_is_another_model(tmp_path: Path, fallbacks: dict[str, str], fault: str) -> None:
+    entries = {
+        name: {"protocol": "vllm_classify", "urls": ["http://h"], "fallback": fallback}
+        for name, fallback in fallbacks.items()
+    }
+    with pytest.raises(UpstreamsFileError) as raised:
+        load_upstreams(write(tmp_path, yaml.safe_dump({"upstreams": entries})))
+    assert fault in raised.value.faults
+
+
+def test_a_fallback_may_be_a_model_that_is_served_elsewhere(tmp_path: Path) -> None:
+    entry = {"protocol": "vllm_classify", "urls": ["http://h"], "fallback": "small_rm"}
+    read = load_upstreams(write(tmp_path, yaml.safe_dump({"upstreams": {"a": entry}})))
+    assert read["a"].fallback == "small_rm"

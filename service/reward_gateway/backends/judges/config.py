@@ -21,6 +21,7 @@ from pydantic import Field, field_validator, model_validator
 from reward_gateway.rates import parse_rate
 
 from ..declared_servers import DeclaredServer, ServersFileError, check_address, read_servers
+from ..fallbacks import explain_fallback
 from .spending import Price
 
 _NOT_EXTRA = {
@@ -92,6 +93,11 @@ class JudgeConfig(DeclaredServer):
         gt=0,
         description="What it may cost per day (UTC), then it answers over_budget until the next; needs price.",
     )
+    fallback: str | None = Field(
+        None,
+        description="Another judge of this file, which scores whole requests while this one is away: it cannot be "
+        "reached, or failed repeatedly. Its samples are flagged `fallback`.",
+    )
     extra: dict[str, Any] = Field(default_factory=dict, description="Further fields of the request: top_p, seed …")
 
     @field_validator("base_url")
@@ -161,4 +167,9 @@ def load_judges(path: Path | None) -> list[JudgeConfig]:
     Raises:
         JudgesFileError: the file cannot be read, or an entry is invalid.
     """
-    return read_servers(path, JudgeConfig)
+    judges = read_servers(path, JudgeConfig)
+    fallbacks = {judge.name: judge.fallback for judge in judges}
+    for i, judge in enumerate(judges):
+        if fault := explain_fallback(judge.name, fallbacks):
+            raise JudgesFileError(f"judges[{i}].fallback: {fault}")
+    return judges

@@ -93,6 +93,14 @@ class ChatEndpoint:
 
     async def _ask_in_turn(self, question: Question) -> Reply | Invalid:
         """One attempt, when it is its turn. Raises TemporaryFailure if a retry may help."""
+        try:
+            return await self._ask_once(question)
+        except TemporaryFailure as failure:
+            if failure.down and failure.retryable:
+                failure.reason = replace(failure.reason, away=True)
+            raise
+
+    async def _ask_once(self, question: Question) -> Reply | Invalid:
         completion = await self._ask_replicas(question)
         if isinstance(completion, Invalid):
             return completion
@@ -198,7 +206,8 @@ class ChatEndpoint:
                 completion = await replica.ask(question, ticket, probing=True)
                 await self._note(completion)
                 return completion
-        return Completion(judge_failure(self.config.name, "has failed repeatedly and is not called for a moment"))
+        reason = judge_failure(self.config.name, "has failed repeatedly and is not called for a moment")
+        return Completion(replace(reason, away=True))
 
     def _probe_others(self, question: Question) -> None:
         """Ask replicas that did not answer the same, to find out whether they are back; nobody waits for them."""

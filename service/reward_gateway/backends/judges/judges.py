@@ -148,6 +148,20 @@ class Judges:
         endpoint = self._find(judge)
         return attempt <= endpoint.config.retries and endpoint.draws(temperature)
 
+    def find_fallback(self, judge: str) -> str | None:
+        """The judge that scores while another is away; None if it has none. Raises NotFound."""
+        return self._find(judge).config.fallback
+
+    def read_version(self, judge: str) -> str:
+        """Model and version as a judge's server told them last; empty if that is not known. Raises NotFound."""
+        return self._find(judge).version
+
+    @property
+    def with_fallback(self) -> dict[str, str]:
+        """The fallback of each judge that has one."""
+        every = {name: endpoint.config.fallback for name, endpoint in self._endpoints.items()}
+        return {name: fallback for name, fallback in every.items() if fallback is not None}
+
     def _find(self, judge: str) -> ChatEndpoint:
         endpoint = self._endpoints.get(judge)
         if endpoint is None:

@@ -23,6 +23,7 @@ from reward_gateway import extras
 from reward_gateway.sample.fields import FIELDS
 from reward_gateway.yaml_file import YamlFault, read_yaml
 
+from ..fallbacks import explain_fallback
 from .entry_parts import HttpForm, Limits, Part, Tensors, Words
 from .templates import ChatTemplate, TemplateError
 
@@ -121,6 +122,12 @@ class UpstreamConfig(Part):
         False,
         description="Send a call that takes longer than 95 % of the latest ones to another replica too, and take the "
         "answer that comes first; at most 5 % more calls.",
+    )
+    fallback: str | None = Field(
+        None,
+        min_length=1,
+        description="Another upstream or served model with the same numbers, which scores whole requests while this "
+        "one is away. Their samples are flagged `fallback`, and the answer names its version.",
     )
     model: str = Field("", description="Name of the model in requests.")
     input: Input = Field(
@@ -226,6 +233,8 @@ class UpstreamConfig(Part):
             ),
             "step_mark needs `vector`, `tokenizer` and `input: text` or `input: response`": self.step_mark is not None
             and not (self.vector and self.tokenizer is not None and self.input in ("text", "response")),
+            "vector and fallback do not go together: numbers of tokens and steps have none": self.vector
+            and self.fallback is not None,
             "images needs `input: messages`": self.images and self.input != "messages",
         }
         return [fault for fault, found in faults.items() if found]
@@ -373,6 +382,10 @@ def load_upstreams(path: Path | None) -> dict[str, UpstreamConfig]:
                 faults.append(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
         except ValueError as error:
             faults.append(f"upstreams.{name}: {error}")
+    fallbacks = {name: config.fallback for name, config in upstreams.items()}
+    for name in upstreams:
+        if not faults and (circle := explain_fallback(name, fallbacks, others=True)):
+            faults.append(f"upstreams.{name}.fallback: {circle}")
     if faults:
         raise UpstreamsFileError(faults)
     return upstreams

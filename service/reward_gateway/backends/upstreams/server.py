@@ -67,7 +67,9 @@ class UpstreamServer:
         return [upstream.info for upstream in upstreams]
 
     async def info(self, name: str) -> ModelInfo:
-        return replace((await self._find(name)).info, name=name)
+        info = (await self._find(name)).info
+        pinned = bool(split_version(name)[1])  # this version and no other
+        return replace(info, name=name, fallback="" if pinned else info.fallback)
 
     async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
         return await (await self._find(name)).score(batch, rows, deadline)

@@ -74,6 +74,7 @@ class Upstream:
             card={"upstream": config.protocol, "model": config.model},
             device=Device("upstream", instances=config.limits.in_flight),
             fault=self._fault.message,
+            fallback=config.fallback or "",
         )
         self._coalescer: Coalescer[UpstreamConfig, QuestionRows] = Coalescer(
             name,
