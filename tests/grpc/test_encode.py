@@ -123,13 +123,16 @@ def test_a_message_of_a_stream_holds_its_result_where_an_answer_does(batch: tupl
     assert all((message.reward, message.recipe_version) == (scored.recipe, scored.version) for message in messages)
 
 
-def test_a_vector_and_what_a_judge_said_are_in_the_message() -> None:
-    scores = ComponentScores(np.ones(1), np.ones(1), vectors=[np.array([0.5, 1.0])], judge_answers=["good"])
+def test_a_vector_what_a_judge_said_and_a_limit_of_time_are_in_the_message() -> None:
+    scores = ComponentScores(
+        np.ones(1), np.ones(1), vectors=[np.array([0.5, 1.0])], judge_answers=["good"], limits=[1.5]
+    )
     scored = Scored("r", "1", np.ones(1), {"judged": scores}, rewards=[[1.0, [2.0]]])
     (result,) = read(["a"], scored, True).results
     assert list(result.rewards) == [1, [2]]
     assert list(result.components["judged"].vector) == [0.5, 1]
     assert list(result.components["judged"].judge_answer) == ["good"]
+    assert result.components["judged"].limit_s == 1.5
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 16_383, 16_384, 2**32, 2**63 - 1])

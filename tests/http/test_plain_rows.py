@@ -50,7 +50,7 @@ def test_rows_with_more_to_tell_are_not_plain(more: dict[str, Any]) -> None:
     assert not are_plain(Scored("r", "v", np.zeros(3), {}, **more))
 
 
-@pytest.mark.parametrize("more", [{"vectors": [None] * 3}, {"judge_answers": ["a"] * 3}])
+@pytest.mark.parametrize("more", [{"vectors": [None] * 3}, {"judge_answers": ["a"] * 3}, {"limits": [1.5] * 3}])
 def test_rows_with_components_that_have_more_to_tell_are_not_plain(more: dict[str, Any]) -> None:
     part = ComponentScores(np.zeros(3), np.zeros(3), **more)
     assert not are_plain(Scored("r", "v", np.zeros(3), {"a": part}))

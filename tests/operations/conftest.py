@@ -13,7 +13,15 @@ from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import AskJudgeAgain, Effect, RunSandboxed, ScoreSteps, TokenLogprobs, Vector
+from reward_gateway.operations.effects import (
+    AskJudgeAgain,
+    Effect,
+    FindJudgeLimits,
+    RunSandboxed,
+    ScoreSteps,
+    TokenLogprobs,
+    Vector,
+)
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.worked_examples import WorkedExample
 from reward_gateway.recipes.book import load_book
@@ -42,7 +50,7 @@ def call_operation(path: str, *items: Any, answers: list[Any] | None = None, **p
     while True:
         assert replies, "the operation needs more from outside than the test gave"
         try:
-            if isinstance(steps.send(replies.pop(0)), AskJudgeAgain):
+            if isinstance(steps.send(replies.pop(0)), AskJudgeAgain | FindJudgeLimits):
                 replies.insert(0, None)
         except StopIteration as stop:
             results: list[dict[str, Any]] = stop.value

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reward_gateway.operations.apply import run_pure
-from reward_gateway.operations.effects import RunInWorker
+from reward_gateway.operations.effects import FindJudgeLimits, RunInWorker
 from reward_gateway.recipes.book import load_book
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.evaluation import Rewards
@@ -43,6 +43,8 @@ def run_plan(plan: Plan, batch: Batch, raw: Mapping[str, RawScores] | None = Non
             need = steps.send(replies.pop(0))
             if isinstance(need, RunInWorker):
                 replies.insert(0, run_pure(need.work()))
+            elif isinstance(need, FindJudgeLimits):
+                replies.insert(0, None)
         except StopIteration as stop:
             rewards: Rewards = stop.value
             return rewards

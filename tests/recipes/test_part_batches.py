@@ -1,9 +1,10 @@
 """recipes/part_batches.py: what a recipe reads of references and responses."""
 
-from reward_gateway.operations.effects import AskJudge
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.part_batches import read_json_references, select_part
 from reward_gateway.sample import Batch
+
+from tests.questions import first_question
 
 from .conftest import batch_of, compile_recipe, run_plan
 
@@ -44,9 +45,7 @@ def test_a_judge_is_shown_the_part_that_the_component_names() -> None:
     def show(text: str) -> str:
         plan = compile_recipe(f"components: {{judged: {{score: judge_reference, text: {text}}}}}")
         steps = evaluate_plan(plan, batch_of(1, responses=["<think>4</think>5"], references=["5"]), {})
-        asked = next(steps)
-        assert isinstance(asked, AskJudge)
-        return str(asked.conversations)
+        return str(first_question(steps).conversations)
 
     assert "<think>" in show("whole")
     assert "<think>" not in show("final")

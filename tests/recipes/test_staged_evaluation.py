@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import run_pure
-from reward_gateway.operations.effects import AskJudge, AskModels, Effectful, RunInWorker, Together
+from reward_gateway.operations.effects import AskJudge, AskModels, Effectful, FindJudgeLimits, RunInWorker, Together
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.evaluation import Rewards
 from reward_gateway.recipes.plan import Plan
@@ -44,6 +44,8 @@ class World:
             case AskJudge(judge, conversations):
                 self.asked.append((judge, list(range(len(conversations)))))
                 return [self._says] * len(conversations)
+            case FindJudgeLimits():
+                return None
             case RunInWorker(work):
                 return run_pure(work())
             case _:

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from reward_gateway.operations.effects import AskJudge
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.sample import own_turns, plain_text, shown_text
 
+from tests.questions import first_question
 from tests.recipes.conftest import batch_of, compile_recipe, run_plan
 
 CALL: dict[str, Any] = {"id": "c", "type": "function", "function": {"name": "rm", "arguments": '{"path": "/"}'}}
@@ -37,8 +37,7 @@ def test_calls_of_another_form_are_shown_as_they_are(call: Any) -> None:
 def test_a_judge_is_shown_calls() -> None:
     plan = compile_recipe("components: {grade: {score: judge_rubric}}")
     batch = batch_of(1, prompts=["Delete /tmp/a.txt"], responses=[[CALLING]])
-    asked = next(evaluate_plan(plan, batch, {}))
-    assert isinstance(asked, AskJudge)
+    asked = first_question(evaluate_plan(plan, batch, {}))
     assert WRITTEN in json.loads(json.dumps(asked.conversations[0]))[-1]["content"]
     assert batch.flags == {}
 
@@ -59,8 +58,9 @@ def test_a_judge_is_shown_calls() -> None:
 def test_every_judge_is_shown_turns_with_roles_and_calls(component: str) -> None:
     plan = compile_recipe(f"components: {{grade: {component}}}")
     prompt = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "q"}]
-    asked = next(evaluate_plan(plan, batch_of(1, prompts=[prompt], responses=[TRAJECTORY], references=["x"]), {}))
-    assert isinstance(asked, AskJudge)
+    asked = first_question(
+        evaluate_plan(plan, batch_of(1, prompts=[prompt], responses=[TRAJECTORY], references=["x"]), {})
+    )
     shown = asked.conversations[0][-1]["content"]
     assert "[system]\nBe kind.\n\n[user]\nq" in shown
     assert f"[assistant]\nLet me see.\n{WRITTEN}\n\n[tool]\n" in shown
@@ -72,8 +72,7 @@ def test_what_is_more_than_shown_is_the_policys_own_words() -> None:
         "gold_sql: {sample: reference}, pred_rows: [[1]], gold_rows: [[2]]}}}"
     )
     turns = [TRAJECTORY[1], {"role": "assistant", "content": "SELECT 1"}]
-    asked = next(evaluate_plan(plan, batch_of(1, responses=[turns], references=["SELECT 2"]), {}))
-    assert isinstance(asked, AskJudge)
+    asked = first_question(evaluate_plan(plan, batch_of(1, responses=[turns], references=["SELECT 2"]), {}))
     assert "\nSELECT 1\n</predicted_sql" in asked.conversations[0][-1]["content"]
 
 

@@ -24,6 +24,7 @@ def scored(first: float = 1.0) -> Scored:
         vectors=[np.array([first, 0.25]), np.array([np.nan]), None],
         judge_answers=[f"answer {first}", "\ud800", None],
         verdicts={"matched": np.array([first, 0.0, 0.0])},
+        limits=[first, None, 0.5],
     )
     return Scored(
         recipe="r",
@@ -56,6 +57,7 @@ def test_scores_come_back_as_they_were() -> None:
     np.testing.assert_array_equal(full.vectors[1], [np.nan])
     assert full.vectors[2] is None
     assert full.judge_answers == ["answer 1.0", "\ud800", None]
+    assert full.limits == [1.0, None, 0.5]
     assert full.verdicts is not None
     assert full.verdicts["matched"].tolist() == [1.0, 0.0, 0.0]
     assert (plain.model, plain.model_version, plain.cached, plain.vectors, plain.judge_answers) == (None,) * 5
@@ -111,6 +113,7 @@ def test_recorded_rows_are_laid_over_and_the_others_stay() -> None:
     assert full.vectors is not None
     assert [None if vector is None else vector.tolist() for vector in full.vectors] == [[5.0, 0.25], [2.0], None]
     assert full.judge_answers == ["answer 5.0", "b", None]
+    assert full.limits == [5.0, None, 0.5]
     assert full.verdicts is not None
     assert full.verdicts["matched"].tolist() == [5.0, 0.0, 0.0]
     assert new.invalid == {0: Invalid("truncated", "too long")}

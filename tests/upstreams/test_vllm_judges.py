@@ -19,7 +19,7 @@ from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cache.texts import TextCache
 from reward_gateway.cli.main import app
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens
+from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens, FindJudgeLimits
 from reward_gateway.operations.registry import catalog
 from reward_gateway.scoring.judge_questions import ask_again, ask_for_texts, ask_for_tokens
 from reward_gateway.scoring.request_context import RequestContext
@@ -72,6 +72,8 @@ class Asking:
                 return results
             if isinstance(effect, AskJudgeForTokens):
                 answer = await ask_for_tokens(self.judges, effect, context)
+            elif isinstance(effect, FindJudgeLimits):
+                answer = None
             elif isinstance(effect, AskJudgeAgain):
                 answer = await ask_again(self.judges, effect, context)
             else:

@@ -164,7 +164,13 @@ async def _judge(
 ) -> Run:
     """One pass: the operation as it scores, with its questions answered by the judge."""
     from reward_gateway.operations.apply import apply
-    from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens, FindFallbackJudge
+    from reward_gateway.operations.effects import (
+        AskJudge,
+        AskJudgeAgain,
+        AskJudgeForTokens,
+        FindFallbackJudge,
+        FindJudgeLimits,
+    )
     from reward_gateway.operations.registry import catalog
     from reward_gateway.scoring.judge_questions import ask_again, ask_for_texts, ask_for_tokens
     from reward_gateway.scoring.request_context import RequestContext
@@ -190,8 +196,8 @@ async def _judge(
                 answer = await ask_for_tokens(judges, effect, context)
             case AskJudgeAgain():
                 answer = await ask_again(judges, effect, context)
-            case FindFallbackJudge():
-                answer = None  # it is this judge that is measured
+            case FindFallbackJudge() | FindJudgeLimits():
+                answer = None  # it is this judge that is measured, with all the time that it needs
             case _:
                 raise Unusable(f"score/{operation} asks for more than a judge")
     run.seconds, run.tokens, run.cost = time.monotonic() - started, spent.tokens - tokens, spent.cost - cost

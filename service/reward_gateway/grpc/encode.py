@@ -168,6 +168,8 @@ def _write_component(
         message.cached = True
     if scores.judge_answers is not None and (words := scores.judge_answers[i]) is not None:
         message.judge_answer.CopyFrom(list_value(words if isinstance(words, list) else [words]))
+    if scores.limits is not None and (limit_s := scores.limits[i]) is not None:
+        message.limit_s = limit_s
     if scores.vectors is not None and (vector := scores.vectors[i]) is not None:
         message.vector.CopyFrom(list_value(jsonable(vector)))
 

@@ -176,4 +176,8 @@ def _component_column(component: ComponentScores, chosen: slice | None, n: int) 
     if component.judge_answers is not None:
         for row, words in zip(rows, _cut(component.judge_answers, chosen), strict=True):
             row["judge_answer"] = words
+    if component.limits is not None:
+        for row, limit_s in zip(rows, _cut(component.limits, chosen), strict=True):
+            if limit_s is not None:
+                row["limit_s"] = limit_s
     return rows

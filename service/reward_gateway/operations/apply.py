@@ -25,6 +25,7 @@ from .reading.params import TextParams
 from .reading.rule_fields import unpack_item
 from .reading.view import UNFINISHED, mark_unfinished, view_texts
 from .registry import Operation, OperationItem, OperationParams, catalog
+from .time_limits import LIMIT_S
 from .verdicts import COUNTED_DETAILS
 
 NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the size of the inputs")
@@ -32,7 +33,7 @@ NOT_FINITE = Invalid("not_finite", "the result is not a finite number; check the
 JUDGE_ANSWER = "judge_answer"
 """The detail of an operation's outcome that a recipe's explanation shows."""
 
-RECIPE_DETAILS = frozenset((JUDGE_ANSWER, *COUNTED_DETAILS))
+RECIPE_DETAILS = frozenset((JUDGE_ANSWER, LIMIT_S, *COUNTED_DETAILS))
 """The details that a recipe shows or counts."""
 
 _OWN_DETAILS = (UNFINISHED, MATCHED)

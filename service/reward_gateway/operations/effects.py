@@ -213,6 +213,8 @@ class AskJudge(Effect[list[str | Invalid]]):
     Attributes:
         temperature: None: the judge's own. At 0, equal conversations are asked once.
         schema: of all answers, or a list with one for each, which servers keep to that can; None for free text.
+        problems: of each conversation a name of the prompt and reference that it is about; None: not told.
+        limits: of each conversation how long a request may take, as :class:`FindJudgeLimits` told; None: as any.
         draws: of each conversation the number of its answer among those that are drawn, if it is known how many; with
             the same number it is the same answer.
     """
@@ -222,6 +224,8 @@ class AskJudge(Effect[list[str | Invalid]]):
     temperature: float | None = None
     schema: Schema | Sequence[Schema] | None = None
     draws: Sequence[int] | None = None
+    problems: Sequence[str] | None = None
+    limits: Sequence[float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +267,17 @@ class AskJudgeAgain(Effect[list[str | Invalid] | list[JudgeAnswer | Invalid] | N
 
     asked: AskJudge | AskJudgeForTokens
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindJudgeLimits(Effect[list[float | None] | None]):
+    """How long a judge may take for a question about each problem, by how long its answers took.
+
+    Answer: seconds, None where too few were read; None at all where the judge has one limit for all.
+    """
+
+    judge: str
+    problems: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +330,30 @@ class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
     inputs: Sequence[Any]
     timeout_s: float = 5.0
     sandbox: str | tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindTimeLimits(Effect[list[float | None]]):
+    """The time that a run has by how long right ones of its problem took, in seconds, at most ``most_s``.
+
+    Answer: a limit per problem; None while too few runs have passed.
+
+    Attributes:
+        problems: names of problems, of this caller's.
+        factor: of the p99 of passing runs.
+    """
+
+    problems: Sequence[str]
+    factor: float
+    most_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotePassingRuns(Effect[None]):
+    """Runs passed, each in so many seconds."""
+
+    problems: Sequence[str]
+    seconds: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

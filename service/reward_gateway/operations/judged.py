@@ -1,7 +1,7 @@
 """Rows that a judge answers: ask for those that need it, keep every failure as its row's reason."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -15,6 +15,7 @@ from .effects import (
     AskJudgeForTokens,
     Conversation,
     Effectful,
+    FindJudgeLimits,
     JudgeAnswer,
     Schema,
     perform,
@@ -25,6 +26,7 @@ from .names import JudgeName
 from .outcome import ItemError
 from .prompts import closes_section
 from .registry import OperationParams
+from .time_limits import name_problem, tell_limits
 
 __all__ = [
     "Conversation",
@@ -97,10 +99,16 @@ class Judged(Generic[T]):
     values: dict[int, T] = field(default_factory=dict)
     answers: dict[int, Any] = field(default_factory=dict)
     invalid: dict[int, Invalid] = field(default_factory=dict)
+    limits: dict[int, float] = field(default_factory=dict)
+    """How long a request may have taken, where its problem has a limit of its own."""
 
     def words(self, size: int) -> list[Any]:
         """[size] the judge's words, None where it was not asked or gave none: ``details.judge_answer``."""
         return [self.answers.get(i) for i in range(size)]
+
+    def tell(self, size: int) -> dict[str, Sequence[Any]]:
+        """The details of ``size`` rows: the judge's words, and the limits of their problems where they have some."""
+        return {"judge_answer": self.words(size), **tell_limits(size, self.limits)}
 
 
 def find_injections(*columns: Sequence[Any]) -> dict[int, tuple[str, ...]]:
@@ -133,6 +141,16 @@ def find_flags(
     return flags
 
 
+def name_problems(name: str, params: JudgeParams, rows: Iterable[int], *columns: Sequence[Any]) -> dict[int, str]:
+    """The problems of rows: what the judge is asked about them beside their responses.
+
+    Args:
+        columns: prompts and references.
+    """
+    how = params.model_dump(mode="json", exclude={"judge", "votes", "samples", "guards"})
+    return {i: name_problem(name, how, *(column[i] for column in columns)) for i in rows}
+
+
 def ask_judge(
     judge: str,
     conversations: Mapping[int, Conversation],
@@ -141,6 +159,7 @@ def ask_judge(
     schema: Schema | Callable[[int], Schema] | None = None,
     draws: Sequence[int] | None = None,
     weigh: Callable[[JudgeAnswer], T] | None = None,
+    problems: Mapping[int, str] | None = None,
 ) -> Effectful[Judged[T]]:
     """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
 
@@ -151,16 +170,27 @@ def ask_judge(
     Args:
         schema: of all answers, or a function that makes that of a row.
         weigh: reads an answer in place of ``parse``, by the probabilities of its tokens.
+        problems: of each row a name of the prompt and reference that it is about: their answers take about as long.
     """
     judged: Judged[T] = Judged()
     if not conversations:
         return judged
+    if problems:
+        told = yield from perform(FindJudgeLimits(judge, [problems[row] for row in conversations]))
+        if told is None:
+            problems = None
+        else:
+            limited = zip(conversations, told, strict=True)
+            judged.limits = {row: limit_s for row, limit_s in limited if limit_s is not None}
     draw_of = dict(zip(conversations, draws, strict=True)) if draws is not None else None
 
     def make_effect(rows: Sequence[int]) -> AskJudge | AskJudgeForTokens:
         schemas = [schema(row) for row in rows] if callable(schema) else schema
         own = None if draw_of is None else [draw_of[row] for row in rows]
         asked = AskJudge(judge, [conversations[row] for row in rows], temperature, schemas, own)
+        if problems:
+            named, limits = [problems[row] for row in rows], [judged.limits.get(row) for row in rows]
+            asked = replace(asked, problems=named, limits=limits)
         return asked if weigh is None else AskJudgeForTokens(asked)
 
     def read_answers(rows: Sequence[int], answers: Sequence[str | JudgeAnswer | Invalid]) -> list[int]:
@@ -194,6 +224,7 @@ def ask_panel(
     parse: Callable[[str], T],
     schema: Schema | None = None,
     weigh: Callable[[JudgeAnswer], T] | None = None,
+    problems: Mapping[int, str] | None = None,
 ) -> Effectful[Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
@@ -203,8 +234,12 @@ def ask_panel(
     owners = [row for row, own in questions.items() for _ in range(len(own) * params.repeats)]
     asked = [c for own in questions.values() for c in own for _ in range(params.repeats)]
     draws = [place % params.repeats for place in range(len(asked))] if params.samples else None
-    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws, weigh)
+    named = None if problems is None else {number: problems[row] for number, row in enumerate(owners)}
+    single = yield from ask_judge(
+        params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws, weigh, named
+    )
     panel: Judged[list[T]] = Judged()
+    panel.limits = {owners[number]: limit_s for number, limit_s in single.limits.items()}
     for number, row in enumerate(owners):
         if number in single.invalid:
             panel.invalid.setdefault(row, single.invalid[number])

@@ -14,6 +14,8 @@ A ``stdio`` program reads standard input and writes its output, its input ``{lan
 most_timeouts, rel_tol, abs_tol}``; it runs once per input, in ``python`` (the default), ``bash``, ``node`` or ``cpp``.
 The value is as that of ``unit_tests``; with ``keep`` outputs are not compared, and stand where the errors of runs do
 that ended well. With ``stop`` nothing is run after the first failure.
+To both, ``limit_s`` gives a shorter time for a test; ``slowest_s`` stands beside the value, the longest time of a test,
+where that is known.
 
 A program that was not run for no fault of its own (code is not allowed here, the deadline passed, the sandbox failed)
 is answered by an :class:`reward_gateway.sample.Invalid`: its item has no score, never a bad one.
@@ -53,10 +55,12 @@ class TestResults:
     Attributes:
         passed: [t] whether it passed.
         errors: [t] why it did not.
+        slowest_s: the longest time of a test, in seconds; None if it is not known.
     """
 
     passed: list[bool]
     errors: list[str | None]
+    slowest_s: float | None = None
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], count: int) -> "TestResults":
@@ -64,7 +68,19 @@ class TestResults:
         result = SandboxResult.of(answer)
         if not result.ok or not isinstance(result.value, list) or len(result.value) != count:
             return cls([False] * count, [result.error] * count)
-        return cls([ok is True for ok, _ in result.value], [error for _, error in result.value])
+        slowest_s = answer.get("slowest_s") if isinstance(answer, Mapping) else None
+        return cls([ok is True for ok, _ in result.value], [error for _, error in result.value], slowest_s)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether a test ran out of time."""
+        return "timeout" in self.errors
+
+    @property
+    def failed_by_itself(self) -> bool:
+        """Whether a test failed for another reason than that its time, or that of those before it, was over."""
+        failed = (error or "" for ok, error in zip(self.passed, self.errors, strict=True) if not ok)
+        return any(error != "timeout" and not error.startswith("not run") for error in failed)
 
     @property
     def broken(self) -> int | None:

@@ -389,7 +389,7 @@ class Result(_message.Message):
     def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reward_raw: _Optional[float] = ...) -> None: ...
 
 class Component(_message.Message):
-    __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer", "skipped")
+    __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer", "skipped", "limit_s")
     RAW_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -398,6 +398,7 @@ class Component(_message.Message):
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     JUDGE_ANSWER_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_S_FIELD_NUMBER: _ClassVar[int]
     raw: float
     value: float
     model: str
@@ -406,7 +407,8 @@ class Component(_message.Message):
     vector: _struct_pb2.ListValue
     judge_answer: _struct_pb2.ListValue
     skipped: str
-    def __init__(self, raw: _Optional[float] = ..., value: _Optional[float] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., cached: _Optional[bool] = ..., vector: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., judge_answer: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., skipped: _Optional[str] = ...) -> None: ...
+    limit_s: float
+    def __init__(self, raw: _Optional[float] = ..., value: _Optional[float] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., cached: _Optional[bool] = ..., vector: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., judge_answer: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., skipped: _Optional[str] = ..., limit_s: _Optional[float] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("code", "message", "component", "param")

@@ -57,6 +57,7 @@ class ComponentRows:
         size = self.rows.size
         before, after, cached = no_numbers(size), no_numbers(size), np.zeros(size, np.bool_)
         answers: list[Any] = [None] * size
+        limits: list[float | None] = [None] * size
         verdicts: dict[str, FloatArray] = {}
         for (raw, value), chosen in zip(found, self._list_rows(), strict=True):
             before[chosen], after[chosen] = sum_vectors(raw.value)[chosen], sum_vectors(value)[chosen]
@@ -64,11 +65,14 @@ class ComponentRows:
                 cached[chosen] = raw.cached[chosen]
             for i in chosen if raw.judge_answers is not None else ():
                 answers[i] = raw.judge_answers[i]  # type: ignore[index]
+            for i in chosen if raw.limits is not None else ():
+                limits[i] = raw.limits[i]  # type: ignore[index]
             for verdict, column in (raw.verdicts or {}).items():
                 verdicts.setdefault(verdict, np.zeros(size))[chosen] = column[chosen]
         judged = any(raw.judge_answers is not None for raw, _ in found)
         whole = RawComponent(before, cached=cached, judge_answers=answers if judged else None)
         whole.verdicts = verdicts or None
+        whole.limits = limits if any(limit is not None for limit in limits) else None
         return whole, after
 
     def _list_rows(self) -> Iterator[list[int]]:

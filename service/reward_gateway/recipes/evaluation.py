@@ -20,6 +20,7 @@ from reward_gateway.operations.apply import JUDGE_ANSWER
 from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
 from reward_gateway.operations.guards import GuardView, find_suspicious
 from reward_gateway.operations.reading.alternatives import accepted_texts
+from reward_gateway.operations.time_limits import LIMIT_S
 from reward_gateway.operations.verdicts import read_verdicts
 from reward_gateway.sample import (
     Batch,
@@ -248,6 +249,7 @@ class Evaluation:
             raw.absent = frozenset(i for i in runner.rows.valid() if is_absent(raw.value[i]))
         if step.operation.judged:
             raw.judge_answers = outcome.details.get(JUDGE_ANSWER, [None] * size)
+        raw.limits = outcome.details.get(LIMIT_S)
         if names := step.verdict_names:
             raw.verdicts = read_verdicts(names, outcome, size)
         return raw
@@ -287,6 +289,7 @@ class Evaluation:
             vector,
             raw.judge_answers,
             raw.verdicts,
+            limits=raw.limits,
         )
         return scores
 

@@ -25,6 +25,7 @@ class RawComponent:
     cached: BoolArray | None = None
     judge_answers: Sequence[Any] | None = None
     verdicts: dict[str, FloatArray] | None = None
+    limits: Sequence[float | None] | None = None
     fallback: str = ""
     """The judge or model that scored in place of one that is away."""
     absent: frozenset[int] = frozenset()

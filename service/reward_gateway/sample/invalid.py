@@ -11,6 +11,7 @@ InvalidCode = Literal[
     "truncated",
     "group_of_one",
     "deadline_exceeded",
+    "timeout",
     "overloaded",
     "model_unavailable",
     "model_error",

@@ -82,12 +82,14 @@ class ComponentScores:
     was skipped has no ``raw``, was asked of no model, and its ``value`` is the recipe's ``otherwise``."""
     models: Sequence[Origin] | None = None
     """[n] model and version by row, where a key of the sample chooses the scorer; None: they are the same for all."""
+    limits: Sequence[float | None] | None = None
+    """[n] seconds that scoring might take, where its problem has a limit of its own; None: no row has one."""
 
     @property
     def differs_by_row(self) -> bool:
         """Whether rows have more to tell of it than numbers, and whether these came from the cache."""
-        plain = self.vectors is None and self.judge_answers is None and self.skipped is None and self.models is None
-        return not plain
+        columns = self.vectors, self.judge_answers, self.skipped, self.models, self.limits
+        return any(column is not None for column in columns)
 
     def origin_of(self, row: int) -> Origin:
         """Model and version that a row's number is from; (None, None) where it was skipped, and for a rule."""

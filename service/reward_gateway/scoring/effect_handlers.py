@@ -15,7 +15,7 @@ from reward_gateway.operations.effects import Effect
 from reward_gateway.parking import park
 from reward_gateway.sample import FloatArray, Invalid, RawScores, Usage
 
-from .judge_questions import ask_again, ask_for_texts, ask_for_tokens
+from .judge_questions import ask_again, ask_for_texts, ask_for_tokens, name_problems
 from .request_context import RequestContext
 from .services import ScoringServices
 
@@ -182,6 +182,15 @@ async def _ask_judge_again(
     return await ask_again(services.judges, effect, context)
 
 
+@register_handler(effects.FindJudgeLimits)
+async def _find_judge_limits(
+    services: ScoringServices, effect: effects.FindJudgeLimits, context: RequestContext
+) -> list[float | None] | None:
+    if services.judges is None:
+        return None
+    return services.judges.find_time_limits(effect.judge, name_problems(effect.problems, context))
+
+
 @register_handler(effects.FindFallbackJudge)
 async def _find_fallback_judge(
     services: ScoringServices, effect: effects.FindFallbackJudge, context: RequestContext
@@ -208,6 +217,22 @@ async def _run_sandboxed(
         return [NO_SANDBOX] * len(effect.programs)
     inputs = await _read_databases(services, effect.inputs, context) if effect.language == "sql" else effect.inputs
     return await services.sandbox.run(effect.language, effect.programs, inputs, effect.timeout_s, context.deadline)
+
+
+@register_handler(effects.FindTimeLimits)
+async def _find_time_limits(
+    services: ScoringServices, effect: effects.FindTimeLimits, context: RequestContext
+) -> list[float | None]:
+    owner = context.scope.cache_owner
+    return [services.time_limits.find(f"{owner}/{name}", effect.factor, effect.most_s) for name in effect.problems]
+
+
+@register_handler(effects.NotePassingRuns)
+async def _note_passing_runs(
+    services: ScoringServices, effect: effects.NotePassingRuns, context: RequestContext
+) -> None:
+    for name, seconds in zip(effect.problems, effect.seconds, strict=True):
+        services.time_limits.note_passing(f"{context.scope.cache_owner}/{name}", seconds)
 
 
 async def _read_databases(

@@ -51,9 +51,13 @@ async def _put_questions(
     size, schema = len(asked.conversations), asked.schema
     schemas = [schema] * size if schema is None or isinstance(schema, Mapping) else schema
     draws: Sequence[int | None] = asked.draws or [None] * size
+    problems = [""] * size if asked.problems is None else name_problems(asked.problems, context)
+    limits = asked.limits or [None] * size
     questions = [
-        Question(conversation, asked.temperature, own, tokens, draw)
-        for conversation, own, draw in zip(asked.conversations, schemas, draws, strict=True)
+        Question(conversation, asked.temperature, own, tokens, draw, problem, limit_s)
+        for conversation, own, draw, problem, limit_s in zip(
+            asked.conversations, schemas, draws, problems, limits, strict=True
+        )
     ]
     cache = CacheUse(context.cache, context.scope.cache_owner)
     replies = await judges.answer(asked.judge, questions, context.deadline, cache)
@@ -63,6 +67,11 @@ async def _put_questions(
     sent = {id(reply) for reply in replies if isinstance(reply, Invalid) or not reply.cached}
     context.usage.model_calls += len(sent)  # equal questions share one reply
     return replies
+
+
+def name_problems(problems: Sequence[str], context: RequestContext) -> list[str]:
+    """The names of a caller's problems: no other caller's answers count among theirs."""
+    return [f"{context.scope.cache_owner}/{problem}" for problem in problems]
 
 
 def _texts_of(replies: Sequence[Reply | Invalid]) -> list[str | Invalid]:

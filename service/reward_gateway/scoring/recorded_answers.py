@@ -40,6 +40,7 @@ def encode_scores(scored: Scored) -> bytes:
         "timing_ms": scored.timing_ms,
         "judge_answers": {name: component.judge_answers for name, component in scored.components.items()},
         "skipped": {name: part.skipped for name, part in scored.components.items() if part.skipped is not None},
+        "limits": {name: part.limits for name, part in scored.components.items() if part.limits is not None},
         "models": {name: part.models for name, part in scored.components.items() if part.models is not None},
     }
     components = [
@@ -89,6 +90,7 @@ def decode_scores(record: bytes) -> Scored:
             else {verdict: _unpack_numbers(column) for verdict, column in component["verdicts"].items()},
             rest.get("skipped", {}).get(component["name"]),
             _read_origins(rest.get("models", {}).get(component["name"])),
+            rest.get("limits", {}).get(component["name"]),
         )
         for component in stored["components"]
     }
@@ -126,6 +128,10 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
         if component.models is not None and recorded_component.models is not None:
             again, before_models = set(rows), recorded_component.models
             component.models = [before_models[i] if i in again else own for i, own in enumerate(component.models)]
+        if component.limits is not None or recorded_component.limits is not None:
+            limits, before_limits = (part.limits or [None] * len(part.raw) for part in (component, recorded_component))
+            again = set(rows)
+            component.limits = [before_limits[i] if i in again else own for i, own in enumerate(limits)]
         for verdict, marks in (component.verdicts or {}).items():
             if recorded_component.verdicts is not None and verdict in recorded_component.verdicts:
                 marks[rows] = recorded_component.verdicts[verdict][rows]

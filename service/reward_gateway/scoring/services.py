@@ -11,6 +11,7 @@ from reward_gateway.backends.port import ModelInfo, ModelsAway, ModelServer
 from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox
+from reward_gateway.backends.time_limits import TimeLimits
 from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.errors import StateUnavailable
 from reward_gateway.observer import UNOBSERVED, Observer
@@ -94,6 +95,7 @@ class ScoringServices:
         self.judges = judges
         self.sandbox = sandbox
         self.remote_sandboxes = remote_sandboxes or RemoteSandboxes(())
+        self.time_limits = TimeLimits()
         self.databases = databases or DatabaseFolder()
         self.media = media
         self.cohorts = cohorts or LocalCohorts()

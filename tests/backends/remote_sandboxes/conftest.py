@@ -95,6 +95,8 @@ class FakeSandbox:
     paths: list[str] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
+    seconds: Callable[[str], float | None] = lambda given: None
+    """How long it says that the run of an input took; None: it does not say."""
 
     async def answer(self, request: Request) -> Response:
         body = await request.json()
@@ -120,6 +122,8 @@ class FakeSandbox:
         parts = [part for part in (built, ran) if part is not None]
         status = "Success" if all(part.code == 0 for part in parts) else "Failed"
         results = {"compile_result": fusion_part(built), "run_result": fusion_part(ran)}
+        if results["run_result"] is not None and (seconds := self.seconds(body["stdin"])) is not None:
+            results["run_result"]["execution_time"] = seconds
         return JSONResponse({"status": status, "message": "", **results, "executor_pod_name": None, "files": {}})
 
     def execute(self, body: dict[str, Any]) -> Response:
@@ -134,6 +138,8 @@ class FakeSandbox:
         if built is not None:
             answer["compile"] = piston_part(built)
         answer["run"] = piston_part(ran) if ran is not None else answer["compile"]
+        if (seconds := self.seconds(body["stdin"])) is not None:
+            answer["run"]["wall_time"] = seconds * 1e3
         return JSONResponse(answer)
 
 

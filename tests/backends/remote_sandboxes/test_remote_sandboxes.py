@@ -86,6 +86,31 @@ async def test_a_program_that_ends_badly_fails(far: RemoteSandboxes, program: st
     assert await judge(far, program, ("", ""), timeout_s=1.0) == [[False, error]]
 
 
+async def run_tests(far: RemoteSandboxes, *pairs: tuple[str, str], **more: Any) -> Any:
+    (told,) = await far.run("far", ["print(input())"], [make_tests(*pairs, **more)], 20.0)
+    return told
+
+
+async def test_the_longest_time_of_a_test_is_told_by_the_servers_clock(far: RemoteSandboxes, fake: FakeSandbox) -> None:
+    fake.seconds = lambda given: float(given)
+    told = await run_tests(far, ("0.25", "0.25"), ("0.75", "0.75"), ("0.5", "0.5"))
+    assert told["slowest_s"] == pytest.approx(0.75)
+
+
+async def test_a_time_that_a_server_does_not_tell_of_every_test_is_not_known(
+    far: RemoteSandboxes, fake: FakeSandbox
+) -> None:
+    fake.seconds = lambda given: None if given == "b" else 0.5
+    assert (await run_tests(far, ("a", "a"), ("b", "b")))["slowest_s"] is None
+
+
+async def test_a_programs_own_limit_is_sent_in_place_of_the_time_of_all(
+    far: RemoteSandboxes, fake: FakeSandbox, protocol: str
+) -> None:
+    await run_tests(far, ("a", "a"), limit_s=1.5)
+    assert fake.bodies[0]["run_timeout"] == (1.5 if protocol == "sandboxfusion" else 1500)
+
+
 async def test_a_compile_error_fails_every_test_after_one_call(far: RemoteSandboxes, fake: FakeSandbox) -> None:
     if shutil.which("g++") is None:
         pytest.skip("this machine has no g++")

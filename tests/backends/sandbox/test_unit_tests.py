@@ -380,6 +380,20 @@ async def test_memory_ends_at_its_limit_and_a_sleep_at_its_time(sandbox: Sandbox
     assert (await run(sandbox, "import time\ntime.sleep(99)", "f()", "g()", timeout_s=0.5)) == [[False, "timeout"]] * 2
 
 
+async def test_the_longest_time_of_a_test_is_told(sandbox: Sandbox) -> None:
+    request = {"tests": ["pass", "import time\ntime.sleep(0.3)", "pass"], "most_timeouts": 5}
+    (answer,) = await sandbox.run("unit_tests", ["x = 1"], [request], 60.0)
+    assert isinstance(answer, dict)
+    assert 0.3 <= answer["slowest_s"] < 60
+
+
+async def test_a_programs_own_limit_ends_its_test(sandbox: Sandbox) -> None:
+    request = {"tests": ["f()"], "most_timeouts": 5, "limit_s": 0.3}
+    (answer,) = await sandbox.run("unit_tests", ["def f():\n    while True: pass"], [request], 3600.0)
+    assert isinstance(answer, dict)
+    assert answer["value"] == [[False, "timeout"]]
+
+
 async def test_a_test_that_is_no_python_is_no_fault_of_the_program(sandbox: Sandbox) -> None:
     (verdict,) = await run(sandbox, "def f(): return 1", "assert f( == 1")
     assert verdict[1].startswith("broken test: SyntaxError")

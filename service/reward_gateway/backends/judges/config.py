@@ -77,6 +77,14 @@ class JudgeConfig(DeclaredServer):
     concurrency: int = Field(16, ge=1, le=1024, description="Maximum concurrent requests per gateway process.")
     rate: str | None = Field(None, description="Maximum request rate per gateway process, for example 300/minute.")
     timeout_s: float = Field(60.0, gt=0, le=3600, description="Timeout of one request.")
+    adaptive_timeout: float | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Factor of a shorter timeout: once 20 answers to questions of the same prompt and reference were "
+        "read, a request has their p99 times this (at least 0.5 s, at most timeout_s). A question that is stopped by "
+        "it has no answer (`timeout`). Counted by each process.",
+    )
     retries: int = Field(
         3,
         ge=0,

@@ -15,6 +15,7 @@ from reward_gateway.sample import Invalid
 from ..hedging import FurtherCall, Hedging
 from ..least_busy import LeastBusy
 from ..retries import TemporaryFailure, call_with_retries
+from ..time_limits import TimeLimits
 from .config import JudgeConfig
 from .images import UnreadableImage, encode_images, has_images
 from .parameters import Parameters
@@ -55,6 +56,7 @@ class ChatEndpoint:
         ]
         self._least_busy = LeastBusy()
         self._hedging = Hedging(partial(observer.call_hedged, "judge", config.name))
+        self._time_limits = TimeLimits()
         self._probes: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question, deadline: float | None) -> Reply | Invalid:
@@ -86,6 +88,11 @@ class ChatEndpoint:
         """
         sent = self._parameters.make(temperature).get("temperature")
         return sent is None or sent > 0
+
+    def find_time_limit(self, problem: str) -> float | None:
+        """How long a request about a problem may take; None: as long as any."""
+        factor = self.config.adaptive_timeout
+        return None if factor is None else self._time_limits.find(problem, factor, self.config.timeout_s)
 
     def parameters(self, question: Question) -> dict[str, Any]:
         """What a question is sent with, as far as it is known by now."""
@@ -167,7 +174,10 @@ class ChatEndpoint:
             ended.append(completion)
             if isinstance(completion.answer, Invalid):
                 raise _NoAnswer(completion)
-            self._hedging.note_answer(asyncio.get_running_loop().time() - began)
+            seconds = asyncio.get_running_loop().time() - began
+            self._hedging.note_answer(seconds)
+            if question.problem and self.config.adaptive_timeout is not None:
+                self._time_limits.note_passing(question.problem, seconds)
             return completion
 
         async def choose_further() -> FurtherCall[Completion] | None:

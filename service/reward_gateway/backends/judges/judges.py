@@ -152,6 +152,14 @@ class Judges:
         """The judge that scores while another is away; None if it has none. Raises NotFound."""
         return self._find(judge).config.fallback
 
+    def find_time_limits(self, judge: str, problems: Sequence[str]) -> list[float | None] | None:
+        """How long a request about each problem may take, in seconds, where it may not take as long as any; None: the
+        judge has one limit for all. Raises NotFound."""
+        endpoint = self._find(judge)
+        if endpoint.config.adaptive_timeout is None:
+            return None
+        return [endpoint.find_time_limit(problem) for problem in problems]
+
     def read_version(self, judge: str) -> str:
         """Model and version as a judge's server told them last; empty if that is not known. Raises NotFound."""
         return self._find(judge).version

@@ -31,6 +31,8 @@ class Question:
         schema: JSON Schema of the answer; None for free text.
         draw: number of the answer among those that are drawn of the same question at a temperature above 0, if it is
             known how many are; None: not known, and each is a new one.
+        problem: a name of the prompt and reference that it is about, whose answers take about as long; empty: none.
+        limit_s: how long a request of it may take, below the judge's own timeout; None: that.
         tokens: whether the answer's tokens are to be told, with the log-probabilities of their alternatives; an answer
             without them is then none.
     """
@@ -40,3 +42,5 @@ class Question:
     schema: Mapping[str, Any] | None = None
     tokens: bool = False
     draw: int | None = None
+    problem: str = ""
+    limit_s: float | None = None

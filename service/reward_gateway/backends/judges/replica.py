@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from reward_gateway.observer import Observer
+from reward_gateway.sample import Invalid
 
 from ..outgoing_http import open_client
 from ..retries import TemporaryFailure
@@ -85,14 +86,14 @@ class JudgeReplica:
             outcome = "ok" if isinstance(completion.answer, Reply) else "judge_error"
             well = not completion.failing
         except TemporaryFailure as error:
-            outcome, well = "judge_error", not error.down
+            outcome, well = error.reason.code, not error.down
             raise
         finally:
             self.in_flight -= 1
             self._observer.model_call_finished(name, 1, loop.time() - started, outcome)
             if not well:
                 self._breaker.record_failure(ticket)
-            elif outcome != "cancelled":
+            elif outcome not in ("cancelled", "timeout"):  # one that was stopped early tells nothing of its server
                 self._breaker.record_success()
         return completion
 
@@ -110,9 +111,10 @@ class JudgeReplica:
         name = self._config.name
         request = {**parameters, "model": self._config.model, "messages": list(question.conversation)}
         body = json.dumps(request).encode()
+        timeout_s, own_s = self._config.timeout_s, question.limit_s
         try:
             async with (
-                asyncio.timeout(self._config.timeout_s),
+                asyncio.timeout(timeout_s if own_s is None else min(own_s, timeout_s)),
                 self._client.stream("POST", self._url, content=body) as response,
             ):
                 if response.status_code != 200:
@@ -125,8 +127,11 @@ class JudgeReplica:
                     if len(reply) > LARGEST_REPLY:
                         return Completion(judge_failure(name, "sent an answer over the size limit"))
         except TimeoutError:
+            if own_s is not None and own_s < timeout_s:
+                words = f"the judge {name} was stopped after {own_s:.3g} s, its question's own limit (adaptive_timeout)"
+                raise TemporaryFailure(Invalid("timeout", words), retryable=False, down=False) from None
             raise TemporaryFailure(
-                judge_failure(name, f"did not answer within {self._config.timeout_s:g} s"), retryable=False
+                judge_failure(name, f"did not answer within {timeout_s:g} s"), retryable=False
             ) from None
         except httpx.TransportError:
             raise TemporaryFailure(judge_failure(name, "cannot be reached")) from None

@@ -27,10 +27,12 @@ class Run:
         output: what the program wrote.
         error: why it did not end well, as the gateway's own sandbox names it: ``timeout``, ``output``, ``crashed``,
             ``exit status N``, ``compile error: …``; None if it ended well.
+        seconds: how long it took by the server's clock; None: it does not say.
     """
 
     output: str
     error: str | None = None
+    seconds: float | None = None
 
 
 class ServerFault(Exception):
@@ -43,6 +45,7 @@ class Unrunnable(Exception):
 
 class _FusionCommand(msgspec.Struct):
     status: Literal["Finished", "Error", "TimeLimitExceeded"]
+    execution_time: float | None = None
     return_code: int | None = None
     stdout: str | None = None
     stderr: str | None = None
@@ -60,6 +63,7 @@ class _PistonStage(msgspec.Struct):
     code: int | None = None
     signal: str | None = None
     status: str | None = None
+    wall_time: float | None = None
 
 
 class _PistonAnswer(msgspec.Struct):
@@ -116,7 +120,7 @@ def _read_fusion(body: bytes, expected: int) -> Run:
         return Run(output, "timeout")
     if ran.return_code is None:
         raise ServerFault("did not say how the program ended")
-    return Run(output, _name_status(ran.return_code))
+    return Run(output, _name_status(ran.return_code), ran.execution_time)
 
 
 def _write_piston(config: SandboxConfig, language: str, program: str, given: str, timeout_s: float) -> dict[str, Any]:
@@ -146,7 +150,8 @@ def _read_piston(body: bytes, expected: int) -> Run:
         return Run(ran.stdout, "timeout")
     if ran.code is None and ran.signal is None:
         raise ServerFault("did not say how the program ended")
-    return Run(ran.stdout, "crashed" if ran.code is None or ran.signal is not None else _name_status(ran.code))
+    error = "crashed" if ran.code is None or ran.signal is not None else _name_status(ran.code)
+    return Run(ran.stdout, error, None if ran.wall_time is None else ran.wall_time / 1e3)
 
 
 _FOLDER = re.compile(r"\S*/")

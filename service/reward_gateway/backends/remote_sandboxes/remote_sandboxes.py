@@ -83,8 +83,10 @@ class _ProgramRun:
         deadline: float | None,
     ) -> None:
         self._endpoint, self._program, self._tests = endpoint, program, tests
-        self._timeout_s, self._share, self._deadline = timeout_s, share, deadline
+        self._timeout_s = tests.get("limit_s", timeout_s)
+        self._share, self._deadline = share, deadline
         self._kept = 0
+        self._seconds: list[float | None] = []
 
     async def judge(self) -> dict[str, Any] | Invalid:
         """A verdict per test, in order; or why there are none."""
@@ -102,12 +104,15 @@ class _ProgramRun:
                     return run
                 if run.error is not None and run.error.startswith("compile error"):
                     return _answer([(False, run.error)] * count)
+                self._seconds.append(run.seconds)
                 endings += run.error in ("timeout", "crashed", "output")
                 verdicts.append(await asyncio.to_thread(self._compare, place, run))
             else:
                 continue
             verdicts += [(False, "not run")] * (count - len(verdicts))
-        return _answer(verdicts)
+        told = [seconds for seconds in self._seconds if seconds is not None]
+        slowest_s = max(told) if told and len(told) == len(self._seconds) else None
+        return {**_answer(verdicts), "slowest_s": slowest_s}
 
     async def _run(self, place: int) -> Run | Invalid:
         expected = len(self._tests["outputs"][place].encode(errors="replace"))

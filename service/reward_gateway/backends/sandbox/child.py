@@ -19,7 +19,7 @@ from .library import load_modules
 from .lockdown import lock_process
 from .player import Silence, prepare_interpreter
 from .spawner import Spawner
-from .supervisor import Unrun, examine_program, examine_script
+from .supervisor import Slowest, Unrun, examine_program, examine_script
 
 MOST_ROWS = 10_000
 LONGEST_VALUE = 16 << 20
@@ -65,8 +65,10 @@ def _supervise(request: dict[str, Any], spawner: Spawner) -> None:
     """Have the tests of a program run, write the verdicts, exit."""
     examine = examine_script if request["language"] == "stdio" else examine_program
     try:
-        in_force, verdicts = examine(request, spawner)
-        answer = {"ok": True, "value": {"mechanisms": in_force, "verdicts": verdicts}, "error": None}
+        slowest = Slowest()
+        in_force, verdicts = examine(request, spawner, slowest)
+        told = {"mechanisms": in_force, "verdicts": verdicts, "slowest_s": slowest.seconds}
+        answer = {"ok": True, "value": told, "error": None}
     except Unrun as error:
         answer = {"ok": False, "value": None, "error": f"{UNRUN}{error}"}
     write_line(request["key"] + json.dumps(answer))

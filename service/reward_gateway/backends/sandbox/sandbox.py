@@ -174,6 +174,8 @@ class Sandbox:
         executed = named if named in LANGUAGES else None
         if executed is not None and (fault := self._explain_missing(executed)) is not None:
             return fault
+        if language in SUPERVISED:
+            timeout_s = value.get("limit_s", timeout_s)
         key = secrets.token_hex(16)
         request: dict[str, Any] = {
             "language": language,
@@ -245,7 +247,7 @@ class Sandbox:
         counted = {"childless"} if "folder" in request else set()  # such a program may have children, up to a number
         if set(value["mechanisms"]) != set(self.in_force) - counted:
             return UNSAFE
-        return {"ok": True, "value": value["verdicts"], "error": None}
+        return {"ok": True, "value": value["verdicts"], "error": None, "slowest_s": value["slowest_s"]}
 
     @contextlib.asynccontextmanager
     async def _open_process(self, *, supervises: bool = False) -> Any:

@@ -122,8 +122,12 @@ class Budget:
         self._before = self._total()
         self._begun = time.monotonic()
 
+    def passed_s(self) -> float:
+        """Seconds by the clock on the wall."""
+        return time.monotonic() - self._begun
+
     def is_spent(self) -> bool:
-        passed = time.monotonic() - self._begun
+        passed = self.passed_s()
         if passed < self._seconds:
             return False
         spent = self._total() - self._before >= self._seconds or passed >= MOST_TIMES * self._seconds
@@ -133,7 +137,18 @@ class Budget:
         return sum(process.cpu_s() for process in self._processes)
 
 
-def examine_program(request: dict[str, Any], spawner: Spawner) -> tuple[list[str], list[Verdict]]:
+class Slowest:
+    """The longest time of a program's tests, by the clock on the wall, so that a busy machine makes it longer only."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def note(self, seconds: float) -> None:
+        """A test took so long."""
+        self.seconds = max(self.seconds, seconds)
+
+
+def examine_program(request: dict[str, Any], spawner: Spawner, slowest: Slowest) -> tuple[list[str], list[Verdict]]:
     """Run all tests of a request; the mechanisms in force, and a verdict per test.
 
     After ``most_timeouts`` tests that ended their process (out of time, or crashed) the others are not run, and fail.
@@ -148,7 +163,7 @@ def examine_program(request: dict[str, Any], spawner: Spawner) -> tuple[list[str
     in_force: list[str] = []
     endings = 0
     while len(verdicts) < len(tests):
-        in_force, new, error = _run_pair(request, spawner, len(verdicts))
+        in_force, new, error = _run_pair(request, spawner, len(verdicts), slowest)
         verdicts += new
         if error is None:
             continue
@@ -164,7 +179,9 @@ def examine_program(request: dict[str, Any], spawner: Spawner) -> tuple[list[str
     return in_force, verdicts
 
 
-def _run_pair(request: dict[str, Any], spawner: Spawner, first: int) -> tuple[list[str], list[Verdict], str | None]:
+def _run_pair(
+    request: dict[str, Any], spawner: Spawner, first: int, slowest: Slowest
+) -> tuple[list[str], list[Verdict], str | None]:
     """Run tests from the first on, until one ends the processes.
 
     Returns:
@@ -189,7 +206,7 @@ def _run_pair(request: dict[str, Any], spawner: Spawner, first: int) -> tuple[li
     ours.close()
     os.close(outgoing)
     try:
-        return _follow(incoming, len(tests) - first, Budget([program, examiner], timeout_s))
+        return _follow(incoming, len(tests) - first, Budget([program, examiner], timeout_s), slowest)
     finally:
         os.close(incoming)
         for process in (program, examiner):
@@ -198,19 +215,21 @@ def _run_pair(request: dict[str, Any], spawner: Spawner, first: int) -> tuple[li
         spawner.wait(program.pid)
 
 
-def _follow(incoming: int, count: int, budget: Budget) -> tuple[list[str], list[Verdict], str | None]:
+def _follow(incoming: int, count: int, budget: Budget, slowest: Slowest) -> tuple[list[str], list[Verdict], str | None]:
     lines = Lines(incoming)
     in_force = lines.next(None)
     if not isinstance(in_force, list):
         raise Fault("a process could not be started")
     budget.restart()
     loaded = lines.next(budget)
+    slowest.note(budget.passed_s())
     if loaded is None or loaded[1] is not None:
         return in_force, [], "timeout" if loaded is None else loaded[1]
     verdicts: list[Verdict] = []
     while len(verdicts) < count:
         budget.restart()
         told = lines.next(budget)
+        slowest.note(budget.passed_s())
         if told is None:
             return in_force, verdicts, "!timeout" if not lines.ended else "!crashed"
         if told[0] == "loaded" or told[3]:
@@ -219,7 +238,7 @@ def _follow(incoming: int, count: int, budget: Budget) -> tuple[list[str], list[
     return in_force, verdicts, None
 
 
-def examine_script(request: dict[str, Any], spawner: Spawner) -> tuple[list[str], list[Verdict]]:
+def examine_script(request: dict[str, Any], spawner: Spawner, slowest: Slowest) -> tuple[list[str], list[Verdict]]:
     """Run a program once for each input; the mechanisms in force, and a verdict per test.
 
     With ``keep`` (outputs are judged elsewhere) the verdict of a run that ended well has its output for an error.
@@ -241,7 +260,9 @@ def examine_script(request: dict[str, Any], spawner: Spawner) -> tuple[list[str]
         if endings >= tests["most_timeouts"] or (tests["stop"] and verdicts and not verdicts[-1][0]):
             verdicts.append((False, "not run"))
             continue
+        begun = time.monotonic()
         in_force, output, error = _run_once(start, given, spawner, request["timeout_s"])
+        slowest.note(time.monotonic() - begun)
         if error is not None:
             endings += error in ("timeout", "crashed", "output")
             verdicts.append((False, error))

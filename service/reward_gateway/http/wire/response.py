@@ -9,7 +9,8 @@ from reward_gateway.sample import InvalidCode
 
 class ComponentResult(Struct, omit_defaults=True):
     """One component of a sample: the raw score, the value after its transforms, what decided that it was not computed
-    (null: it was), what a judge said, if any, and the vector of a component that gives a number per step or token."""
+    (null: it was), what a judge said, if any, the vector of a component that gives a number per step or token, and the
+    limit of its time, where its problem has one of its own (``adaptive_timeout``)."""
 
     raw: float | None
     value: float | None
@@ -19,6 +20,7 @@ class ComponentResult(Struct, omit_defaults=True):
     skipped: str | None
     judge_answer: str | list[Any] | None = None
     vector: list[Any] | None = None
+    limit_s: float | None = None
 
 
 class SampleError(Struct):

@@ -18,6 +18,7 @@ from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
 from ..sandboxed import SandboxResult, TestResults
+from ..time_limits import ADAPTIVE_TIMEOUT, explain_stopped, find_limits, name_problem, note_passing, tell_limits
 
 _FENCES = {"python": "python", "bash": "bash", "node": "javascript", "cpp": "cpp"}
 """Languages by the name that fences have after their aliases are replaced."""
@@ -50,6 +51,7 @@ class Params(FinalTextParams):
         "all", description="all: 1 if every test passes, else 0, and the first failure ends it. fraction: their share."
     )
     timeout_s: float = Field(6.0, gt=0, le=60, description="Time for one test, without what it waits for a CPU.")
+    adaptive_timeout: float | None = ADAPTIVE_TIMEOUT
     most_timeouts: int = Field(
         5, ge=1, le=MOST_TESTS, description="After so many tests out of time the others fail without a run."
     )
@@ -104,7 +106,8 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
     token: space at the ends of lines and blank lines do not count, decimals are compared with tolerance, whole numbers
     exactly; or by `checker`. Tests that cannot be read are an item error. Details: `passed` (0 or 1 a test), `success`,
     `first_failure` (the place of the first test that failed, from 0, and its `error`: wrong answer, timeout, the
-    exception's name, exit status, or compile error and the compiler's words; never what is in the test).
+    exception's name, exit status, or compile error and the compiler's words; never what is in the test), `limit_s` (of
+    a test, where its problem has a limit of its own).
 
     With `sandbox` a server of the operator's runs the programs, by SandboxFusion's or Piston's HTTP interface, in the
     languages that it has. Of a test only the input is sent; outputs are compared here. A failure of the server (429,
@@ -130,26 +133,51 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
     results: dict[int, TestResults | Invalid] = {
         i: TestResults([False] * len(tests[i]), ["no program"] * len(tests[i])) for i in programs
     }
-    called = [i for i, program in programs.items() if program.strip() and tests[i].fn_name is not None]
-    read = [i for i, program in programs.items() if program.strip() and tests[i].fn_name is None]
+    ready = [i for i, program in programs.items() if program.strip()]
+    factor = params.adaptive_timeout
+    problems = {i: _name_problem(tests[i], languages[i], params) for i in ready} if factor is not None else {}
+    limits = yield from find_limits(factor, params.timeout_s, problems)
+    called = [i for i in ready if tests[i].fn_name is not None]
+    read = [i for i in ready if tests[i].fn_name is None]
     if called:
         inputs: list[Any] = [
             {
                 "tests": write_calls(tests[i], params.rel_tol, params.abs_tol),
                 "most_timeouts": 1 if params.reward == "all" else params.most_timeouts,
+                **_limit(limits, i),
             }
             for i in called
         ]
         run = RunSandboxed("unit_tests", [programs[i] for i in called], inputs, params.timeout_s)
         results |= _read_answers(called, tests, (yield from perform(run)))
     if read:
-        inputs = [_describe_run(tests[i], languages[i], params, keep=checkers[i] is not None) for i in read]
+        inputs = [
+            {**_describe_run(tests[i], languages[i], params, keep=checkers[i] is not None), **_limit(limits, i)}
+            for i in read
+        ]
         chosen = params.sandbox
         sandbox = (chosen.url, chosen.protocol) if isinstance(chosen, SandboxAddress) else chosen
         run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s, sandbox)
         results |= _read_answers(read, tests, (yield from perform(run)))
     yield from _check_outputs([i for i in read if checkers[i] is not None], checkers, tests, results, params)
-    return _sum_up(columns.size, results, invalid, params)
+    yield from note_passing(factor, problems, results)
+    for i, result in results.items():
+        if isinstance(result, TestResults):
+            stopped = explain_stopped(result, limits.get(i), params.timeout_s, whole=params.reward == "all")
+            results[i] = result if stopped is None else stopped
+    outcome = _sum_up(columns.size, results, invalid, params)
+    outcome.details |= tell_limits(columns.size, limits)
+    return outcome
+
+
+def _name_problem(tests: ProgramTests, language: str, params: Params) -> str:
+    """The name of a problem: its tests, and what runs them, on which their time depends."""
+    sandbox = params.sandbox.model_dump() if isinstance(params.sandbox, SandboxAddress) else params.sandbox
+    return name_problem("code_stdio", language, sandbox, tests.fn_name, tests.inputs, tests.outputs)
+
+
+def _limit(limits: Mapping[int, float], i: int) -> dict[str, float]:
+    return {"limit_s": limits[i]} if i in limits else {}
 
 
 def _read_tests(columns: Columns, i: int) -> ProgramTests:

@@ -10,7 +10,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_verdict
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags, name_problems
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -86,8 +86,9 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(row, a, b, params), _build_question(row, b, a, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
+    problems = name_problems("judge_pairwise", params, asked, fields["prompt"], fields["reference"])
     judged: Judged[list[Verdict]] = yield from ask_panel(
-        params, asked, lambda answer: parse_verdict(answer, params.reply)
+        params, asked, lambda answer: parse_verdict(answer, params.reply), problems=problems
     )
     for i, own in judged.values.items():
         second = [_SWAPPED[verdict] for verdict in own[params.repeats :]]
@@ -99,10 +100,9 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
         reward[i] = float(np.mean([_REWARD[first] if first == second else 0.5 for first, second in votes]))
         verdicts[i] = _WINNER["A" if reward[i] > 0.5 else "B" if reward[i] < 0.5 else "TIE"]
         agreed[i] = float(np.mean([first == second for first, second in votes]))
-    words = judged.words(columns.size)
     return Outcome(
         reward=reward,
-        details={"verdict": verdicts, "agreed": agreed, "judge_answer": words, "guard": guards},
+        details={"verdict": verdicts, "agreed": agreed, **judged.tell(columns.size), "guard": guards},
         invalid=invalid | judged.invalid,
         flags=find_flags(guards, fields["response"], fields["other"], agreed=agreed),
     )

@@ -11,7 +11,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags, name_problems
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -75,7 +75,10 @@ def judge_principle(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(row, principle) for principle in params.principles.values()]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged: Judged[list[bool]] = yield from ask_panel(params, asked, partial(read_yes_no, pattern=params.reply))
+    problems = name_problems("judge_principle", params, asked, fields["prompt"], fields["reference"])
+    judged: Judged[list[bool]] = yield from ask_panel(
+        params, asked, partial(read_yes_no, pattern=params.reply), problems=problems
+    )
     for i, votes in judged.values.items():
         kept[i] = np.mean(np.reshape(votes, (len(params.principles), params.repeats)), axis=1).tolist()
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.principles])
@@ -85,7 +88,7 @@ def judge_principle(columns: Columns, params: Params) -> Effectful[Outcome]:
     table = [dict(zip(params.principles, kept[i], strict=True)) if i in kept else None for i in range(columns.size)]
     return Outcome(
         reward=reward,
-        details={"kept": table, "judge_answer": judged.words(columns.size), "guard": guards},
+        details={"kept": table, **judged.tell(columns.size), "guard": guards},
         invalid=invalid | judged.invalid,
         flags=find_flags(guards, fields["response"]),
     )

@@ -8,7 +8,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags, name_problems
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -66,12 +66,15 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [same_answer(shown, row["response"], row["reference"])]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    judged: Judged[list[bool]] = yield from ask_panel(params, asked, lambda answer: read_yes_no(answer, params.reply))
+    problems = name_problems("judge_reference", params, asked, fields["prompt"], fields["reference"])
+    judged: Judged[list[bool]] = yield from ask_panel(
+        params, asked, lambda answer: read_yes_no(answer, params.reply), problems=problems
+    )
     for i, votes in judged.values.items():
         reward[i] = float(np.mean(votes))
     return Outcome(
         reward=reward,
-        details={"judge_answer": judged.words(columns.size), "guard": guards},
+        details={**judged.tell(columns.size), "guard": guards},
         invalid=invalid | judged.invalid,
         flags=find_flags(guards, fields["response"]),
     )

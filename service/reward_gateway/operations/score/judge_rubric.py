@@ -13,7 +13,7 @@ from ..effects import Effectful, JudgeAnswer
 from ..grading.expected import expect_grades, fits_expected
 from ..grading.grade import Scale, read_grade
 from ..grading.objects import make_schema, read_keys
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags
+from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags, name_problems
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -118,12 +118,14 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(fields["prompt"][i], response, reference, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
+    problems = name_problems("judge_rubric", params, asked, fields["prompt"], fields["reference"])
     judged: Judged[list[FloatArray]] = yield from ask_panel(
         params,
         asked,
         partial(parse_grades, params=params),
         _make_schema(params),
         partial(_weigh_grades, params=params) if params.grade == "expected" else None,
+        problems,
     )
     grades |= {i: np.mean(votes, axis=0) for i, votes in judged.values.items()}
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.criteria])
@@ -136,7 +138,7 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     ]
     return Outcome(
         reward=reward,
-        details={"grades": table, "judge_answer": judged.words(columns.size), "guard": guards},
+        details={"grades": table, **judged.tell(columns.size), "guard": guards},
         invalid=invalid | judged.invalid,
         flags=find_flags(guards, fields["response"]),
     )

@@ -18,6 +18,7 @@ from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, operation
 from ..sandboxed import BROKEN_TEST, TestResults
+from ..time_limits import ADAPTIVE_TIMEOUT, explain_stopped, find_limits, name_problem, note_passing, tell_limits
 
 MOST_TESTS = 2_000
 
@@ -32,6 +33,7 @@ class Params(FinalTextParams):
         description="After so many tests that ran out of time or ended the program, the others fail without a run.",
     )
 
+    adaptive_timeout: float | None = ADAPTIVE_TIMEOUT
     sandbox: None = Field(
         None,
         description="Never given: tests run in the gateway's own sandbox alone. A remote one runs a program and its "
@@ -90,7 +92,8 @@ def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
     defines functions `test_…` has them called; with `entry_point`, `check(candidate)` is called. A test that ends the
     process fails alone. A program that did not compile (`compiled: false`) passes none; a test without a verdict (null)
     counts as not passed. No tests are an item error, and so is a test that is no Python. Details: `passed` (0 or 1 a
-    test, a row of `credit/verpo`'s matrix), `success` (all passed), `errors`.
+    test, a row of `credit/verpo`'s matrix), `success` (all passed), `errors`, `limit_s` (of a test, where its problem
+    has a limit of its own).
     """
     given = columns.objects("passed")
     verdicts: list[list[int]] = [[] for _ in range(columns.size)]
@@ -108,27 +111,48 @@ def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     rows = [i for i, program in programs.items() if program.strip()]
-    inputs = [{"tests": tests[i], "most_timeouts": params.most_timeouts} for i in rows]
+    factor = params.adaptive_timeout
+    problems = {i: name_problem("unit_tests", tests[i]) for i in rows} if factor is not None else {}
+    limits = yield from find_limits(factor, params.timeout_s, problems)
+    inputs = [
+        {
+            "tests": tests[i],
+            "most_timeouts": params.most_timeouts,
+            **({"limit_s": limits[i]} if i in limits else {}),
+        }
+        for i in rows
+    ]
     run = RunSandboxed("unit_tests", [programs[i] for i in rows], inputs, params.timeout_s)
     answers = (yield from perform(run)) if rows else []
     answer_of: dict[int, Mapping[str, Any] | Invalid] = dict(zip(rows, answers, strict=True))
+    told: dict[int, TestResults | Invalid] = {}
     for i in programs:
         answer = answer_of.get(i, {"ok": False, "error": "no program"})
         if isinstance(answer, Invalid):
             invalid[i] = answer
             continue
-        results = TestResults.of(answer, len(tests[i]))
+        told[i] = results = TestResults.of(answer, len(tests[i]))
+        stopped = explain_stopped(results, limits.get(i), params.timeout_s, whole=params.how == "all")
+        if stopped is not None:
+            invalid[i] = stopped
         if results.broken is not None:
             why = (results.errors[results.broken] or "").removeprefix(BROKEN_TEST)
             invalid[i] = invalid_field(f"tests[{results.broken}]: no Python: {why}", f"tests[{results.broken}]")
         verdicts[i], errors[i] = [int(passed) for passed in results.passed], results.errors
+    yield from note_passing(factor, problems, told)
     for i, built in enumerate(columns.objects("compiled")):
         if built is not None and not built:
             verdicts[i] = [0] * len(verdicts[i])
     success = [bool(own) and all(own) for own in verdicts]
     share = np.array([sum(own) / len(own) if own else np.nan for own in verdicts])
     reward = share if params.how == "share" else np.where(np.isnan(share), np.nan, np.array(success, dtype=np.float64))
-    return Outcome(reward=reward, details={"passed": verdicts, "success": success, "errors": errors}, invalid=invalid)
+    details: dict[str, Any] = {
+        "passed": verdicts,
+        "success": success,
+        "errors": errors,
+        **tell_limits(columns.size, limits),
+    }
+    return Outcome(reward=reward, details=details, invalid=invalid)
 
 
 def _read_program(columns: Columns, i: int) -> str:
