@@ -111,3 +111,21 @@ async def test_nothing_is_told_where_no_other_replica_may_be_asked() -> None:
     calls.first.set_result("first")
     assert await running == "first"
     assert calls.told == []
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_an_answer_does_not_wait_until_another_replica_is_found() -> None:
+    calls = Calls()
+    chosen: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def choose() -> Any:
+        return await chosen
+
+    calls.hedging.note_answer(0.0)
+    running = asyncio.create_task(calls.hedging.first_answer(calls.first, choose))
+    await turns()
+    calls.first.set_result("first")
+    async with asyncio.timeout(60):
+        assert await running == "first"
+    assert chosen.cancelled()
+    assert calls.told == []

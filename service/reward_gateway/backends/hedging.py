@@ -77,8 +77,8 @@ class Hedging:
         try:
             await asyncio.wait(calls, timeout=wait_s)
             if not calls[0].done() and self.may_take_further_call():
-                further = await choose_further()
-                if further is not None and not calls[0].done() and self.take_further_call():
+                further = await _choose_until_done(choose_further, calls[0])
+                if further is not None and self.take_further_call():
                     self._tell("sent")
                     calls.append(asyncio.ensure_future(further()))
             waiting = set(calls)
@@ -94,3 +94,16 @@ class Hedging:
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def _choose_until_done(
+    choose_further: Callable[[], Awaitable[FurtherCall[T] | None]], first: asyncio.Future[T]
+) -> FurtherCall[T] | None:
+    """Another replica, unless the call is done before one is found: it may have to wait for its turn."""
+    choosing = asyncio.ensure_future(choose_further())
+    try:
+        await asyncio.wait((choosing, first), return_when=asyncio.FIRST_COMPLETED)
+        return None if first.done() else choosing.result()
+    finally:
+        choosing.cancel()
+        await asyncio.gather(choosing, return_exceptions=True)

@@ -133,8 +133,8 @@ class PieceScorer:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
             try:
-                models = self._gateway.runtime.known_models()
-                self._plans[address] = compile_source(head.recipe, head.source, models)
+                models, judges = self._gateway.runtime.known_models(), self._gateway.runtime.judge_fallbacks
+                self._plans[address] = compile_source(head.recipe, head.source, models, judges)
             except InvalidRecipe as error:
                 raise RequestError(f"the job's recipe can no longer be compiled: {error.message}") from None
         return self._plans[address]

@@ -165,9 +165,13 @@ def _check_experiment(
         yield "candidate", f"there is no model {spec.candidate!r}{did_you_mean(spec.candidate, models)}"
 
 
-def compile_source(name: str, source: Mapping[str, Any], models: KnownModels | None) -> Plan:
-    """Compile a recipe of its source, as a plan has it. Raises InvalidRecipe."""
-    compiler = Compiler(name, RecipeSpec.model_validate(source), catalog(), models)
+def compile_source(name: str, source: Mapping[str, Any], models: KnownModels | None, judges: Mapping[str, str]) -> Plan:
+    """Compile a recipe of its source, as a plan has it. Raises InvalidRecipe.
+
+    Args:
+        judges: the fallback of each judge that has one.
+    """
+    compiler = Compiler(name, RecipeSpec.model_validate(source), catalog(), models, judges)
     plan = compiler.compile()
     if plan is None:
         raise InvalidRecipe("; ".join(message for _, message in compiler.faults))

@@ -87,7 +87,9 @@ class CachedScorer:
         answers = await self._rows.fetch_answers(models, self._find_model, batch, context)
         scored: dict[str, Answered] = {}
         for model, answer in answers.items():
-            stand_in = await self._ask_fallbacks(answer, batch, context) if fallbacks else None
+            stand_in = None
+            if fallbacks and isinstance(answer, ModelRows) and answer.info.fallback and _is_away(answer):
+                stand_in = await self._ask_fallbacks(answer, batch, context)
             if stand_in is not None:
                 answer = stand_in
             if isinstance(answer, Invalid):
@@ -99,12 +101,8 @@ class CachedScorer:
                 scored[model] = scores if stand_in is None else _flag_fallback(scores, answer), answer.info
         return scored
 
-    async def _ask_fallbacks(
-        self, answer: ModelRows | Invalid, batch: Batch, context: RequestContext
-    ) -> ModelRows | None:
-        """What the first fallback that is not away says of the whole batch; None: the model is not, or all are."""
-        if isinstance(answer, Invalid):
-            return None
+    async def _ask_fallbacks(self, answer: ModelRows, batch: Batch, context: RequestContext) -> ModelRows | None:
+        """What the first fallback that is not away says of the whole batch; None: all are, or one cannot stand in."""
         asked = answer
         while _is_away(asked):
             if not (name := asked.info.fallback):
@@ -116,7 +114,7 @@ class CachedScorer:
                 log.error("fallback_not_used", model=answer.info.name, fallback=name, reason=fault, once_per=name)
                 return None
             asked = following
-        return None if asked is answer else asked
+        return asked
 
     async def _find_model(self, model: str) -> ModelInfo | Invalid:
         try:

@@ -182,3 +182,33 @@ async def test_a_triton_that_is_away_hides_no_upstream_and_no_recipe_of_its_own(
     assert list(book.plans) == ["a", "b"]
     gateway = Gateway(book, runtime)
     assert [info.name for info in await gateway.list_models()] == ["rm"]
+
+
+async def test_the_fallback_of_an_upstream_scores_whole_requests_while_it_is_away(
+    start: StartServer, upstreams: OpenUpstreams
+) -> None:
+    server, other = await start("vllm"), await start("tei", weights=1)
+    served = upstreams(rm=entry(server, "vllm_classify", fallback="other"), other=entry(other, "tei_predict"))
+    runtime = EffectsRuntime(CachedScorer(ModelServers([], served), MemoryCache(1000, 3600)), StateStore.in_process())
+    await runtime.refresh_models()
+    version = (await runtime.models.info("rm")).version
+    assert (await runtime.models.info("rm")).fallback == "other"
+    assert (await runtime.models.info(f"rm@{version}")).fallback == ""
+    gateway = Gateway(load_book("rewards: {helpful: {components: {a: {score: rm}}}}", runtime.known_models()), runtime)
+    async with HttpContract(create_app(gateway, Settings())).client() as client:
+
+        async def score(samples: list[dict[str, str]]) -> list[dict[str, Any]]:
+            answer = await client.post("/v1/score", json={"reward": "helpful", "samples": samples})
+            assert answer.status_code == 200, answer.text
+            return [
+                {key: result[key] for key in ("reward", "flags")} | {"model": result["components"]["a"]["model"]}
+                for result in answer.json()["results"]
+            ]
+
+        (before,) = await score(SAMPLES[:1])
+        assert (before["model"], before["flags"]) == ("rm", [])
+        await server.stop()
+        during = await score(SAMPLES)
+        assert [(result["model"], result["flags"]) for result in during] == [("other", ["fallback"])] * 2
+        assert during[0]["reward"] != before["reward"]
+        assert await score(SAMPLES[:1]) == [before]  # which is cached
