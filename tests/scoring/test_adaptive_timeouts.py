@@ -30,13 +30,21 @@ rewards:
         transforms: [{running_normalise: {stream: run}}]
   tests:
     components: {right: {score: unit_tests, params: {timeout_s: 60, adaptive_timeout: 3.0}}}
+  query:
+    components:
+      right:
+        score: sql_execution
+        params: {timeout_s: 60, adaptive_timeout: 3.0}
+        inputs: {database: {schema: "CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2)"}}
 """
 
 STDIO = '{"inputs": ["1"], "outputs": ["2"]}'
 UNIT = "assert f(1) == 2"
-RIGHT = {"code": "print(int(input()) + 1)", "tests": "def f(a): return a + 1"}
-ENDLESS = {"code": "while True: pass", "tests": "def f(a):\n    while True: pass"}
-REFERENCES = {"code": STDIO, "tests": UNIT}
+QUERY = "SELECT a FROM t"
+RIGHT = {"query": QUERY, "code": "print(int(input()) + 1)", "tests": "def f(a): return a + 1"}
+COUNTING = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+ENDLESS = {"query": COUNTING, "code": "while True: pass", "tests": "def f(a):\n    while True: pass"}
+REFERENCES = {"query": QUERY, "code": STDIO, "tests": UNIT}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +78,7 @@ def scoring(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Scoring:
     return Scoring(sandbox)
 
 
-@pytest.mark.parametrize("reward", ["code", "tests"])
+@pytest.mark.parametrize("reward", ["code", "tests", "query"])
 async def test_a_program_that_takes_far_longer_than_right_ones_is_stopped_and_has_no_score(
     scoring: Scoring, reward: str
 ) -> None:

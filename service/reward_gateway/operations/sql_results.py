@@ -4,8 +4,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from reward_gateway.sample import Invalid
@@ -56,27 +57,39 @@ class QueryPair:
         rows: of the predicted query; None if it failed.
         gold_rows: of the right query.
         error: why the predicted query failed.
+        seconds: how long the predicted query took; None if it is not known.
     """
 
     rows: Rows | None
     gold_rows: Rows
     error: str | None
+    seconds: float | None = None
 
 
 def run_queries(
-    pairs: Sequence[tuple[str, str]], databases: Sequence[Any], timeout_s: float, max_rows: int, gold: str
+    pairs: Sequence[tuple[str, str]],
+    databases: Sequence[Any],
+    timeout_s: float,
+    max_rows: int,
+    gold: str,
+    limits: Mapping[int, float] = MappingProxyType({}),
 ) -> Effectful[list[QueryPair | Invalid]]:
     """Run pairs of a predicted and a right query, each on its database.
 
     Args:
         databases: names, or databases themselves.
         gold: the item's field with the right query.
+        limits: shorter times of the predicted queries, by their places.
 
     Returns:
         The reason in place of a pair whose database cannot be built, or whose right query fails.
     """
     queries = [query for pair in pairs for query in pair]
-    inputs = [{"database": database, "max_rows": max_rows} for database in databases for _ in (0, 1)]
+    inputs: list[dict[str, Any]] = [
+        {"database": database, "max_rows": max_rows} for database in databases for _ in (0, 1)
+    ]
+    for place, limit_s in limits.items():
+        inputs[2 * place]["limit_s"] = limit_s
     answers = (yield from perform(RunSandboxed("sql", queries, inputs, timeout_s))) if queries else []
     return [_read_pair(answers[k], answers[k + 1], gold) for k in range(0, len(answers), 2)]
 
@@ -94,7 +107,8 @@ def _read_pair(predicted: Any, right: Any, gold: str) -> QueryPair | Invalid:
         reason = wanted.error or ""
         told = reason if "rows" in reason else reason.partition(":")[0]
         return invalid_field(f"the right query failed ({told}), so there is nothing to compare with", gold)
-    return QueryPair(result.value if result.ok else None, wanted.value, result.error)
+    seconds = predicted.get("slowest_s") if isinstance(predicted, Mapping) else None
+    return QueryPair(result.value if result.ok else None, wanted.value, result.error, seconds)
 
 
 def same_rows(predicted: Rows, gold: Rows, order: Order, rel_tol: float = REL_TOL) -> bool:

@@ -19,9 +19,9 @@ ADAPTIVE_TIMEOUT: Any = Field(
     None,
     ge=1,
     le=100,
-    description="Factor of a shorter limit of time: once 20 programs have passed the same tests, a test has their p99 "
-    "times this (at least 0.5 s, at most `timeout_s`). A program that is stopped by it has no score (`timeout`), where "
-    "its time decides. Counted by each process. If omitted: none has.",
+    description="Factor of a shorter limit of time: once 20 programs have passed the same tests (queries: given the "
+    "right rows), one test has their p99 times this, at least 0.5 s and at most `timeout_s`. A program that is stopped "
+    "by it has no score (`timeout`), where its time decides. Counted by each process. If omitted: none has.",
 )
 
 
@@ -38,19 +38,20 @@ def find_limits(factor: float | None, timeout_s: float, problems: Mapping[int, s
     return {row: limit_s for row, limit_s in zip(problems, found, strict=True) if limit_s is not None}
 
 
-def note_passing(
-    factor: float | None, problems: Mapping[int, str], results: Mapping[int, TestResults | Invalid]
-) -> Effectful[None]:
-    """Tell how long the programs took that passed all their tests, where limits are wanted."""
-    if factor is None:
-        return
-    seconds = {
+def note_passing(factor: float | None, problems: Mapping[int, str], seconds: Mapping[int, float]) -> Effectful[None]:
+    """Tell how long the programs of some rows took, which passed, where limits are wanted."""
+    rows = [row for row in seconds if row in problems]
+    if factor is not None and rows:
+        yield from perform(NotePassingRuns([problems[row] for row in rows], [seconds[row] for row in rows]))
+
+
+def find_passing(results: Mapping[int, TestResults | Invalid]) -> dict[int, float]:
+    """The slowest test of the programs that passed all their tests, in seconds, where it is known."""
+    return {
         row: result.slowest_s
         for row, result in results.items()
-        if isinstance(result, TestResults) and result.slowest_s is not None and row in problems and all(result.passed)
+        if isinstance(result, TestResults) and result.slowest_s is not None and all(result.passed)
     }
-    if seconds:
-        yield from perform(NotePassingRuns([problems[row] for row in seconds], list(seconds.values())))
 
 
 def explain_stopped(results: TestResults, limit_s: float | None, timeout_s: float, *, whole: bool) -> Invalid | None:
@@ -59,14 +60,19 @@ def explain_stopped(results: TestResults, limit_s: float | None, timeout_s: floa
     Args:
         whole: one test that failed decides the score, so that another that was stopped is no matter.
     """
-    if limit_s is None or limit_s >= timeout_s or not results.timed_out:
+    if not results.timed_out or (whole and results.failed_by_itself):
         return None
-    if whole and results.failed_by_itself:
+    return explain_timeout(limit_s, timeout_s)
+
+
+def explain_timeout(limit_s: float | None, timeout_s: float) -> Invalid | None:
+    """Why what ran out of time has no score; None if it had all the time that there is."""
+    if limit_s is None or limit_s >= timeout_s:
         return None
     return Invalid(
         "timeout",
-        f"it was stopped after {limit_s:.3g} s for a test, its problem's own limit (adaptive_timeout); what a longer "
-        "run would have given is not known",
+        f"it was stopped after {limit_s:.3g} s, its problem's own limit (adaptive_timeout); what a longer run would "
+        "have given is not known",
     )
 
 

@@ -252,7 +252,7 @@ async def _read_databases(
             stored[name] = {"database": None}  # the sandbox reports that it cannot be built
     return [
         {
-            "max_rows": given["max_rows"],
+            **{key: given[key] for key in ("max_rows", "limit_s") if key in given},
             **(stored[given["database"]] if isinstance(given["database"], str) else {"database": given["database"]}),
         }
         for given in inputs

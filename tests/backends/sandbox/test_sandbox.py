@@ -408,5 +408,8 @@ async def test_a_database_that_cannot_be_built_is_no_fault_of_the_query(full: Sa
 
 async def test_equal_queries_on_equal_databases_run_once(full: Sandbox) -> None:
     answers = await full.run("sql", ["SELECT 1"] * 64, [{"database": SHOP}] * 64, 5.0)
-    assert answers == [{"ok": True, "value": [[1]], "error": None}] * 64
+    (first, *_) = answers
+    assert isinstance(first, dict)
+    assert (first["ok"], first["value"], first["error"]) == (True, [[1]], None)
+    assert answers == [first] * 64  # the time that it took among them
     assert json.dumps(answers)

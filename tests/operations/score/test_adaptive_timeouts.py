@@ -143,3 +143,57 @@ def test_a_problem_is_its_tests_and_what_runs_them() -> None:
 def test_a_factor_is_at_least_one(call: Any, factor: Any) -> None:
     with pytest.raises(InvalidRequest):
         call("score/unit_tests", UNIT_TESTS, adaptive_timeout=factor)
+
+
+SQL = {"response": "SELECT a FROM t", "reference": "SELECT a FROM t ORDER BY 1", "database": "shop"}
+
+
+class Queries(Scoring):
+    """Queries: the right one gives a row, the other what the test says."""
+
+    def query(self, predicted: dict[str, Any], **params: Any) -> dict[str, Any]:
+        operation = catalog().get("score", "sql_execution")
+        assert operation is not None
+        steps = apply(operation, [SQL], params)
+        answer: Any = None
+        while True:
+            try:
+                effect = steps.send(answer)
+            except StopIteration as stop:
+                (result,) = stop.value
+                return dict(result)
+            if isinstance(effect, FindTimeLimits):
+                answer = [self.limit_s] * len(effect.problems)
+            elif isinstance(effect, NotePassingRuns):
+                self.noted += effect.seconds
+                answer = None
+            else:
+                assert isinstance(effect, RunSandboxed)
+                self.inputs += effect.inputs
+                right = {"ok": True, "value": [[1]], "error": None, "slowest_s": 0.5}
+                answer = [predicted, right]
+
+
+ROWS = {"ok": True, "value": [[1]], "error": None, "slowest_s": 0.25}
+OTHER_ROWS = {**ROWS, "value": [[2]]}
+LATE = {"ok": False, "value": None, "error": "timeout"}
+
+
+def test_a_query_has_the_limit_of_its_problem_and_the_right_one_all_the_time() -> None:
+    queries = Queries(1.5)
+    result = queries.query(ROWS, adaptive_timeout=3.0)
+    assert (result["reward"], result["details"]["limit_s"]) == (1.0, 1.5)
+    assert [given.get("limit_s") for given in queries.inputs] == [1.5, None]
+    assert queries.noted == [0.25]
+
+
+def test_a_query_that_is_stopped_has_no_score_and_a_wrong_one_counts_for_no_limit() -> None:
+    queries = Queries(1.5)
+    assert queries.query(LATE, adaptive_timeout=3.0)["error"]["code"] == "timeout"
+    assert queries.query(OTHER_ROWS, adaptive_timeout=3.0)["reward"] == 0.0
+    assert queries.noted == []
+
+
+@pytest.mark.parametrize("limit_s", [None, 5.0])
+def test_a_query_that_had_the_whole_time_is_wrong_as_ever(limit_s: float | None) -> None:
+    assert Queries(limit_s).query(LATE, adaptive_timeout=3.0, timeout_s=5.0)["reward"] == 0.0

@@ -49,6 +49,9 @@ _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 SUPERVISED = frozenset(("unit_tests", "stdio"))
 """Kinds of work that come with tests: a process watches those of the program and of the tests."""
 
+LIMITED = SUPERVISED | {"sql"}
+"""Kinds of work whose input may have a time of its own, ``limit_s``."""
+
 LATE = Invalid("deadline_exceeded", "the deadline passed before this program had run")
 UNSAFE = Invalid("worker_lost", "the sandbox could not be set up, so this program was not run; send it again")
 
@@ -174,7 +177,7 @@ class Sandbox:
         executed = named if named in LANGUAGES else None
         if executed is not None and (fault := self._explain_missing(executed)) is not None:
             return fault
-        if language in SUPERVISED:
+        if language in LIMITED:
             timeout_s = value.get("limit_s", timeout_s)
         key = secrets.token_hex(16)
         request: dict[str, Any] = {
@@ -201,15 +204,19 @@ class Sandbox:
                 in_force = await _send_program(process, await asyncio.to_thread(encode_json, request))
                 if in_force is None or (probing is None and set(in_force) != set(self.in_force)):
                     return UNSAFE
+                began = asyncio.get_running_loop().time()
                 ended = await _await_end(process, timeout_s)
                 if ended is None:
                     return _failed_answer("timeout")
                 output, status = ended
+                seconds = asyncio.get_running_loop().time() - began
         except TimeoutError:
             return LATE
         except OSError:  # no process can be started now, or its interpreter is not there
             return UNSAFE
         answer = _parse_result(output, status, key)
+        if language in LIMITED:
+            answer["slowest_s"] = seconds
         return {**answer, "mechanisms": in_force} if probing is not None else answer
 
     def _explain_missing(self, language: str) -> Invalid | None:

@@ -18,7 +18,15 @@ from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
 from ..sandboxed import SandboxResult, TestResults
-from ..time_limits import ADAPTIVE_TIMEOUT, explain_stopped, find_limits, name_problem, note_passing, tell_limits
+from ..time_limits import (
+    ADAPTIVE_TIMEOUT,
+    explain_stopped,
+    find_limits,
+    find_passing,
+    name_problem,
+    note_passing,
+    tell_limits,
+)
 
 _FENCES = {"python": "python", "bash": "bash", "node": "javascript", "cpp": "cpp"}
 """Languages by the name that fences have after their aliases are replaced."""
@@ -160,7 +168,7 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
         run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s, sandbox)
         results |= _read_answers(read, tests, (yield from perform(run)))
     yield from _check_outputs([i for i in read if checkers[i] is not None], checkers, tests, results, params)
-    yield from note_passing(factor, problems, results)
+    yield from note_passing(factor, problems, find_passing(results))
     for i, result in results.items():
         if isinstance(result, TestResults):
             stopped = explain_stopped(result, limits.get(i), params.timeout_s, whole=params.reward == "all")

@@ -14,7 +14,8 @@ from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
 from ..sql import is_ordered
-from ..sql_results import MOST_ROWS, REL_TOL, Order, read_query, run_queries, same_rows
+from ..sql_results import MOST_ROWS, REL_TOL, Order, QueryPair, read_query, run_queries, same_rows
+from ..time_limits import ADAPTIVE_TIMEOUT, explain_timeout, find_limits, name_problem, note_passing, tell_limits
 
 
 class Params(FinalTextParams):
@@ -28,6 +29,7 @@ class Params(FinalTextParams):
     )
     max_rows: int = Field(MOST_ROWS, ge=1, le=1_000_000, description="Rows that a result may have.")
     timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query, without what it waits for a CPU.")
+    adaptive_timeout: float | None = ADAPTIVE_TIMEOUT
 
 
 class Item(OperationItem):
@@ -55,13 +57,19 @@ def sql_execution(columns: Columns, params: Params) -> Effectful[Outcome]:
     ORDER BY, else as multisets; columns by their place, not by their name. 1 is 1.0, numbers that are no integers may
     differ by `rel_tol`, texts and numbers differ. A query that fails, takes too long or gives too many rows earns 0;
     a right query that does, and a database that cannot be built, are item errors. Details: `error` of the query, `rows`
-    of both.
+    of both, `limit_s` (of the query, where its problem has a limit of its own).
     """
     responses, references, databases = (columns.objects(name) for name in ("response", "reference", "database"))
     pairs = [
         (read_query(response), read_query(reference)) for response, reference in zip(responses, references, strict=True)
     ]
-    answers = yield from run_queries(pairs, databases, params.timeout_s, params.max_rows, "reference")
+    factor = params.adaptive_timeout
+    problems = {
+        i: name_problem("sql_execution", pairs[i][1], databases[i]) for i in range(columns.size) if factor is not None
+    }
+    limits = yield from find_limits(factor, params.timeout_s, problems)
+    answers = yield from run_queries(pairs, databases, params.timeout_s, params.max_rows, "reference", limits)
+    passing: dict[int, float] = {}
     outcome = Outcome(reward=np.full(columns.size, np.nan))
     assert outcome.reward is not None
     errors: list[str | None] = [None] * columns.size
@@ -71,13 +79,22 @@ def sql_execution(columns: Columns, params: Params) -> Effectful[Outcome]:
             outcome.invalid[i] = invalid_field("reference: holds no query", "reference")
         elif isinstance(answer, Invalid):
             outcome.invalid[i] = answer
+        elif (stopped := _explain_stopped(answer, limits.get(i), params)) is not None:
+            outcome.invalid[i] = stopped
         else:
             order: Order = (
                 params.order if params.order != "auto" else ("ordered" if is_ordered(pairs[i][1]) else "multiset")
             )
             right = answer.rows is not None and same_rows(answer.rows, answer.gold_rows, order, params.rel_tol)
             outcome.reward[i] = float(right)
+            if right and answer.seconds is not None:
+                passing[i] = answer.seconds
             errors[i] = answer.error
             counts[i] = [None if answer.rows is None else len(answer.rows), len(answer.gold_rows)]
-    outcome.details = {"error": errors, "rows": counts}
+    yield from note_passing(factor, problems, passing)
+    outcome.details = {"error": errors, "rows": counts, **tell_limits(columns.size, limits)}
     return outcome
+
+
+def _explain_stopped(answer: QueryPair, limit_s: float | None, params: Params) -> Invalid | None:
+    return explain_timeout(limit_s, params.timeout_s) if answer.error == "timeout" else None

@@ -18,7 +18,15 @@ from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, operation
 from ..sandboxed import BROKEN_TEST, TestResults
-from ..time_limits import ADAPTIVE_TIMEOUT, explain_stopped, find_limits, name_problem, note_passing, tell_limits
+from ..time_limits import (
+    ADAPTIVE_TIMEOUT,
+    explain_stopped,
+    find_limits,
+    find_passing,
+    name_problem,
+    note_passing,
+    tell_limits,
+)
 
 MOST_TESTS = 2_000
 
@@ -139,7 +147,7 @@ def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
             why = (results.errors[results.broken] or "").removeprefix(BROKEN_TEST)
             invalid[i] = invalid_field(f"tests[{results.broken}]: no Python: {why}", f"tests[{results.broken}]")
         verdicts[i], errors[i] = [int(passed) for passed in results.passed], results.errors
-    yield from note_passing(factor, problems, told)
+    yield from note_passing(factor, problems, find_passing(told))
     for i, built in enumerate(columns.objects("compiled")):
         if built is not None and not built:
             verdicts[i] = [0] * len(verdicts[i])
