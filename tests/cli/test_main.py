@@ -102,7 +102,7 @@ def test_the_command_the_service_and_a_starting_gateway_find_the_same_faults(run
         "    combine: {weighted_sum: {weights: {b: 1, d: 1}}}\n"
     )
     own, asked = run("rewards", "check", file), run("rewards", "check", file, "--url", service.url)
-    runtime: Any = type("NoModels", (), {"known_models": lambda self: {}})()
+    runtime: Any = type("NoModels", (), {"known_models": lambda self: {}, "judge_fallbacks": {}})()
     with pytest.raises(InvalidRecipe) as refused:
         read_book(file, runtime)
 
