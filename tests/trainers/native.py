@@ -1,11 +1,13 @@
 """What trainers trained on, and the same rewards asked for again by native requests, past the cache."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 
 TOLERANCE = 1e-5
 """Relative or absolute: trainers keep rewards in single precision."""
@@ -13,12 +15,18 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Trained:
-    """A sample as the policy was asked and answered, and the reward that its trainer went on with; None: left out."""
+    """A sample as the policy was asked and answered, and the reward that its trainer went on with; None: left out.
+
+    Attributes:
+        response: a text, or the messages that the trainer made of it.
+        group: the samples that it is compared with; None: those of the same messages.
+    """
 
     messages: list[dict[str, str]]
-    response: str
+    response: str | list[dict[str, str]]
     reference: str | None
     reward: float | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,11 @@ class Comparison:
 COMPARISONS: list[Comparison] = []
 
 
+def close_to(numbers: Any) -> Any:
+    """Equal to what a trainer keeps of them."""
+    return pytest.approx(numbers, rel=TOLERANCE, abs=TOLERANCE)
+
+
 def score_natively(url: str, recipe: str, samples: Sequence[Trained]) -> list[dict[str, Any]]:
     """``results`` of ``POST /v1/score``, each score computed anew."""
     body = {
@@ -45,6 +58,7 @@ def score_natively(url: str, recipe: str, samples: Sequence[Trained]) -> list[di
         "samples": [
             {"prompt": sample.messages, "response": sample.response}
             | ({} if sample.reference is None else {"reference": sample.reference})
+            | ({} if sample.group is None else {"group": sample.group})
             for sample in samples
         ],
     }
@@ -52,6 +66,13 @@ def score_natively(url: str, recipe: str, samples: Sequence[Trained]) -> list[di
     assert answer["usage"]["cache_hits"] == 0
     results: list[dict[str, Any]] = answer["results"]
     return results
+
+
+def count_of_jobs(url: str) -> float:
+    """How many samples the service has scored by jobs."""
+    page = httpx.get(f"{url}/metrics", timeout=60.0).raise_for_status().text
+    (count,) = re.findall(r"^reward_gateway_job_samples_scored_total (\S+)$", page, flags=re.MULTILINE)
+    return float(count)
 
 
 def compare(trainer: str, version: str, url: str, recipe: str, steps: int, samples: Sequence[Trained]) -> list[Any]:

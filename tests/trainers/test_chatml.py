@@ -4,22 +4,18 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from tests.conftest import ROOT, Stack, start_stack, stop_stack
+from tests.conftest import ROOT, Stack
 from tests.trainers.native import Trained, compare
+from tests.trainers.scripts import HERE, Finished, finish, run, version_of
 
-HERE = Path(__file__).parent
 END_OF_TURN = "<|im_end|>"
-VARIABLES = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 RAY_AND_VLLM = {
     "DS_ACCELERATOR": "cpu",
     "RAY_DEDUP_LOGS": "0",
@@ -28,63 +24,6 @@ RAY_AND_VLLM = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
-LIMIT_S = 900
-"""For a trainer that hangs; a run takes two minutes, most of them imports."""
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The recipes that ship, and the model of ``helpful``."""
-    running = start_stack(tmp_path_factory.mktemp("service") / "serve.log", "--models", "text_preference")
-    yield running
-    stop_stack(running)
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What policy.py makes."""
-    folder = tmp_path_factory.mktemp("policy")
-    finish(os.environ["TRAINERS_PYTHON"], "policy.py", str(folder))
-    return folder
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How a trainer ended."""
-
-    status: int
-    said: str
-
-
-def run(python: str, script: str, *arguments: str, **variables: str) -> Finished:
-    """The script in a trainer's environment, to its end; what it started ends with it."""
-    command = [python, str(HERE / script), *arguments]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process = subprocess.Popen(command, env={**os.environ, **VARIABLES, **variables}, **pipes)
-    family: list[psutil.Process] = []
-    try:
-        said, _ = process.communicate(timeout=LIMIT_S)
-    except BaseException:
-        family = psutil.Process(process.pid).children(recursive=True)
-        raise
-    finally:
-        for member in family:
-            member.kill()
-        process.kill()
-    return Finished(process.returncode, said)
-
-
-def finish(python: str, script: str, *arguments: str, **variables: str) -> str:
-    """What a script says that must end well."""
-    finished = run(python, script, *arguments, **variables)
-    assert finished.status == 0, finished.said[-5000:]
-    return finished.said
-
-
-def version_of(python: str, package: str) -> str:
-    """Of an installed package."""
-    program = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def assert_right_and_wrong(samples: list[Trained]) -> None:
@@ -143,6 +82,9 @@ def train_openrlhf(url: str, policy: Path, folder: Path, steps: int) -> tuple[Fi
             os.environ["OPENRLHF_PYTHON"], "openrlhf_chatml.py", temp, *flags,
             "--data.apply_chat_template", "--vllm.enforce_eager", **variables,
         )  # fmt: skip
+        # Not all that a worker has said reaches a driver that ends.
+        logs = sorted(Path(temp).glob("session_latest/logs/worker-*"))
+        finished = replace(finished, said=finished.said + "".join(log.read_text(errors="replace") for log in logs))
     lines = record.read_text().splitlines() if record.exists() else []
     return finished, [json.loads(line) for line in lines]
 
