@@ -36,6 +36,15 @@ rewards:
     components: {alignment: {score: image_text_alignment}}
   misaligned:
     components: {alignment: {score: image_text_alignment, transforms: [{affine: {scale: -1.0}}]}}
+  by_source:
+    components:
+      right:
+        score:
+          by: metadata.data_source
+          cases: {sums: {score: numeric_match}, words: {score: token_f1}}
+          default: invalid
+      helpful: {score: text_preference, when: {right: {at_least: 1}}, otherwise: 0.0}
+    combine: weighted_sum
 default: brief
 """
 GROUPED = "compared"

@@ -64,17 +64,19 @@ async def test_calls_of_one_moment_travel_together_and_keep_their_order(service:
     assert [path for path, _ in service.requests].count("/v1/score") <= 8
 
 
-def test_the_sample_has_the_messages_their_images_and_the_group() -> None:
+def test_the_sample_has_the_messages_their_images_the_group_and_the_source() -> None:
     image = {"type": "image", "image": b"\x89PNG"}
     content = [image, {"type": "text", "text": "what is it?"}]
     prompt = np.array([{"role": "user", "content": content}], dtype=object)
-    sample = verl_manager._read_sample({"raw_prompt": prompt, "uid": "u1", "extra_info": {"answer": 4}}, "a cat")
+    row = {"raw_prompt": prompt, "uid": "u1", "extra_info": {"answer": 4}, "data_source": "pictures"}
+    sample = verl_manager._read_sample(row, "a cat")
     assert sample == {
         "prompt": [{"role": "user", "content": [{"type": "text", "text": "what is it?"}]}],
         "response": "a cat",
         "reference": "4",
         "group": "u1",
         "images": [b"\x89PNG"],
+        "metadata": {"data_source": "pictures"},
     }
 
 

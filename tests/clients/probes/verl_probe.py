@@ -5,7 +5,7 @@ from typing import Any
 
 from letters import make_tokenizer
 from run import Call
-from verl_rows import compose_config, make_row
+from verl_rows import compose_config, make_rows
 
 PACKAGE = "verl"
 
@@ -26,7 +26,7 @@ async def score_rows(call: Call, lines: list[str]) -> list[float | None]:
     tokenizer = make_tokenizer(call.column("prompt") + call.column("response"))
     manager: Any = load_reward_manager(compose_config(lines), tokenizer)
     manager.loop = asyncio.get_running_loop()
-    answers = await asyncio.gather(*(manager.run_single(make_row(tokenizer, sample)) for sample in call.samples))
+    answers = await asyncio.gather(*(manager.run_single(make_rows(tokenizer, [sample])) for sample in call.samples))
     return [answer["reward_score"] for answer in answers]
 
 

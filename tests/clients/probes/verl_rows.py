@@ -1,4 +1,4 @@
-"""What both probes of verl share: its configuration, and rows as its agent loop hands them to the reward loop."""
+"""What the probes of verl share: its configuration, and rows as its agent loop hands them to the reward loop."""
 
 from pathlib import Path
 from typing import Any
@@ -14,28 +14,38 @@ def compose_config(overrides: list[str]) -> Any:
         return compose("ppo_trainer", overrides=overrides)
 
 
-def make_row(tokenizer: Any, sample: dict[str, Any]) -> Any:
-    """A row of one sample: the prompt padded on the left, the response on the right."""
+def make_rows(tokenizer: Any, samples: list[dict[str, Any]]) -> Any:
+    """A batch: prompts padded on the left, responses on the right, each by one token at least."""
     import numpy as np
     import torch
     from tensordict import TensorDict
     from verl import DataProto
 
-    prompt, response = (tokenizer(sample[key], add_special_tokens=False)["input_ids"] for key in ("prompt", "response"))
-    response = [*response, tokenizer.eos_token_id]
-    mask = [0] + [1] * (len(prompt) + len(response)) + [0, 0]
+    prompts = [tokenizer(sample["prompt"], add_special_tokens=False)["input_ids"] for sample in samples]
+    responses = [
+        [*tokenizer(sample["response"], add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        for sample in samples
+    ]
+    before, after = 1 + max(map(len, prompts)), 1 + max(map(len, responses))
     tensors = {
-        "prompts": torch.tensor([[0, *prompt]]),
-        "responses": torch.tensor([[*response, 0, 0]]),
-        "attention_mask": torch.tensor([mask]),
+        "prompts": torch.tensor([[0] * (before - len(tokens)) + tokens for tokens in prompts]),
+        "responses": torch.tensor([tokens + [0] * (after - len(tokens)) for tokens in responses]),
+        "attention_mask": torch.tensor(
+            [
+                [0] * (before - len(prompt)) + [1] * (len(prompt) + len(response)) + [0] * (after - len(response))
+                for prompt, response in zip(prompts, responses, strict=True)
+            ]
+        ),
     }
-    messages = [{"role": "user", "content": sample["prompt"]}]
-    fields = {
-        "raw_prompt": messages,
-        "data_source": "d",
-        "reward_model": {"ground_truth": sample.get("reference")},
-        "extra_info": {"question": sample["prompt"]},
-        "uid": sample["prompt"],
-    }
-    columns = {name: np.array([value]) for name, value in fields.items()}
-    return DataProto(batch=TensorDict(tensors, batch_size=1), non_tensor_batch=columns)
+    fields = [
+        {
+            "raw_prompt": [{"role": "user", "content": sample["prompt"]}],
+            "data_source": sample.get("metadata", {}).get("data_source", "d"),
+            "reward_model": {"ground_truth": sample.get("reference")},
+            "extra_info": {"question": sample["prompt"]},
+            "uid": sample["prompt"],
+        }
+        for sample in samples
+    ]
+    columns = {name: np.fromiter((row[name] for row in fields), dtype=object) for name in fields[0]}
+    return DataProto(batch=TensorDict(tensors, batch_size=len(samples)), non_tensor_batch=columns)
