@@ -17,6 +17,14 @@ PROBES = Path(__file__).with_name("probes")
 GUIDES = ROOT / "service/reward_gateway/client/adapters/guides"
 
 
+def metadata_of(reward: float) -> dict[str, dict[str, float]]:
+    """What comes with a reward of ``right``: its component, and how that was judged."""
+    return {
+        "components": {"answer": reward},
+        "verdicts": {"answer/matched": 0.0, "answer/unfinished_reasoning": 0.0},
+    }
+
+
 def run(environment: str, folder: Path, script: Path, *arguments: str, **variables: str) -> str:
     """What a script printed, run in the environment of a client."""
     python = Path(os.environ["CLIENTS_FOLDER"]) / environment / "bin/python"
@@ -55,7 +63,7 @@ def test_the_guide_of_openreward_plays_sessions_and_scores_a_group(service: Stac
     script = script_of("openreward.md", tmp_path)
     variables = {"REWARD_GATEWAY_REWARD": "right", "REWARD_GATEWAY_GROUPED": GROUPED}
     printed = run("openreward", tmp_path, script, REWARD_GATEWAY_URL=service.http, **variables).splitlines()
-    assert printed[:2] == ["1.0 {'components': {'answer': 1.0}}", "0.0 {'components': {'answer': 0.0}}"]
+    assert printed[:2] == [f"{reward} {metadata_of(reward)}" for reward in (1.0, 0.0)]
     assert printed[2] == "[0.5, -0.5]"
 
 
@@ -76,7 +84,7 @@ def test_a_session_of_openrewards_client(service: Stack, tmp_path: Path) -> None
         "tools": ["answer"],
         "version": ["build_sha", "version"],
         "refused": ["not_found", "input_validation", "episode_finished"],
-        "output": [1.0, True, {"components": {"answer": 1.0}}, "The answer was received."],
+        "output": [1.0, True, metadata_of(1.0), "The answer was received."],
         "by header": 1.0,
         "numbers": [0, 1, 2],
         "again": [0.5, -0.5],

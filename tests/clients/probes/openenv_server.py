@@ -48,9 +48,9 @@ class Answering(Environment[Answer, Question, State]):
             raise RuntimeError("there is no episode yet")
         self._state.step_count += 1
         reward = float(action.answer == self.tasks[self._index]["reference"])
-        return Question(
-            episode_id=self._state.episode_id, reward=reward, done=True, metadata={"components": {"answer": reward}}
-        )
+        verdicts = {"answer/matched": 0.0, "answer/unfinished_reasoning": 0.0}
+        metadata = {"components": {"answer": reward}, "verdicts": verdicts}
+        return Question(episode_id=self._state.episode_id, reward=reward, done=True, metadata=metadata)
 
     @property
     def state(self) -> State:
