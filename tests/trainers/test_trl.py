@@ -53,8 +53,17 @@ class Training:
         return record
 
 
-def train(url: str, folder: Path, steps: int, *recipes: str, pause_s: float = 0.0, timeout_s: float = 60.0) -> Training:
+def train(
+    url: str,
+    folder: Path,
+    steps: int,
+    *recipes: str,
+    pause_s: float = 0.0,
+    timeout_s: float = 60.0,
+    jobs: bool = False,
+) -> Training:
     variables = {
+        "REWARD_GATEWAY_JOBS": str(int(jobs)),
         "REWARD_GATEWAY_URL": url,
         "REWARD_GATEWAY_TIMEOUT_S": str(timeout_s),
         "PYTHONPATH": str(ROOT / "service"),
@@ -127,10 +136,11 @@ def test_the_reward_of_two_recipes_at_once_rises(service: Mortal, tmp_path: Path
         assert all(reward is not None for batch in record["heard"][recipe] for reward in batch)
 
 
+@pytest.mark.parametrize("jobs", [False, True], ids=["requests", "jobs"])
 def test_a_service_that_dies_and_comes_back_in_time_costs_no_step_and_no_reward(
-    service: Mortal, tmp_path: Path
+    service: Mortal, tmp_path: Path, jobs: bool
 ) -> None:
-    training = train(service.url, tmp_path, 30, "ten_and_right", pause_s=0.1, timeout_s=120)
+    training = train(service.url, tmp_path, 30, "ten_and_right", pause_s=0.1, timeout_s=120, jobs=jobs)
     training.wait_step(8)
     service.kill()
     time.sleep(2.0)
