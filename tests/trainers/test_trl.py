@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import statistics
 import subprocess
 import time
@@ -11,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from tests.conftest import ROOT, Stack, start_stack, stop_stack
-from tests.ports import free_port
+from tests.conftest import ROOT, stop_stack
+from tests.trainers.mortal import Mortal
 
 RECIPES = """
 rewards:
@@ -77,46 +75,11 @@ def train(
     return Training(process, out)
 
 
-def start(folder: Path, port: int) -> Stack:
-    recipes = folder / "rewards" / "rewards.yaml"
-    recipes.parent.mkdir(exist_ok=True)
-    recipes.write_text(RECIPES)
-    flags = ("--rewards-file", str(recipes), "--models", "text_preference", "--http-port", str(port))
-    return start_stack(folder / f"serve-{time.monotonic_ns()}.log", *flags)
-
-
-def kill(stack: Stack) -> None:
-    """All of it at once, as when its machine is lost."""
-    family = [*psutil.Process(stack.process.pid).children(recursive=True), psutil.Process(stack.process.pid)]
-    for member in family:
-        member.send_signal(signal.SIGKILL)
-    stack.process.wait()
-    psutil.wait_procs(family, timeout=10)
-
-
-@dataclass
-class Mortal:
-    """The service at one address, whose process may change."""
-
-    folder: Path
-    port: int
-    stack: Stack
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def kill(self) -> None:
-        kill(self.stack)
-
-    def start(self) -> None:
-        self.stack = start(self.folder, self.port)
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
-    folder, port = tmp_path_factory.mktemp("service"), free_port()
-    running = Mortal(folder, port, start(folder, port))
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "rewards.yaml").write_text(RECIPES)
+    running = Mortal.begin(folder, "--rewards-file", str(folder / "rewards.yaml"), "--models", "text_preference")
     yield running
     stop_stack(running.stack)
 
