@@ -230,7 +230,7 @@ class Gateway:
         usage = Usage(samples=batch.size)
         context = RequestContext(options.deadline, options.cache, usage, {}, options.scope)
         raw = await self._fetch_raw_scores(plan, batch, context)
-        outcome, dimensions = await run_effects(score_ahead(plan, batch, raw), self.runtime, context)
+        outcome, parts = await run_effects(score_ahead(plan, batch, raw), self.runtime, context)
         scored = Scored(
             recipe=plan.name,
             version=plan.version,
@@ -240,7 +240,8 @@ class Gateway:
             flags=outcome.flags,
             usage=usage,
         )
-        return ScoredAhead(scored, dimensions)
+        dimensions = {name: part.dimension for name, part in parts.items()}
+        return ScoredAhead(scored, dimensions, {name: part.fallback for name, part in parts.items()})
 
     def _refuse_samples(self, plan: Plan, batch: Batch) -> None:
         """Fail the samples that the recipe does not score."""

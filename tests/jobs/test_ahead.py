@@ -1,11 +1,15 @@
 """Components that are scored in parts and combined later give what scoring at once gives."""
 
+from dataclasses import replace
+
 import numpy as np
+import orjson
 import pytest
 from reward_gateway.cache.null import NullCache
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.http.encode import encode_scored
-from reward_gateway.jobs.ahead import AheadPart, decode_ahead, encode_ahead, fail_ahead, join_ahead
+from reward_gateway.jobs.ahead import AheadPart, decode_ahead, encode_ahead, fail_ahead, join_ahead, join_parts
+from reward_gateway.jobs.pieces import Cut, encode_pieces
 from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.cached_scorer import CachedScorer
@@ -64,6 +68,20 @@ async def test_parts_together_are_the_whole(gateway: Gateway, recipe: str) -> No
     assert told[0] == told[1]
     assert 7 in combined.invalid
     assert len(combined.invalid) < SIZE / 2
+
+
+async def test_what_two_scorers_have_scored_is_not_combined(gateway: Gateway) -> None:
+    plan = gateway.get_plan("mixed")
+    samples = [orjson.dumps({"response": "4", "features": {"mine": place}}) for place in range(4)]
+    first = await gateway.score_ahead(plan, make_batch([0, 1]), ScoreOptions())
+    second = replace(first, fallbacks={"model": "another"})
+    inputs = encode_pieces(samples, [Cut([0, 1], []), Cut([2, 3], [])])
+    records = [encode_ahead(ahead) for ahead in (first, second)]
+    whole, ahead = join_parts(list(zip(inputs, records, strict=True)))
+    assert (whole.places, ahead) == ([0, 1, 2, 3], None)
+    whole, ahead = join_parts([(data, records[0]) for data in inputs])
+    assert ahead is not None
+    assert ahead.scored.components["model"].raw.tolist() == [0.0, 0.5, 0.0, 0.5]
 
 
 async def test_a_part_that_nobody_could_score_fails_its_samples_alone(gateway: Gateway) -> None:

@@ -168,7 +168,9 @@ class JobRunner:
             await end_task(work)
         if not work.cancelled():
             work.result()
-            samples = 0 if ahead is not None else len(piece.places)  # these were counted when they were scored ahead
+            samples = (
+                0 if taken.piece == COMBINED else len(piece.places)
+            )  # these were counted when they were scored ahead
             self._observer.job_piece_scored(samples, time.time() - began)
 
     async def _read_piece(self, taken: TakenPiece, head: Head) -> tuple[Piece, ScoredAhead | None]:
@@ -220,7 +222,7 @@ class JobRunner:
         self, taken: TakenPiece, head: Head, piece: Piece, ahead: ScoredAhead | None
     ) -> Callable[[], Awaitable[bool]]:
         """Score a piece, once; what is given records the answer. Raises GatewayError."""
-        if head.ahead and ahead is None:
+        if head.ahead and taken.piece != COMBINED:
             scored_ahead = await self._scorer.score_ahead(taken, head, piece)
             return partial(self._store.record_ahead, taken, encode_ahead(scored_ahead))
         scored = await self._scorer.score(taken, head, piece, ahead)

@@ -7,7 +7,7 @@ from reward_gateway.sample import Batch, ComponentScores, RawScores, all_finite
 
 from .evaluation import Check, Evaluation, Rewards, accept_all
 from .plan import ComponentPlan, Plan
-from .raw_component import ScoredAhead
+from .raw_component import RawComponent, ScoredAhead
 from .staged_evaluation import StagedEvaluation
 
 
@@ -36,7 +36,7 @@ def evaluate_plan(
 
 def score_ahead(
     plan: Plan, batch: Batch, raw: Mapping[str, RawScores]
-) -> Effectful[tuple[Rewards, dict[str, str | None]]]:
+) -> Effectful[tuple[Rewards, dict[str, RawComponent]]]:
     """The components of a plan without stages that are scored before all state; see :class:`.ScoredAhead`."""
     return (yield from Evaluation(plan, batch, raw).score_ahead())
 

@@ -142,14 +142,14 @@ class Evaluation:
             self.rows.flags,
         )
 
-    def score_ahead(self) -> Effectful[tuple[Rewards, dict[str, str | None]]]:
-        """The components that are scored before all state, before their transforms; and the dimension of each."""
+    def score_ahead(self) -> Effectful[tuple[Rewards, dict[str, RawComponent]]]:
+        """The components that are scored before all state, before their transforms."""
         scored = yield from self._score_first()
         for name, raw in scored.items():
             self._keep_component(name, raw, raw.value)
         nothing = np.full(self.rows.size, np.nan)
         rewards = Rewards(nothing, self.components, invalid=self.rows.invalid, flags=self.rows.flags)
-        return rewards, {name: raw.dimension for name, raw in scored.items()}
+        return rewards, scored
 
     def _score_first(self) -> Effectful[dict[str, RawComponent]]:
         """The components that are scored before all state."""

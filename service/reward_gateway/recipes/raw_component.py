@@ -39,10 +39,12 @@ class ScoredAhead:
     Attributes:
         scored: the components before their transforms, the rows that failed, and what was noticed; no rewards.
         dimensions: of the models that give several numbers, by component, as :class:`.RawComponent` has it.
+        fallbacks: what scored in place of a scorer that is away, by component; empty: none did.
     """
 
     scored: Scored
     dimensions: Mapping[str, str | None]
+    fallbacks: Mapping[str, str]
 
     def restore(self, components: Iterable[ComponentPlan], rows: Rows) -> dict[str, RawComponent]:
         """The components; rows that failed then fail now. One that is missing has a number in no row."""
@@ -57,7 +59,8 @@ class ScoredAhead:
         value: Value = part.raw if part.vectors is None else part.vectors
         dimension = self.dimensions.get(component.name)
         raw = RawComponent(value, part.model, part.model_version, dimension, part.cached, part.judge_answers)
-        raw.verdicts = part.verdicts
+        raw.verdicts, raw.limits = part.verdicts, part.limits
+        raw.fallback = self.fallbacks.get(component.name, "")
         if component.optional and component.step is not None:
             raw.absent = frozenset(i for i in rows.valid() if is_absent(value[i]))
         return raw
