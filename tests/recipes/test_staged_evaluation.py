@@ -1,7 +1,8 @@
 """A recipe with conditions computes each component only where it counts; its reward is that of computing everything."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from tests.recipes.conftest import batch_of, compile_recipe
 
 
 class World:
-    """Models that answer each sample with the number that its features hold under the model's name."""
+    """Models that answer each sample with the number that its features hold under the model's name.
+
+    What is asked together is answered one computation after the other.
+    """
 
     def __init__(self, failing: Mapping[str, set[int]] | None = None, says: str = "[[7]]") -> None:
         self._says = says
@@ -63,6 +67,48 @@ class World:
             else:
                 values[i] = batch.features[i][model]
         return RawScores(values, model, "1", np.zeros(batch.size, np.bool_), invalid)
+
+
+class Shuffled(World):
+    """Answers what is asked together in any order, one effect of any computation at a time."""
+
+    def __init__(self, random: Random, failing: Mapping[str, set[int]] | None = None) -> None:
+        super().__init__(failing)
+        self._random = random
+
+    def run(self, steps: Effectful[Any]) -> Any:
+        running = self._drive(steps)
+        while True:
+            try:
+                next(running)
+            except StopIteration as stop:
+                return stop.value
+
+    def _drive(self, steps: Effectful[Any]) -> Generator[None, None, Any]:
+        answer: Any = None
+        while True:
+            try:
+                effect = steps.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            yield
+            if isinstance(effect, Together):
+                answer = yield from self._drive_together(effect)
+            else:
+                answer = self._answer(effect)
+
+    def _drive_together(self, effect: Together) -> Generator[None, None, Any]:
+        running = dict(enumerate(map(self._drive, effect.computations)))
+        results: dict[int, Any] = {}
+        while running:
+            chosen = self._random.choice(list(running))
+            try:
+                next(running[chosen])
+            except StopIteration as stop:
+                results[chosen] = stop.value
+                del running[chosen]
+            yield
+        return [results[k] for k in sorted(results)]
 
 
 def evaluate(recipe: str | Plan, world: World | None = None, **columns: Any) -> Rewards:
@@ -186,7 +232,7 @@ def test_a_component_that_a_condition_reads_makes_the_sample_invalid_where_it_fa
     assert world.asked == [("rm", [0, 1]), ("rm2", [0])]
 
 
-def test_stages_follow_from_the_conditions_and_components_of_one_stage_are_asked_at_once() -> None:
+def test_stages_follow_from_the_conditions_and_no_component_waits_for_one_that_it_does_not_read() -> None:
     plan = compile_recipe(
         """
         components:
@@ -204,7 +250,7 @@ def test_stages_follow_from_the_conditions_and_components_of_one_stage_are_asked
     ]
     world = World()
     found = evaluate(plan, world, features=[dict.fromkeys("abde", 1.0), dict.fromkeys("abde", -1.0)])
-    assert world.asked == [("a", [0, 1]), ("b", [0, 1]), ("d", [0]), ("e", [0])]
+    assert world.asked == [("a", [0, 1]), ("d", [0]), ("e", [0]), ("b", [0, 1])], "here one goes on while it can"
     assert list(found.components) == ["last", "middle", "first", "beside"]
     assert found.reward.tolist() == [4.0, -2.0]
 
@@ -459,3 +505,54 @@ def test_the_reward_is_that_of_computing_everything_and_no_call_is_added(
     random.shuffle(order)
     again = evaluate(plan, World(), **{name: [column[i] for i in order] for name, column in columns.items()})
     np.testing.assert_allclose(again.reward, found.reward[order], atol=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    recipes(),
+    st.lists(st.fixed_dictionaries(dict.fromkeys(COMPONENTS, NUMBER)), min_size=1, max_size=5),
+    st.dictionaries(st.sampled_from(COMPONENTS), st.sets(st.integers(0, 4), max_size=3)),
+    st.lists(st.sampled_from("ab"), min_size=4, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_nothing_depends_on_which_model_answers_first(
+    recipe: dict[str, Any],
+    features: list[dict[str, float]],
+    failing: dict[str, set[int]],
+    models: list[str],
+    random: Random,
+) -> None:
+    for component, model in zip(recipe["components"].values(), models, strict=True):
+        component["score"] = random.choice([component["score"], model])  # several read one model
+    groups = [random.choice("xy") for _ in features]
+    references = [random.choice([None, "r"]) for _ in features]
+    columns: dict[str, Any] = {"features": features, "group_names": groups, "references": references}
+    plan = compile_recipe(repr(recipe))
+    found, *others = (evaluate(plan, Shuffled(random, failing), **columns) for _ in range(4))
+    for other in others:
+        np.testing.assert_array_equal(other.reward, found.reward)
+        assert (other.invalid, other.flags, other.skipped) == (found.invalid, found.flags, found.skipped)
+        for name, component in found.components.items():
+            np.testing.assert_array_equal(other.components[name].value, component.value)
+            np.testing.assert_array_equal(other.components[name].raw, component.raw)
+            assert other.components[name].skipped == component.skipped
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    recipes(),
+    st.lists(st.fixed_dictionaries(dict.fromkeys(COMPONENTS, NUMBER)), min_size=1, max_size=5),
+    st.lists(st.sampled_from("ab"), min_size=4, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_no_model_is_asked_twice_about_a_sample(
+    recipe: dict[str, Any], features: list[dict[str, float]], models: list[str], random: Random
+) -> None:
+    for component, model in zip(recipe["components"].values(), models, strict=True):
+        component["score"] = model
+    world = Shuffled(random)
+    groups = [random.choice("xy") for _ in features]
+    references = [random.choice([None, "r"]) for _ in features]
+    evaluate(compile_recipe(repr(recipe)), world, features=features, group_names=groups, references=references)
+    asked = [(model, i) for model, rows in world.asked for i in rows]
+    assert len(asked) == len(set(asked))

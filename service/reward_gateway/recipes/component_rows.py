@@ -22,10 +22,20 @@ PartRows = tuple[ComponentPlan, Rows]
 
 @dataclass(frozen=True, slots=True)
 class ComponentRows:
-    """The rows of a component, and those of its parts: itself, or its cases."""
+    """The rows of a component, and those of its parts: itself, or its cases.
+
+    Attributes:
+        failed_before: rows that had failed before it was scored.
+    """
 
     rows: Rows
     parts: Sequence[PartRows]
+    failed_before: frozenset[int]
+
+    @property
+    def failed(self) -> list[int]:
+        """The rows that have failed in it."""
+        return [i for i in self.rows.invalid if i not in self.failed_before]
 
     def gather(self) -> None:
         """Tell the component's rows what was told to those of its cases."""

@@ -1,8 +1,13 @@
-"""Evaluation of a plan with conditions: stage by stage, each component only in the rows where it counts.
+"""Evaluation of a plan with conditions: each component where it counts, as soon as what it reads is finished.
 
-Guards that read texts come first; what they settle (``zero``, ``invalid``) is computed no further. Then, for each
-stage, the conditions of its components are decided, models and judges are asked about the rows that pass, all
-components of the stage at the same time, and the transforms follow. The rest is as in :mod:`.evaluation`.
+Guards that read texts come first; what they settle (``zero``, ``invalid``) is computed no further. Then every component
+begins once those that it reads, itself or in its conditions, are finished: its conditions are decided, and models and
+judges are asked about the rows that pass. What others still wait for holds it back no longer, so that the calls of a
+slow component run beside those of all that do not read it. A component is finished when it is scored and, if others
+read it, transformed. The other transforms follow when everything has been scored, as in :mod:`.evaluation`.
+
+A component knows of the rows that failed in the components that it reads, and of no others: whether another one fails
+before or after it begins changes nothing in the answer. The rows of all are laid together in the order of the stages.
 
 Rows that are skipped have the value ``otherwise``, which later conditions, the combination and the group see; they take
 part in no transform. Where state is used and a row fails in a later stage, all stages are computed again without it;
@@ -11,37 +16,36 @@ what models and judges have said is kept.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from reward_gateway.cache.keys import SampleDigests
 from reward_gateway.errors import GatewayError
-from reward_gateway.operations.effects import AskModels, Effectful, Together, Within, perform
+from reward_gateway.operations.effects import Effectful, Together, Within, perform
 from reward_gateway.operations.reading.response import Part
-from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, RawScores, json_text
-from reward_gateway.sample.fields import MODEL_INPUTS
+from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, json_text
 from reward_gateway.sample.flags import COMPONENT_TIMEOUT
 
+from .asked_models import AskedModels, Call
 from .column_binder import Value
 from .component_rows import ComponentRows, PartRows, explain_no_case, fill_skipped, leave_out
 from .conditions import find_skipped
 from .evaluation import Check, Evaluation, Rewards
+from .known_values import KnownValues
 from .missing_context import NO_PROMPT, NO_RESPONSE
-from .model_scores import ModelScores, no_numbers, select_dimension
+from .model_scores import no_numbers
 from .part_batches import select_part
 from .plan import ComponentPlan, Plan
+from .progress import Progress
 from .raw_component import RawComponent
 from .rows import Rows
 from .sample_keys import SampleKeys
-from .shares import share_of
+from .scored_operations import ScoredOperations
 from .step_runner import Running, StepRunner
 
 TIMEOUT = "timeout"
 """What decided that a row was skipped for which scoring took too long."""
-
-NOT_ASKED = Invalid("internal_error", "the model is not asked about this sample")
-"""Excludes a row from a call of a model; no sample has this reason in the end."""
 
 
 class StagedEvaluation(Evaluation):
@@ -50,12 +54,17 @@ class StagedEvaluation(Evaluation):
     def __init__(self, plan: Plan, batch: Batch, check: Check) -> None:
         super().__init__(plan, batch, {}, check)
         self.keys = SampleKeys(self.batch)
-        self._said: dict[tuple[Part, str], ModelScores] = {}
-        self._scored: dict[str, tuple[RawComponent, Rows, frozenset[int]]] = {}
+        self._ordered = [component for stage in plan.stages for component in stage]
+        self._by_name = {component.name: component for component in self._ordered}
+        self._progress = Progress(self._ordered)
+        self._models = AskedModels(self._select_part, self._progress.awaited, fallbacks=plan.group.cohort is None)
+        self._operations = ScoredOperations(self._score_rows)
         self._shown: dict[Part, Batch] = {}
         self._failed_scoring: set[int] = set()
         self._settled: dict[int, str] = {}
         self._skipped: dict[str, dict[int, str]] = {}
+        self._own: dict[str, ComponentRows] = {}
+        self._raws: dict[str, RawComponent] = {}
         self._raised: dict[str, Mapping[int, tuple[str, ...]]] = {}
         self._audited: dict[str, ComponentScores] = {}
         self._asked: dict[str, Sequence[int]] = {}
@@ -66,10 +75,10 @@ class StagedEvaluation(Evaluation):
         every = {**self.components, **self._audited}
         rewards.components = {component.name: every[component.name] for component in self.plan.components}
         for name in self._audited:
-            self.rows.flag(self._raised[name])
+            self.rows.flag(self._own[name].rows.flags)
         rewards.flags = self.rows.flags
         rewards.raw = {
-            part.address: self._read_scores(part, self._asked[part.address])
+            part.address: self._models.read_scores(part, self._asked[part.address])
             for part in self.plan.parts
             if part.model is not None and self._asked[part.address]
         }
@@ -89,11 +98,25 @@ class StagedEvaluation(Evaluation):
         self._audited.clear()
         early = [guard for guard in guards if guard.guard.reads_texts]
         self._settled = (yield from self._apply_guards(early)) if early else {}
-        for stage in self.plan.stages:
-            yield from self._compute_stage(stage)
+        self._progress = Progress(self._ordered)
+        yield from self._go_on()
+        for component in self._ordered:
+            self._lay_together(component)
+        for component in self._ordered:
+            if component.name not in self._progress.awaited:
+                self._own[component.name].rows.fail(self.rows.invalid, None)
+                yield from self._finish_component(component)
+                self._lay_together(component)
         late = [guard for guard in guards if not guard.guard.reads_texts]
         zeroed = {**self._settled, **((yield from self._apply_guards(late)) if late else {})}
         return list(zeroed)
+
+    def _lay_together(self, component: ComponentPlan) -> None:
+        """Tell all rows what was told to those of a component."""
+        if not component.audit:
+            own = self._own[component.name].rows
+            self.rows.fail(own.invalid, None)
+            self.rows.flag(own.flags)
 
     def _guarded(self, scores: ComponentScores) -> FloatArray:
         """[n] the values of a component; NaN where it was skipped, so that no guard looks at ``otherwise``."""
@@ -101,51 +124,71 @@ class StagedEvaluation(Evaluation):
             return scores.value
         return np.where([by is None for by in scores.skipped], scores.value, np.nan)
 
-    # One stage
+    # The order
 
-    def _compute_stage(self, stage: Sequence[ComponentPlan]) -> Running:
-        for component in stage:
-            self._skipped[component.name] = self._decide(component)
-        shares = [self._share_out(component) for component in stage]
-        raws = yield from self._score_parts([part for own in shares for part in own.parts])
-        for component, own in zip(stage, shares, strict=True):
-            own.gather()
-            if component.timeout_s is not None:
-                self._settle_late(component, own)
-            self._raised[component.name] = own.rows.flags
-            if not component.audit:
-                self._failed_scoring.update(own.rows.invalid.keys() - self.rows.invalid.keys())
-                self.rows.fail(own.rows.invalid, None)
-                self.rows.flag(own.rows.flags)
-        for component, own in zip(stage, shares, strict=True):
-            yield from self._finish_component(component, own, raws)
+    def _go_on(self) -> Running:
+        """Begin all components that may begin now; what is asked for them goes on by itself from there."""
+        calls: list[Effectful[Any]] = []
+        while True:
+            while (answered := self._progress.take_answered()) is not None:
+                yield from self._finish_component(answered)
+                self._progress.finish(answered)
+            ready = self._progress.take_ready(self._models.is_asking_for)
+            if not ready:
+                break
+            calls += map(self._answer_call, self._begin(ready))
+        if len(calls) == 1:
+            yield from calls[0]
+        elif calls:
+            yield from perform(Together(calls))
 
-    def _settle_late(self, component: ComponentPlan, own: "ComponentRows") -> None:
-        """The rows for which a component's own limit of time was too short: skipped, or invalid for that reason."""
-        if not any(part.address in self._limited for part, _ in own.parts):
-            return
-        late = [i for i in own.rows.invalid.keys() - self.rows.invalid.keys() if own.is_late(i)]
-        if not component.late_otherwise:
-            reason = Invalid("deadline_exceeded", f"it was not computed within its {component.timeout_s:g} s")
-            own.rows.invalid.update(dict.fromkeys(late, reason.of(component.name)))
-            return
-        own.leave_out(late)
-        own.rows.flag(dict.fromkeys(late, (COMPONENT_TIMEOUT,)))
-        self._skipped[component.name].update(dict.fromkeys(late, TIMEOUT))
+    def _begin(self, components: Sequence[ComponentPlan]) -> list[Call]:
+        """The calls that some components need now."""
+        parts: list[PartRows] = []
+        for component in components:
+            own = self._own[component.name] = self._choose_rows(component)
+            parts += own.parts
+        for part, rows in parts:
+            if part.model is not None:
+                self._refuse_incomplete(part, rows)
+        calls = self._models.make_calls(parts)
+        calls += [
+            Call([part], self._operations.score(part, rows), part.timeout_s)
+            for part, rows in parts
+            if part.step is not None
+        ]
+        for component in components:
+            self._progress.begin(component, sum(part.name == component.name for call in calls for part in call.parts))
+            if self._progress.is_answered(component):
+                self._read_answers(component)
+        return calls
 
-    def _decide(self, component: ComponentPlan) -> dict[int, str]:
-        """The rows in which a component is not computed, each with what decided."""
-        if any(condition.reads_groups for condition in component.when) and not component.audit:
-            self.runner.refuse_groups_of_one("group")
-        settled = {} if component.vector else {i: by for i, by in self._settled.items() if i not in self.rows.invalid}
-        rows = [i for i in self.rows.valid() if i not in settled]
-        return {**settled, **find_skipped(component.when, _Known(self, component, rows), rows)}
+    def _answer_call(self, call: Call) -> Effectful[None]:
+        """One call, and all that can go on once it is answered."""
+        if call.seconds is None:
+            yield from call.computation
+        elif (yield from perform(Within(call.computation, call.seconds))):
+            self._limited.update(part.address for part in call.parts)
+        for part in call.parts:
+            component = self._by_name[part.name]
+            self._progress.count_answer(component)
+            if self._progress.is_answered(component):
+                self._read_answers(component)
+        yield from self._go_on()
 
-    def _share_out(self, component: ComponentPlan) -> "ComponentRows":
+    # The rows of a component
+
+    def _choose_rows(self, component: ComponentPlan) -> ComponentRows:
         """The rows of a component, and which of its cases has which; one that no case has is invalid."""
-        rows = self.rows.fork(frozenset(self._skipped[component.name]))
+        rows = self.rows.fork(frozenset())
+        for other in self._ordered:
+            if other.name in component.needs:
+                rows.fail(self._own[other.name].rows.invalid, None)
+        skipped = self._skipped[component.name] = self._decide(component, rows)
+        rows.absent = frozenset(skipped)
+        failed = frozenset(rows.invalid)
         if not component.cases:
-            return ComponentRows(rows, [(component, rows)])
+            return ComponentRows(rows, [(component, rows)], failed)
         by_case: dict[str, list[int]] = {part.case: [] for part in component.cases}
         for i in rows.valid():
             value = self.keys.read(i, component.by)
@@ -155,83 +198,25 @@ class StagedEvaluation(Evaluation):
             else:
                 rows.fail({i: explain_no_case(component, missing=value is None)}, component.name)
         every = frozenset(range(rows.size))
-        return ComponentRows(
-            rows, [(part, rows.fork(every.difference(by_case[part.case]))) for part in component.cases]
-        )
+        parts = [(part, rows.fork(every.difference(by_case[part.case]))) for part in component.cases]
+        return ComponentRows(rows, parts, failed)
 
-    def _score_parts(self, parts: "Sequence[PartRows]") -> Effectful[dict[str, RawComponent]]:
-        """The parts of a stage before their transforms; models and judges are asked at the same time."""
-        calls: list[Effectful[Any]] = list(self._call_models(parts))
-        calls += [
-            self._limit([part], part.timeout_s, self._score_operation(part, rows))
-            for part, rows in parts
-            if part.step is not None
-        ]
-        if len(calls) == 1:
-            yield from calls[0]
-        elif calls:
-            yield from perform(Together(calls))
-        raws: dict[str, RawComponent] = {}
-        for part, rows in parts:
-            if part.step is not None:
-                raws[part.address] = self._scored[part.address][0]
-                continue
-            self._asked[part.address] = asked = rows.valid()
-            if asked:
-                raws[part.address] = self._read_model(part, self._read_scores(part, asked), rows)
-            else:
-                raws[part.address] = RawComponent(no_numbers(rows.size), part.model)
-        return raws
+    def _decide(self, component: ComponentPlan, rows: Rows) -> dict[int, str]:
+        """The rows in which a component is not computed, each with what decided."""
+        if any(condition.reads_groups for condition in component.when) and not component.audit:
+            self._run_over(rows).refuse_groups_of_one("group")
+        settled = {} if component.vector else {i: by for i, by in self._settled.items() if i not in rows.invalid}
+        asked = [i for i in rows.valid() if i not in settled]
+        shown = partial(self._select_part, component.text)
+        known = KnownValues(component, shown, self.runner.binder, asked, self.values, self._raised, self.keys)
+        return {**settled, **find_skipped(component.when, known, asked)}
 
-    # Models
+    def _score_rows(self, part: ComponentPlan, rows: Rows) -> Effectful[RawComponent]:
+        assert part.step is not None
+        return (yield from self._score_component(part, part.step, self._run_over(rows)))
 
-    def _call_models(self, parts: "Sequence[PartRows]") -> "list[Effectful[None]]":
-        """Calls of the stage's models, each about the rows in which a part needs it and that it was not asked about
-        before; models that are shown the same of the same rows are called together."""
-        wanted: dict[tuple[Part, str], set[int]] = {}
-        for part, rows in parts:
-            if part.model is not None:
-                self._refuse_incomplete(part, rows)
-                wanted.setdefault((part.text, part.model), set()).update(rows.valid())
-        calls: dict[tuple[Part, frozenset[int], float | None], list[str]] = {}
-        for (text, model), asked in wanted.items():
-            said = self._said.get((text, model))
-            if missing := frozenset(asked if said is None else asked - said.rows):
-                limits = [part.timeout_s for part, _ in parts if (part.text, part.model) == (text, model)]
-                limit = None if None in limits else max(filter(None, limits))
-                calls.setdefault((text, missing, limit), []).append(model)
-        return [
-            self._limit(
-                [part for part, _ in parts if part.text == text and part.model in models],
-                limit,
-                self._call_together(text, models, missing),
-            )
-            for (text, missing, limit), models in calls.items()
-        ]
-
-    def _limit(self, parts: Sequence[ComponentPlan], seconds: float | None, call: Effectful[None]) -> Effectful[None]:
-        """A call that has so many seconds; its parts are remembered where that was nearer than the request's end."""
-        if seconds is None:
-            yield from call
-        elif (yield from perform(Within(call, seconds))):
-            self._limited.update(part.address for part in parts)
-
-    def _call_together(self, text: Part, models: Sequence[str], asked: frozenset[int]) -> Effectful[None]:
-        shown = self._select_part(text)
-        left_out = {i: NOT_ASKED for i in range(self.rows.size) if i not in asked}
-        fallbacks = self.plan.group.cohort is None
-        answers = yield from perform(AskModels(tuple(models), replace(shown, invalid=left_out), fallbacks))
-        others: dict[frozenset[int], list[str]] = {}
-        for model, (scores, dimensions) in answers.items():
-            more = ModelScores(scores, dimensions, asked)
-            before = self._said.get((text, model))
-            if before is None or before.scores.model == scores.model:
-                self._said[text, model] = more if before is None else before.joined(more)
-            else:  # it was away before, or is now: all rows are scored by one of both
-                del self._said[text, model]
-                others.setdefault(asked | before.rows, []).append(model)
-        for every, again in others.items():
-            yield from self._call_together(text, again, every)
+    def _run_over(self, rows: Rows) -> StepRunner:
+        return StepRunner(self.plan, self.batch, self.runner.binder, rows)
 
     def _refuse_incomplete(self, part: ComponentPlan, rows: Rows) -> None:
         """Fail the rows that lack what a model reads."""
@@ -247,47 +232,45 @@ class StagedEvaluation(Evaluation):
             self._shown[text] = select_part(self.plan, self.batch, text)
         return self._shown[text]
 
-    def _read_scores(self, part: ComponentPlan, rows: Sequence[int]) -> RawScores:
-        """What a model has said of the rows in which a part of the recipe is computed."""
-        said = self._said[part.text, part.model or ""]
-        return select_dimension(part, said.within(rows), said.dimensions)
-
-    # Operations
-
-    def _score_operation(self, part: ComponentPlan, rows: Rows) -> Effectful[None]:
-        """Score by an operation; one that needs no state is not run again for the same rows."""
-        name, step, asked = part.address, part.step, frozenset(rows.valid())
-        assert step is not None
-        if part.scored_first and name in self._scored:
-            raw, before, over = self._scored[name]
-            if asked <= over:
-                rows.fail({i: reason for i, reason in before.invalid.items() if i in asked}, None)
-                rows.flag({i: flags for i, flags in before.flags.items() if i in asked})
-                return
-        raw = RawComponent(no_numbers(rows.size))
-        if asked:
-            runner = StepRunner(self.plan, self.batch, self.runner.binder, rows)
-            try:
-                raw = yield from self._score_component(part, step, runner)
-            except GatewayError:
-                if not part.audit:
-                    raise
-        if step.operation.judged and raw.judge_answers is None:
-            raw.judge_answers = [None] * rows.size
-        if raw.verdicts is None and step.verdict_names:
-            raw.verdicts = {verdict: np.zeros(rows.size) for verdict in step.verdict_names}
-        kept = rows.fork(rows.absent)  # as it is now: late rows are left out afterwards
-        kept.flags = dict(rows.flags)
-        self._scored[name] = raw, kept, asked
-
     # After scoring
 
-    def _finish_component(
-        self, component: ComponentPlan, own: "ComponentRows", raws: Mapping[str, RawComponent]
-    ) -> Running:
+    def _read_answers(self, component: ComponentPlan) -> None:
+        """What a component is before its transforms, now that everything was answered that it asked for."""
+        own = self._own[component.name]
+        for part, rows in own.parts:
+            self._raws[part.address] = self._read_part(part, rows)
+        own.gather()
+        if component.timeout_s is not None:
+            self._settle_late(component, own)
+        self._raised[component.name] = dict(own.rows.flags)
+        if not component.audit:
+            self._failed_scoring.update(own.failed)
+
+    def _read_part(self, part: ComponentPlan, rows: Rows) -> RawComponent:
+        if part.step is not None:
+            return self._operations.read_scores(part)
+        self._asked[part.address] = asked = rows.valid()
+        if asked:
+            return self._read_model(part, self._models.read_scores(part, asked), rows)
+        return RawComponent(no_numbers(rows.size), part.model)
+
+    def _settle_late(self, component: ComponentPlan, own: ComponentRows) -> None:
+        """The rows for which a component's own limit of time was too short: skipped, or invalid for that reason."""
+        if not any(part.address in self._limited for part, _ in own.parts):
+            return
+        late = [i for i in own.failed if own.is_late(i)]
+        if not component.late_otherwise:
+            reason = Invalid("deadline_exceeded", f"it was not computed within its {component.timeout_s:g} s")
+            own.rows.invalid.update(dict.fromkeys(late, reason.of(component.name)))
+            return
+        own.leave_out(late)
+        own.rows.flag(dict.fromkeys(late, (COMPONENT_TIMEOUT,)))
+        self._skipped[component.name].update(dict.fromkeys(late, TIMEOUT))
+
+    def _finish_component(self, component: ComponentPlan) -> Running:
         """Transform a component where it was computed, and give the other rows ``otherwise``."""
-        name, skipped = component.name, self._skipped[component.name]
-        raw, value = yield from self._transform_parts(component, own, raws)
+        name, own, skipped = component.name, self._own[component.name], self._skipped[component.name]
+        raw, value = yield from self._transform_parts(component, own)
         failed = [i for i in own.rows.invalid if i not in self.rows.invalid] if component.audit else []
         scores = self._keep_component(
             name, leave_out(raw, [*skipped, *failed]), fill_skipped(component, value, list(skipped), failed)
@@ -295,71 +278,24 @@ class StagedEvaluation(Evaluation):
         if skipped:
             scores.skipped = [skipped.get(i) for i in range(self.rows.size)]
         if component.cases:
-            scores.models = own.name_models(raws)
+            scores.models = own.name_models(self._raws)
         if component.audit:
             self._audited[name] = self.components.pop(name)
             del self.values[name]
 
-    def _transform_parts(
-        self, component: ComponentPlan, own: "ComponentRows", raws: Mapping[str, RawComponent]
-    ) -> Effectful[tuple[RawComponent, Value]]:
+    def _transform_parts(self, component: ComponentPlan, own: ComponentRows) -> Effectful[tuple[RawComponent, Value]]:
         """A component before and after its transforms, or those of its cases."""
         found: list[tuple[RawComponent, Value]] = []
         for part, rows in own.parts:
-            raw = raws[part.address]
+            raw = self._raws[part.address]
             raw = replace(raw, absent=raw.absent | rows.absent)
             if not part.transforms:
                 found.append((raw, raw.value))
                 continue
-            runner = self.runner
-            if component.audit:
-                runner = StepRunner(self.plan, self.batch, self.runner.binder, own.rows)
             try:
-                found.append((raw, (yield from self._apply_transforms(part, raw, runner))))
+                found.append((raw, (yield from self._apply_transforms(part, raw, self._run_over(own.rows)))))
             except GatewayError:
                 if not component.audit:
                     raise
                 found.append((raw, no_numbers(self.rows.size)))
         return own.lay_together(found) if component.cases else found[0]
-
-    # What conditions look at
-
-    def raised_by(self, component: str) -> Mapping[int, tuple[str, ...]]:
-        """The flags that a component's scorer raised."""
-        return self._raised[component]
-
-    def digest_samples(self, component: ComponentPlan) -> list[bytes]:
-        """[n] digests of what a component reads of the samples, as cache keys hold them."""
-        read = [name for name in MODEL_INPUTS if name in component.reads]
-        return SampleDigests(self._select_part(component.text)).digest_fields(read)
-
-
-class _Known:
-    """What is known when the conditions of a component are decided; see :class:`.conditions.Known`."""
-
-    def __init__(self, evaluation: StagedEvaluation, component: ComponentPlan, members: Sequence[int]) -> None:
-        self._evaluation, self._component, self.members = evaluation, component, members
-        self._digests: list[bytes] | None = None
-
-    @property
-    def groups(self) -> Sequence[str]:
-        return self._evaluation.runner.binder.groups
-
-    def value_of(self, component: str) -> FloatArray:
-        value = self._evaluation.values[component]
-        assert not isinstance(value, list)
-        return value
-
-    def flags_of(self, component: str) -> Mapping[int, tuple[str, ...]]:
-        return self._evaluation.raised_by(component)
-
-    def read_key(self, row: int, key: str) -> Any:
-        return self._evaluation.keys.read(row, key)
-
-    def share_of(self, row: int, *, by_group: bool) -> float:
-        name = self._component.name
-        if by_group:
-            return share_of(name, self.groups[row])
-        if self._digests is None:
-            self._digests = self._evaluation.digest_samples(self._component)
-        return share_of(name, self._digests[row])
