@@ -287,8 +287,8 @@ class Gateway:
 
     async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
         """Raw scores by component; a model that several components share is called once."""
-        if plan.media:
-            await self.runtime.fetch_media(batch, plan.media, context.deadline)
+        if plan.media and not plan.stages:
+            await self.runtime.fetch_media(batch, plan.media, context)
         raw: dict[str, RawScores] = {}
         fallbacks = plan.group.cohort is None
         for call in plan.model_calls:

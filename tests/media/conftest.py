@@ -286,6 +286,32 @@ RECIPES = """
 rewards:
   looks: {components: {sight: {score: pictures}}}
   words: {components: {brevity: {score: length_penalty, params: {free_words: 1, per_word: 1}}}}
+  chosen:
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      sight: {score: pictures, when: {right: {at_least: 1}}, otherwise: -1}
+    combine: weighted_sum
+  twice:
+    components:
+      whole: {score: pictures, when: {has: features.right}, otherwise: 0}
+      answer: {score: pictures, text: final}
+    combine: weighted_sum
+  apart:
+    components:
+      one: {score: pictures, when: {has: features.right}, otherwise: 0}
+      two: {score: pictures, text: final, when: {has: features.left}, otherwise: 0}
+    combine: weighted_sum
+  share: {components: {first: {score: pictures}, sight: {score: pictures, when: {sample: 0.5}, audit: true}}}
+  episode:
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      steps:
+        score: frame_progress
+        params: {model: pictures}
+        transforms: [{aggregate: {how: max}}]
+        when: {right: {at_least: 1}}
+        otherwise: -1
+    combine: weighted_sum
 default: looks
 """
 

@@ -15,6 +15,7 @@ from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, Media
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
+from reward_gateway.scoring.fetched_media import FetchedMedia
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.state.cohorts import Cohort
 from reward_gateway.state.namespace import NO_NAMESPACE, Namespace
@@ -36,7 +37,7 @@ class Intake:
         self.batches: list[Batch] = []
         self.closed = 0
 
-    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None, fetched: FetchedMedia) -> None:
         self.asked.append(sorted(fields))
         self.batches.append(batch)
 
@@ -95,13 +96,13 @@ async def test_only_media_that_a_model_reads_are_fetched(
 async def test_media_are_fetched_where_a_sample_has_some_in_a_field_that_is_read() -> None:
     intake = Intake()
     runtime = runtime_of(media=intake)
-    batch = illustrated(images=PICTURE)
-    await runtime.fetch_media(batch, ["images", "frames"], None)
-    await runtime.fetch_media(illustrated(images=PICTURE), ["frames"], None)
-    await runtime.fetch_media(illustrated(), ["images"], None)
+    batch, context = illustrated(images=PICTURE), RequestContext()
+    await runtime.fetch_media(batch, ["images", "frames"], context)
+    await runtime.fetch_media(illustrated(images=PICTURE), ["frames"], context)
+    await runtime.fetch_media(illustrated(), ["images"], context)
     assert intake.asked == [["frames", "images"]]
     assert [filled is batch for filled in intake.batches] == [True]
-    await runtime_of().fetch_media(illustrated(images=PICTURE), ["images"], None)  # nobody fetches
+    await runtime_of().fetch_media(illustrated(images=PICTURE), ["images"], context)  # nobody fetches
 
 
 async def test_a_failed_answer_is_raised_where_the_effect_was_performed_and_may_be_mended() -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Collection
 
 from reward_gateway.sample import Batch, Invalid, Media
+from reward_gateway.scoring.fetched_media import FetchedMedia
 
 from .fetch.fetcher import Fetcher
 from .media import MediaLimits, from_bytes
@@ -23,7 +24,7 @@ class Intake:
         self._limits = limits
         self._fetcher = fetcher
 
-    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None, fetched: FetchedMedia) -> None:
         """Check unchecked image bytes, and fetch images named by URL.
 
         A sample with an image that cannot be used becomes invalid.
@@ -31,6 +32,7 @@ class Intake:
         Args:
             fields: names of the fields of images that are read.
             deadline: of the request, on the loop's clock.
+            fetched: what the request has fetched before.
         """
         unread = [
             (items, k, row, item.param or f"{field}[{k}]")
@@ -47,7 +49,7 @@ class Intake:
                 else:
                     items[k] = media
         if self._fetcher is not None:
-            await self._fetcher.fetch_media(batch, fields, deadline)
+            await self._fetcher.fetch_media(batch, fields, deadline, fetched)
 
     def _check_images(self, media: list[tuple[Media, str]]) -> list[Media | Invalid]:
         return [from_bytes(item.data or b"", param, self._limits) for item, param in media]

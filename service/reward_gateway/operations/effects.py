@@ -145,6 +145,20 @@ class Within(Effect[bool]):
 
 
 @dataclass(frozen=True, slots=True)
+class FetchMedia(Effect[Mapping[int, Invalid]]):
+    """Images of the valid rows of a batch: those that are named by address are fetched and put in its place.
+
+    Answer: the rows with an image that cannot be used, each with the reason.
+
+    Attributes:
+        fields: names of fields with images.
+    """
+
+    fields: Sequence[str]
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
 class AskModels(Effect[Mapping[str, tuple[RawScores, Sequence[str]]]]):
     """What hosted models say of the valid rows of a batch, as components of a recipe.
 

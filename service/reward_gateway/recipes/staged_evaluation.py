@@ -30,11 +30,12 @@ from reward_gateway.sample.flags import COMPONENT_TIMEOUT
 from .asked_models import AskedModels, Call
 from .column_binder import Value
 from .component_rows import ComponentRows, PartRows, explain_no_case, fill_skipped, leave_out
-from .conditions import find_skipped
+from .conditions import find_skipped, has_share_of_samples
 from .evaluation import Check, Evaluation, Rewards
 from .known_values import KnownValues
 from .missing_context import NO_PROMPT, NO_RESPONSE
 from .model_scores import no_numbers
+from .needed_media import load_media
 from .part_batches import select_part
 from .plan import ComponentPlan, Plan
 from .progress import Progress
@@ -98,6 +99,7 @@ class StagedEvaluation(Evaluation):
         self._audited.clear()
         early = [guard for guard in guards if guard.guard.reads_texts]
         self._settled = (yield from self._apply_guards(early)) if early else {}
+        yield from self._load_for_shares()
         self._progress = Progress(self._ordered)
         yield from self._go_on()
         for component in self._ordered:
@@ -110,6 +112,12 @@ class StagedEvaluation(Evaluation):
         late = [guard for guard in guards if not guard.guard.reads_texts]
         zeroed = {**self._settled, **((yield from self._apply_guards(late)) if late else {})}
         return list(zeroed)
+
+    def _load_for_shares(self) -> Effectful[None]:
+        """Load the images of which a hash says which samples belong to a component's share of them."""
+        shared = [component for component in self._ordered if any(map(has_share_of_samples, component.when))]
+        fields = frozenset[str]().union(*(component.reads for component in shared))
+        yield from load_media(self.batch, fields, [i for i in self.rows.valid() if i not in self._settled])
 
     def _lay_together(self, component: ComponentPlan) -> None:
         """Tell all rows what was told to those of a component."""
@@ -213,6 +221,7 @@ class StagedEvaluation(Evaluation):
 
     def _score_rows(self, part: ComponentPlan, rows: Rows) -> Effectful[RawComponent]:
         assert part.step is not None
+        rows.fail((yield from load_media(self.batch, part.reads, rows.valid())), part.name)
         return (yield from self._score_component(part, part.step, self._run_over(rows)))
 
     def _run_over(self, rows: Rows) -> StepRunner:

@@ -121,6 +121,15 @@ async def _score_with_model(
     return replace(scores, invalid=effect.batch.invalid | scores.invalid)
 
 
+@register_handler(effects.FetchMedia)
+async def _fetch_media(
+    services: ScoringServices, effect: effects.FetchMedia, context: RequestContext
+) -> Mapping[int, Invalid]:
+    left_out = effect.batch.invalid.copy()
+    await services.fetch_media(effect.batch, effect.fields, context)
+    return {row: reason for row, reason in effect.batch.invalid.items() if row not in left_out}
+
+
 @register_handler(effects.AskModels)
 async def _ask_models(
     services: ScoringServices, effect: effects.AskModels, context: RequestContext

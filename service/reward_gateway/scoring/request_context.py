@@ -5,6 +5,7 @@ from typing import Literal
 
 from reward_gateway.sample import Usage
 
+from .fetched_media import FetchedMedia
 from .request_scope import NO_SCOPE, RequestScope
 from .state_view import StateView
 
@@ -22,6 +23,7 @@ class RequestContext:
         usage: samples, model calls, cache hits and misses; added to.
         timing: milliseconds by phase (``cache``, ``inference``); added to.
         scope: the caller and run whose state is read and written.
+        fetched: the images that it names by address.
         effects: how often something outside the recipe's arithmetic was asked or done.
     """
 
@@ -30,6 +32,7 @@ class RequestContext:
     usage: Usage = field(default_factory=Usage)
     timing: dict[str, float] = field(default_factory=dict)
     scope: RequestScope = NO_SCOPE
+    fetched: FetchedMedia = field(default_factory=FetchedMedia)
     effects: int = 0
     _state: StateView | None = None
 

@@ -26,6 +26,7 @@ from reward_gateway.state.writes import StateWrites
 
 from .attempts import Attempt, Attempts
 from .cached_scorer import CachedScorer
+from .fetched_media import FetchedMedia
 from .request_context import RequestContext
 from .vector_scorer import VectorScorer
 
@@ -47,8 +48,12 @@ class PendingCommit:
 class MediaIntake(Protocol):
     """Checks images before a model reads them, and fetches those that samples give by URL."""
 
-    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
-        """Put checked bytes into these fields; a sample with an unusable image becomes invalid."""
+    async def fill(self, batch: Batch, fields: Collection[str], deadline: float | None, fetched: FetchedMedia) -> None:
+        """Put checked bytes into these fields; a sample with an unusable image becomes invalid.
+
+        Args:
+            fetched: what the request has fetched before.
+        """
 
     async def close(self) -> None: ...
 
@@ -162,13 +167,13 @@ class ScoringServices:
             fallbacks: where a model is away, its fallback scores the whole batch.
         """
         if batch.has_media:
-            await self.fetch_media(batch, self._find_media_read(models), context.deadline)
+            await self.fetch_media(batch, self._find_media_read(models), context)
         return await self.raw.fetch_scores(models, batch, context, fallbacks=fallbacks)
 
-    async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+    async def fetch_media(self, batch: Batch, fields: Collection[str], context: RequestContext) -> None:
         """Fetch the images of these fields that a batch gives by URL."""
         if self.media is not None and any(batch.column(field) for field in fields):
-            await self.media.fill(batch, fields, deadline)
+            await self.media.fill(batch, fields, context.deadline, context.fetched)
 
     def _find_media_read(self, models: Sequence[str]) -> list[str]:
         """The media fields that these models read; all fields if a model is not known yet."""

@@ -148,6 +148,12 @@ def behaviours(good: bytes) -> dict[str, Answer]:
     }
 
 
+def on(site: Any, **more: Any) -> dict[str, Any]:
+    """Settings; no machine is too slow for their time limits."""
+    limits = {"media_url_timeout_s": 60.0, "media_url_connect_s": 60.0}
+    return {"fetching": site.fetching(), "media_urls": True, "media_url_ports": f"{site.port}"} | limits | more
+
+
 @pytest.fixture(scope="session")
 def certified() -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
     """Who trusts the tests' authority; the site's certificate; one of another host."""

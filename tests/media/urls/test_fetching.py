@@ -10,18 +10,15 @@ import pytest
 from reward_gateway.cli.worker import build_gateway
 from reward_gateway.intake.fetch.fetcher import SHARE
 from reward_gateway.sample import Batch, Media
+from reward_gateway.scoring.fetched_media import FetchedMedia
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
 from tests.clock import Clock, until
 
+from .conftest import on
+
 pytestmark = pytest.mark.anyio
-
-
-def on(site: Any, **more: Any) -> dict[str, Any]:
-    """Settings; no machine is too slow for their time limits."""
-    limits = {"media_url_timeout_s": 60.0, "media_url_connect_s": 60.0}
-    return {"fetching": site.fetching(), "media_urls": True, "media_url_ports": f"{site.port}"} | limits | more
 
 
 @pytest.mark.parametrize("path", ["/good.png", "/chunked.png", "/until-closed.png", "/moved", "/moved-twice"])
@@ -214,7 +211,7 @@ async def test_a_worker_fetches_where_its_settings_say_so(site: Any, allowed: bo
     try:
         assert gateway.runtime.media is not None
         for one in (unread, named):
-            await gateway.runtime.media.fill(one, ["images"], None)
+            await gateway.runtime.media.fill(one, ["images"], None, FetchedMedia())
     finally:
         await gateway.close()
     assert "known format" in unread.invalid[0].message

@@ -12,6 +12,7 @@ from typing import Self
 
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, Media
+from reward_gateway.scoring.fetched_media import FetchedMedia
 from reward_gateway.settings import Settings
 
 from ..media import MediaLimits, check_image
@@ -81,12 +82,15 @@ class Fetcher:
             observer=observer,
         )
 
-    async def fetch_media(self, batch: Batch, fields: Collection[str], deadline: float | None) -> None:
+    async def fetch_media(
+        self, batch: Batch, fields: Collection[str], deadline: float | None, fetched: FetchedMedia
+    ) -> None:
         """Replace URLs by the bytes fetched from them; a sample whose URL gives no image becomes invalid.
 
         Args:
             fields: names of the fields of images that are read.
             deadline: of the request, on the loop's clock.
+            fetched: what the request has fetched before; added to.
         """
         places = _find_addresses(batch, fields)
         if not places:
@@ -94,14 +98,36 @@ class Fetcher:
         if deadline is not None:
             now = asyncio.get_running_loop().time()
             deadline = now + SHARE * (deadline - now)
-        budget = _Budget(self._most_bytes)
-        urls = list(places)[: self._most]
-        results = await asyncio.gather(*(self._fetch_one(url, budget, deadline) for url in urls))
+        urls = [url for url in places if fetched.admit(url, self._most)]
+        results = await asyncio.gather(*(self._fetch_once(url, fetched, deadline) for url in urls))
         for url, result in zip(urls, results, strict=True):
             _store_result(batch, places.pop(url), result)
         for remaining_places in places.values():
             fault = MediaFault(f"over the limit of {self._most} different addresses a request", "too_large")
             _store_result(batch, remaining_places, fault)
+
+    async def _fetch_once(self, url: str, fetched: FetchedMedia, deadline: float | None) -> Media | MediaFault:
+        """What an address holds; who reads it while it is fetched, or afterwards, has the same.
+
+        Who has more time than the one that fetches it tries again where that one was late.
+        """
+        while (running := fetched.results.get(url)) is not None:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    found: Media | MediaFault = await asyncio.shield(running)
+            except TimeoutError:
+                return _be_late()
+            if not _is_late(found):
+                return found
+        own = fetched.results[url] = asyncio.get_running_loop().create_future()
+        result: Media | MediaFault = _be_late()
+        try:
+            result = await self._fetch_one(url, _Budget(self._most_bytes, fetched), deadline)
+            return result
+        finally:
+            if _is_late(result):
+                del fetched.results[url]
+            own.set_result(result)
 
     async def _fetch_one(self, url: str, budget: "_Budget", deadline: float | None) -> Media | MediaFault:
         started, size = perf_counter(), 0
@@ -115,7 +141,7 @@ class Fetcher:
             return media
         except TimeoutError:
             outcome = "deadline"
-            return MediaFault("not there in time for the deadline", "deadline_exceeded")
+            return _be_late()
         except MediaFault as fault:
             outcome = fault.outcome if isinstance(fault, FetchFault) else "invalid"
             return fault
@@ -136,15 +162,23 @@ class Fetcher:
 class _Budget:
     """Bytes that one request may still fetch."""
 
-    def __init__(self, size: int) -> None:
-        self._size = self._left = size
+    def __init__(self, size: int, fetched: FetchedMedia) -> None:
+        self._size, self._fetched = size, fetched
 
     def count_bytes(self, size: int) -> None:
         """Count bytes that arrived. Raises FetchFault once they are too many."""
-        self._left -= size
-        if self._left < 0:
+        self._fetched.size += size
+        if self._fetched.size > self._size:
             sentence = f"over the limit of {self._size} bytes that are fetched for a request"
             raise FetchFault(sentence, outcome="too_large", code="too_large")
+
+
+def _be_late() -> MediaFault:
+    return MediaFault("not there in time for the deadline", "deadline_exceeded")
+
+
+def _is_late(result: Media | MediaFault) -> bool:
+    return isinstance(result, MediaFault) and result.code == "deadline_exceeded"
 
 
 def _find_addresses(batch: Batch, fields: Collection[str]) -> dict[str, list[Place]]:
