@@ -42,6 +42,42 @@ def test_rewards_are_listed_from_the_service(run: Run, service: Any) -> None:
     assert [row["name"] for row in json.loads(as_json.out)] == ["brief", "shaped"]
 
 
+def test_a_recipe_is_shown_of_a_file_as_of_a_service(run: Run, service: Any) -> None:
+    of_service = run("rewards", "show", "shaped", "--url", service.url)
+    body = run("rewards", "show", "shaped", "--url", service.url, "--json").out
+    Path("same.yaml").write_text(json.dumps({"rewards": {"shaped": json.loads(body)["recipe"]}}))
+    of_file = run("rewards", "show", "shaped", "--recipes", "same.yaml")
+    default = run("rewards", "show", "--recipes", "same.yaml", "--json")
+
+    assert of_service.out.startswith("shaped  b3:")
+    assert "\nreward\n" in of_service.out
+    assert of_file.out == of_service.out
+    assert json.loads(default.out) == json.loads(body)
+
+
+def test_a_recipe_that_is_not_there_is_not_shown(run: Run, service: Any) -> None:
+    Path("good.yaml").write_text("rewards:\n  right: {components: {a: {score: length_penalty}}}\n")
+    Path("bad.yaml").write_text("rewards:\n  r: {components: {a: {score: length_penalty, params: {per_word: many}}}}\n")
+    other, faulty = (
+        run("rewards", "show", "rihgt", "--recipes", "good.yaml"),
+        run("rewards", "show", "--recipes", "bad.yaml"),
+    )
+    unknown, unnamed = (
+        run("rewards", "show", "none", "--url", service.url),
+        run("rewards", "show", "--url", service.url),
+    )
+
+    assert (other.code, faulty.code, unknown.code, unnamed.code) == (2, 1, 3, 2)
+    assert "did you mean 'right'?" in other.err
+    assert faulty.out.startswith("bad.yaml:2:")
+    assert "name a recipe" in unnamed.err
+
+
+def test_a_recipe_is_shown_whose_model_is_served_elsewhere(run: Run) -> None:
+    Path("new.yaml").write_text("rewards:\n  r: {components: {a: {score: far_away}}}\n")
+    assert "a  model far_away" in run("rewards", "show", "--recipes", "new.yaml").out
+
+
 def test_a_recipe_file_is_checked_and_every_fault_has_its_place(run: Run) -> None:
     Path("good.yaml").write_text("rewards:\n  r:\n    components:\n      a: {score: length_penalty}\n")
     Path("bad.yaml").write_text(

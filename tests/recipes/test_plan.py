@@ -48,7 +48,7 @@ rewards:
     assert plan["components"]["a"]["score"]["operation"] == "score/length_penalty"
     assert (plan["components"]["a"]["model"], plan["components"]["a"]["returns"]) == (None, "scalar")
     assert [len(plan["components"][name]["transforms"]) for name in "abc"] == [1, 0, 0]
-    assert plan["guards"] == [{"name": "empty_response", "action": "zero"}]
+    assert plan["guards"] == [{"name": "empty_response", "action": "zero", "reads_texts": True}]
     assert (plan["over"], plan["add"], plan["on_invalid"]) == (["a", "b"], ["c"], "fail")
     assert plan["group"]["normalize"] == "mean"
     assert plan["combine"] is not None

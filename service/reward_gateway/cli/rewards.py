@@ -1,11 +1,12 @@
-"""``rewards``: list the recipes of a running service, or check a recipe file."""
+"""``rewards``: list the recipes of a running service, show one, or check a recipe file."""
 
 import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from urllib.parse import quote
 
 import typer
 
@@ -17,7 +18,7 @@ from .service import ask_service
 if TYPE_CHECKING:
     from reward_gateway.recipes.known_models import KnownModels
 
-app = typer.Typer(help="The recipes: list, check.", no_args_is_help=True)
+app = typer.Typer(help="The recipes: list, show, check.", no_args_is_help=True)
 
 COLUMNS = ("name", "version", "inputs", "range", "components", "traits", "description")
 
@@ -36,6 +37,58 @@ def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = Fals
         print(json.dumps(rows))
         return
     print_table(COLUMNS, (_row(row) for row in rows))
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str | None, typer.Argument(help="A recipe, an alias or a served model.", show_default="the default recipe")
+    ] = None,
+    recipes: Annotated[
+        Path | None, typer.Option("--recipes", help="A recipe file.", show_default="the settings' one")
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a recipe is computed: its stages, conditions, cases, guards and combination.
+
+    The recipe is one of a file or, with --url, of a running service.
+    """
+    from reward_gateway.recipes.picture import draw_recipe
+
+    if url is not None and recipes is None:
+        if name is None:
+            raise Unusable("name a recipe of the service; `rewards list` lists them")
+        body = ask_service("GET", f"/v1/rewards/{quote(name, safe='')}", url, api_key, TIMEOUT_S)
+    else:
+        body = _own_recipe(name, recipes or _default())
+    print(json.dumps(body) if as_json else "\n".join(draw_recipe(body)))
+
+
+def _own_recipe(name: str | None, path: Path) -> dict[str, Any]:
+    """A recipe of a file, as a service describes it. Raises Unusable, and Exit where the file has faults."""
+    from reward_gateway.errors import InvalidRecipe, NotFound
+    from reward_gateway.recipes.book import load_book
+    from reward_gateway.recipes.suggestions import did_you_mean
+
+    text = read_recipes(path)
+    try:
+        models = _expected_models(None, None)
+    except Unusable:
+        models = None
+    try:
+        try:
+            book = load_book(text, models)
+        except InvalidRecipe:
+            book = load_book(text, None)  # its models may be served elsewhere
+        return book.get(name or book.default).describe()
+    except NotFound:
+        raise Unusable(f"{path} has no recipe {name}{did_you_mean(str(name), book.plans)}") from None
+    except InvalidRecipe as error:
+        for line in fault_lines(path, error.faults or [{"place": "", "path": "", "message": error.message}]):
+            print(line)
+        raise typer.Exit(FAULTY) from None
 
 
 @app.command()

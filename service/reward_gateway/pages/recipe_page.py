@@ -7,6 +7,7 @@ import yaml
 
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.recipes.column_types import fit_column
+from reward_gateway.recipes.picture import describe_use
 from reward_gateway.recipes.plan import ComponentPlan, Plan
 from reward_gateway.sample.fields import FIELDS, OF_METADATA
 
@@ -138,17 +139,7 @@ def _describe_use(plan: Plan, part: ComponentPlan) -> str:
     said = [f"stage {stage}"]
     if part.case:
         said.append(f"where {component.by} is {part.case}")
-    if component.when:
-        on = dict.fromkeys([*sorted(needed for condition in component.when for needed in condition.reads)])
-        keys = dict.fromkeys(key for condition in component.when for key in condition.keys)
-        said.append("where its conditions hold" + (f" ({', '.join([*on, *keys])})" if on or keys else ""))
-    if component.timeout_s is not None:
-        said.append(f"within {component.timeout_s:g} s")
-    if component.otherwise is not None:
-        said.append(f"otherwise {component.otherwise:g}")
-    if component.audit:
-        said.append("as an audit, outside the reward")
-    return ", ".join(said)
+    return ", ".join([*said, *describe_use(plan.source["components"][component.name])])
 
 
 def _render_guards(plan: Plan) -> Html | None:

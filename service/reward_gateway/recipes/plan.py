@@ -427,7 +427,10 @@ class Plan:
                     for component in self.components
                 },
                 "stages": [[component.name for component in stage] for stage in self.stages],
-                "guards": [{"name": guard.guard.name, "action": guard.action} for guard in self.guards],
+                "guards": [
+                    {"name": guard.guard.name, "action": guard.action, "reads_texts": guard.guard.reads_texts}
+                    for guard in self.guards
+                ],
                 "combine": self.combine.describe() if self.combine else None,
                 "over": list(self.over),
                 "add": list(self.add),
