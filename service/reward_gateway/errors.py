@@ -152,6 +152,10 @@ class ModelNotFound(NotFound):
     """No model server has the model: the caller's mistake, where it is not a recipe that names it."""
 
 
+class JudgeNotFound(NotFound):
+    """No judge of that name is configured: the caller's mistake, where it is not a recipe that names it."""
+
+
 class Unauthenticated(RequestError):
     """The API key is missing or unknown."""
 

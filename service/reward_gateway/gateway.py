@@ -32,7 +32,7 @@ from reward_gateway.scoring.body_digest import digest_batch
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.failure_policy import FailurePolicy, OnInvalid
 from reward_gateway.scoring.fixed_scores import FixedScores
-from reward_gateway.scoring.readiness import Readiness, find_missing
+from reward_gateway.scoring.readiness import Readiness, find_missing, refuse_unready
 from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores, keep_answers
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
@@ -125,6 +125,7 @@ class Gateway:
             Unscorable: ``on_invalid: fail`` and a sample could not be scored for a cause of the caller.
             ModelUnavailable, Overloaded, DeadlineExceeded: the same for a cause of the server, or no sample was scored.
             IdempotencyConflict: the request's key was sent with another body.
+            NotSetUp: the recipe names a judge or a sandbox that is not configured.
         """
         return await self.score_by(self.book.plans.get(reward) or self.get_plan(reward), batch, options)
 
@@ -135,6 +136,7 @@ class Gateway:
             names = ", ".join(plan.labels)
             message = f"this model gives {len(plan.labels)} numbers ({names}): name one, {plan.name}:{plan.labels[0]}"
             raise InvalidRequest(message, param="reward")
+        await refuse_unready(plan, self.runtime)
         _drop_unread_metadata(plan, batch)
         if plan.on_reset == "refuse":
             return await self._score_once(plan, batch, options)

@@ -65,6 +65,11 @@ rewards:
       first: {score: length_penalty, params: {free_words: 0, per_word: 1}}
       quality: {score: letters, when: {first: {at_least: -1}}, otherwise: 0.5}
     combine: weighted_sum
+  judged:
+    components:
+      first: {score: length_penalty, params: {free_words: 0, per_word: 1}}
+      quality: {score: judge_rubric, params: {judge: none}, when: {first: {at_least: -1}}, otherwise: 0.5}
+    combine: weighted_sum
   plain: {components: {quality: {score: letters}}}
 """
 """Recipes whose components are computed for some of the samples, or by a scorer of their own."""

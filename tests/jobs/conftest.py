@@ -46,6 +46,8 @@ rewards:
   strict:
     components: {length: {score: length}}
     on_invalid: fail
+  judged:
+    components: {quality: {score: judge_rubric, params: {judge: none}}}
 default: plain
 """
 

@@ -401,6 +401,11 @@ async def test_what_a_consumer_asks_for_is_checked(served: Served) -> None:
     assert answer.json()["error"]["param"] == "receipts[0]"
 
 
+async def test_a_recipe_whose_judge_is_not_configured_is_refused_at_once(served: Served) -> None:
+    answer = await served.client.post("/v1/jobs", json={**samples("a"), "reward": "judged"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "not_set_up")
+
+
 @pytest.mark.parametrize("settings", [{"jobs": False}, {"workers": 2}], indirect=True)
 async def test_a_gateway_that_cannot_take_jobs_says_so(served: Served, settings: Any) -> None:
     if settings.jobs and served.gateway.runtime.state.jobs.shared:

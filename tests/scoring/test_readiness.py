@@ -8,9 +8,11 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.remote_sandboxes.config import SandboxConfig
 from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.cache.null import NullCache
-from reward_gateway.errors import NotFound
+from reward_gateway.errors import GatewayError, ModelUnavailable, NotFound, NotSetUp
+from reward_gateway.gateway import Gateway
 from reward_gateway.recipes.book import load_book
 from reward_gateway.recipes.known_models import KnownModel
+from reward_gateway.sample import Batch, Scored
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.scoring.readiness import Readiness, find_missing
@@ -94,3 +96,101 @@ async def test_an_awaited_model_is_named_and_the_other_recipes_are_ready() -> No
     book = load_book(text, {name: KnownModel() for name in ("model", "slow", "none", "gone")})
     runtime = EffectsRuntime(CachedScorer(Models(), NullCache()))
     assert await find_missing([book.get("awaiting"), book.get("served")], runtime) == {"awaiting": "there is no gone"}
+
+
+# What a request is told
+
+CONDITIONAL = """
+rewards:
+  judged:
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      quality: {score: judge_rubric, params: {judge: strict}, when: {right: {at_least: 1}}, otherwise: 0}
+    combine: weighted_sum
+  remote:
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      code: {score: code_stdio, params: {sandbox: far}, when: {right: {at_least: 1}}, otherwise: 0}
+    combine: weighted_sum
+  absent:
+    awaits: {gone: {}}
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      quality: {score: gone, when: {right: {at_least: 1}}, otherwise: 0}
+    combine: weighted_sum
+  named:
+    awaits: {gone: {}}
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      steps:
+        score: process_reward
+        params: {model: gone}
+        transforms: [aggregate]
+        when: {right: {at_least: 1}}
+        otherwise: 0
+    combine: weighted_sum
+  audited:
+    awaits: {gone: {}}
+    components:
+      right: {score: given, inputs: {value: {feature: right}}}
+      second: {score: judge_rubric, params: {judge: strict}, audit: true}
+      third: {score: gone, audit: true}
+  routed:
+    awaits: {gone: {}}
+    components:
+      task:
+        score:
+          by: metadata.task
+          cases:
+            rule: {score: given, inputs: {value: {feature: right}}}
+            judged: {score: judge_rubric, params: {judge: strict}}
+            model: {score: gone}
+          default: invalid
+  usual: {components: {a: {score: judge_rubric}}}
+"""
+RIGHT, WRONG = {"right": 1.0}, {"right": 0.0}
+
+
+def gateway_of(**parts: Any) -> Gateway:
+    book = load_book(CONDITIONAL, {"model": KnownModel()})
+    return Gateway(book, EffectsRuntime(CachedScorer(Models(), NullCache()), **parts))
+
+
+async def score(reward: str, *features: dict[str, float], **columns: Any) -> Scored:
+    size = len(features)
+    batch = Batch([str(i) for i in range(size)], ["p"] * size, ["r"] * size, features=list(features), **columns)
+    return await gateway_of().score(batch, reward)
+
+
+@pytest.mark.parametrize("features", [[RIGHT], [WRONG], [WRONG, RIGHT], []])
+@pytest.mark.parametrize(
+    ("reward", "error", "said"),
+    [
+        ("judged", NotSetUp, "the recipe judged cannot answer: there is no judge 'strict'; REWARD_GATEWAY_JUDGES_FILE"),
+        ("remote", NotSetUp, "the recipe remote cannot answer: there is no sandbox 'far'"),
+        ("absent", ModelUnavailable, "the recipe absent cannot answer: there is no gone"),
+        ("named", ModelUnavailable, "the recipe named cannot answer: there is no gone"),
+    ],
+)
+async def test_a_recipe_that_lacks_something_scores_no_sample_whatever_its_conditions(
+    reward: str, error: type[GatewayError], said: str, features: list[dict[str, float]]
+) -> None:
+    with pytest.raises(error, match=said):
+        await score(reward, *features)
+
+
+async def test_what_an_audit_lacks_fails_nothing() -> None:
+    assert (await score("audited", RIGHT, WRONG)).reward.tolist() == [1.0, 0.0]
+
+
+async def test_what_one_case_lacks_fails_the_samples_of_that_case() -> None:
+    tasks = [b'{"task":"rule"}', b'{"task":"judged"}', b'{"task":"model"}']
+    scored = await score("routed", RIGHT, RIGHT, RIGHT, further={"metadata": tasks})
+    assert scored.reward[0] == 1.0
+    assert {row: reason.code for row, reason in scored.invalid.items()} == {1: "judge_error", 2: "model_unavailable"}
+
+
+async def test_the_usual_judge_that_is_not_there_is_the_error_of_each_sample() -> None:
+    (reason,) = (await score("usual", RIGHT)).invalid.values()
+    assert (reason.code, reason.component) == ("judge_error", "a")
+    assert "no judges are configured" in reason.message

@@ -9,6 +9,7 @@ from reward_gateway.intake.decoding_cost import SHORT, TYPED
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.request import Options, ScoreRequest
 from reward_gateway.intake.score_intake import ScoreIntake
+from reward_gateway.scoring.readiness import refuse_unready
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
 
@@ -21,6 +22,7 @@ class JobIntake:
     """Reads bodies of jobs, within the limits of the settings."""
 
     def __init__(self, gateway: Gateway, settings: Settings) -> None:
+        self._gateway = gateway
         self._intake = ScoreIntake(gateway, settings.for_jobs())
         self.batches = self._intake.batches
         self._read = partial(read_job, settings.max_nesting)
@@ -52,6 +54,7 @@ class JobIntake:
         prepared = await self._intake.read_and_prepare(
             self._read, body, scope, arrived_at, address=address, chat_format=chat_format, takes_long=takes_long
         )
+        await refuse_unready(self._gateway.get_plan(prepared.reward), self._gateway.runtime)
         samples, options = await asyncio.to_thread(split_body, body) if takes_long else split_body(body)
         return Submission(body, samples, prepared.batch, prepared.reward, options, chat_format)
 

@@ -1,12 +1,12 @@
 """A compiled recipe: every name is resolved and every argument typed, so that scoring looks nothing up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
-from reward_gateway.operations.names import names_in
+from reward_gateway.operations.names import Named, names_in
 from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.response import Part
 from reward_gateway.operations.reading.rule_fields import carries_fields
@@ -335,6 +335,18 @@ class Plan:
         return tuple(step for part in self.needed_parts for step in part.steps) + tuple(filter(None, ends))
 
     @cached_property
+    def needed_names(self) -> tuple[Named, ...]:
+        """The models, judges and sandboxes that its file names in parameters of these steps."""
+        return _find_written_names(self.needed_steps)
+
+    @cached_property
+    def unrouted_needs(self) -> tuple[tuple[str, ...], tuple[Named, ...]]:
+        """The models of its components, and what parameters name, that it needs whatever a sample's case is."""
+        parts = [part for part in self.needed_parts if not part.case]
+        steps = [*(step for part in parts for step in part.steps), *filter(None, (self.combine, self.credit))]
+        return tuple(part.model for part in parts if part.model is not None), _find_written_names(steps)
+
+    @cached_property
     def parts(self) -> tuple[ComponentPlan, ...]:
         """What scores its components: these, or their cases."""
         return tuple(part for component in self.components for part in component.parts)
@@ -440,6 +452,10 @@ class Plan:
                 "on_reset": self.on_reset,
             },
         }
+
+
+def _find_written_names(steps: Iterable[Step]) -> tuple[Named, ...]:
+    return tuple(named for step in steps for named in names_in(step.params) if named.written)
 
 
 def _describe_scorer(part: ComponentPlan) -> dict[str, Any]:

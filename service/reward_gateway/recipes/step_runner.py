@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reward_gateway.errors import ModelNotFound, Unavailable
+from reward_gateway.errors import JudgeNotFound, ModelNotFound, Unavailable
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful
 from reward_gateway.operations.outcome import Outcome
@@ -64,7 +64,7 @@ class StepRunner:
             if not kept:
                 return self._make_no_outcome()
             outcome = yield from run_step(step, columns)
-        except (Unavailable, ModelNotFound) as error:
+        except (Unavailable, ModelNotFound, JudgeNotFound) as error:
             self.rows.fail(dict.fromkeys(rows, explain_unavailable(error)), name)
             return self._make_no_outcome()
         if outcome.invalid or outcome.stood_in:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.judges.questions import CacheUse, Question
 from reward_gateway.backends.judges.replies import Reply
-from reward_gateway.errors import NotFound
+from reward_gateway.errors import JudgeNotFound
 from reward_gateway.operations.effects import AskJudge, AskJudgeAgain, AskJudgeForTokens, JudgeAnswer, JudgeToken
 from reward_gateway.sample import Invalid
 
@@ -17,7 +17,7 @@ async def ask_for_texts(judges: Judges | None, asked: AskJudge, context: Request
     """The judge's words, in the order of the conversations. The context's ``usage`` is added to.
 
     Raises:
-        NotFound: there is no such judge.
+        JudgeNotFound: there is no such judge.
     """
     return _texts_of(await _put_questions(judges, asked, context))
 
@@ -47,7 +47,7 @@ async def _put_questions(
     judges: Judges | None, asked: AskJudge, context: RequestContext, *, tokens: bool = False
 ) -> list[Reply | Invalid]:
     if judges is None:
-        raise NotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
+        raise JudgeNotFound("no judges are configured; set REWARD_GATEWAY_JUDGES_FILE to a file of judges")
     size, schema = len(asked.conversations), asked.schema
     schemas = [schema] * size if schema is None or isinstance(schema, Mapping) else schema
     draws: Sequence[int | None] = asked.draws or [None] * size

@@ -1,10 +1,10 @@
 """Which recipes can answer now, and why the others cannot."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from reward_gateway.errors import GatewayError
-from reward_gateway.operations.names import Named, names_in
+from reward_gateway.errors import GatewayError, ModelUnavailable, NotFound, NotSetUp, Unavailable
+from reward_gateway.operations.names import Named
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.state.epoch import LOST
 
@@ -36,31 +36,55 @@ async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[s
     does what an audit asks, which fails no sample.
     """
     models = _ServedModels(runtime)
-    judges = runtime.judges.names if runtime.judges is not None else ()
     missing: dict[str, str] = {}
     state_fault = runtime.state_fault
     for plan in plans:
         if state_fault and plan.reads_state and (state_fault != LOST or plan.on_reset == "refuse"):
             missing[plan.name] = state_fault
-        named = [*_find_written_names(plan)]
+        named = plan.needed_names
         asked = [part.model for part in plan.needed_parts if part.model is not None]
         for model in dict.fromkeys([*asked, *(n.name for n in named if n.mark.kind == "model")]):
             fallbacks = model in asked and plan.group.cohort is None
             if fault := await models.explain_fault(model, fallbacks=fallbacks):
                 missing.setdefault(plan.name, fault)
-        for judge in (n.name for n in named if n.mark.kind == "judge"):
-            if judge not in judges:
-                missing.setdefault(plan.name, f"there is no judge {judge!r}; REWARD_GATEWAY_JUDGES_FILE names them")
-        for sandbox in (n.name for n in named if n.mark.kind == "sandbox"):
-            if not runtime.remote_sandboxes.has(sandbox):
-                missing.setdefault(
-                    plan.name, f"there is no sandbox {sandbox!r}; REWARD_GATEWAY_SANDBOXES_FILE names them"
-                )
+        if fault := _explain_configuration(named, runtime):
+            missing.setdefault(plan.name, fault)
     return missing
 
 
-def _find_written_names(plan: Plan) -> Iterator[Named]:
-    return (named for step in plan.needed_steps for named in names_in(step.params) if named.written)
+async def refuse_unready(plan: Plan, runtime: EffectsRuntime) -> None:
+    """Refuse a request whose recipe lacks something, before any of its samples is scored.
+
+    A recipe that asks a judge about some answers alone would else give the others a reward and fail these. What one
+    case of several needs fails the samples of that case, and a server that is away those that it would have scored.
+
+    Raises:
+        NotSetUp: it names a judge or a sandbox that is not configured.
+        ModelUnavailable: it has conditions, and a model that it names is not served.
+    """
+    models, named = plan.unrouted_needs
+    if named and (fault := _explain_configuration(named, runtime)):
+        raise NotSetUp(f"the recipe {plan.name} cannot answer: {fault}")
+    if not plan.stages:
+        return  # each model is asked about every sample
+    for model in dict.fromkeys([*models, *(n.name for n in named if n.mark.kind == "model")]):
+        try:
+            await runtime.models.info(model)
+        except NotFound as error:
+            raise ModelUnavailable(f"the recipe {plan.name} cannot answer: {error.message}") from None
+        except Unavailable:
+            continue
+
+
+def _explain_configuration(named: Iterable[Named], runtime: EffectsRuntime) -> str:
+    """The first judge or sandbox that is not configured; empty if all are."""
+    judges = runtime.judges.names if runtime.judges is not None else ()
+    for kind, name in ((one.mark.kind, one.name) for one in named):
+        if kind == "judge" and name not in judges:
+            return f"there is no judge {name!r}; REWARD_GATEWAY_JUDGES_FILE names them"
+        if kind == "sandbox" and not runtime.remote_sandboxes.has(name):
+            return f"there is no sandbox {name!r}; REWARD_GATEWAY_SANDBOXES_FILE names them"
+    return ""
 
 
 class _ServedModels:

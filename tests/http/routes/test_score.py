@@ -56,6 +56,17 @@ async def test_a_components_keys_are_those_of_the_contract_for_models_and_rules(
     assert components["brevity"] == of_a_rule
 
 
+@pytest.mark.parametrize("texts", [["one"], ["one two"], ["one", "one two"]])
+async def test_a_recipe_whose_judge_is_not_configured_is_refused_for_every_sample_alike(
+    conditional: Any, texts: list[str]
+) -> None:
+    error = conditional.refused(await conditional.score({**samples(*texts), "reward": "judged"}), 409)
+    assert error["code"] == "not_set_up"
+    assert "there is no judge 'none'; REWARD_GATEWAY_JUDGES_FILE names them" in error["message"]
+    page = (await conditional.client.get("/readyz")).json()
+    assert page["not_ready"] == {"judged": "there is no judge 'none'; REWARD_GATEWAY_JUDGES_FILE names them"}
+
+
 async def test_metadata_choose_the_scorer_of_a_sample_and_only_where_the_recipe_says_so(conditional: Any) -> None:
     tasks: list[Any] = [{"task": "letters"}, {"task": "words", "x": [1]}, {"task": "poem"}, {}, None]
     body = {"reward": "routed", "samples": [{"response": "a bc", "metadata": task} for task in tasks]}

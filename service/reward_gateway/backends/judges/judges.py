@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from reward_gateway.errors import NotFound
+from reward_gateway.errors import JudgeNotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
@@ -93,7 +93,7 @@ class Judges:
             deadline: time on the loop's clock.
 
         Raises:
-            NotFound: there is no such judge.
+            JudgeNotFound: there is no such judge.
         """
         endpoint = self._find(judge)
         repeated = [question.draw is not None or not endpoint.draws(question.temperature) for question in questions]
@@ -143,7 +143,7 @@ class Judges:
             attempt: how often it was asked.
 
         Raises:
-            NotFound: there is no such judge.
+            JudgeNotFound: there is no such judge.
         """
         endpoint = self._find(judge)
         return attempt <= endpoint.config.retries and endpoint.draws(temperature)
@@ -174,7 +174,7 @@ class Judges:
         endpoint = self._endpoints.get(judge)
         if endpoint is None:
             known = ", ".join(self._endpoints) or "none; REWARD_GATEWAY_JUDGES_FILE names them"
-            raise NotFound(f"there is no judge with this name (judges: {known})")
+            raise JudgeNotFound(f"there is no judge with this name (judges: {known})")
         return endpoint
 
     async def close(self) -> None:
