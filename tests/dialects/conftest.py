@@ -98,6 +98,20 @@ rewards:
     components:
       call: {score: json_schema, params: {json_schema: {type: [object, array], minItems: 1, minProperties: 1}}}
     range: [0, 1]
+  mixed:
+    components:
+      chosen:
+        score:
+          by: metadata.task
+          cases:
+            math: {score: math_equivalence}
+            words: {score: length_penalty, params: {free_words: 0, per_word: 1}}
+  routed_prompts:
+    components:
+      chosen:
+        score:
+          by: metadata.task
+          cases: {known: {score: given, inputs: {value: 1.0}}}
 default: ratio
 """
 

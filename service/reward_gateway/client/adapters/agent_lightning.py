@@ -49,7 +49,7 @@ async def reward(
     asked = prompt if prompt is not None else next((fields[name] for name in _PROMPTS if fields.get(name)), None)
     reference = next((fields[name] for name in REFERENCES if fields.get(name) is not None), None)
     service = Service.of(url, recipe, api_key, timeout_s)
-    return require_number(await service.score_one(make_sample(asked, response, reference)))
+    return require_number(await service.score_one(make_sample(asked, response, reference, rows=[fields])))
 
 
 async def report(task: Any, response: Any, *, event_url: str | None = None, **options: Any) -> float:

@@ -13,6 +13,8 @@ those for which nothing is left ask once.
 AReaL decodes the tokens of prompt and completion with their special tokens; the service reads them back into messages
 (guides/chat_text.md).
 
+What a row's columns say in short texts and numbers is the sample's metadata, by which a recipe may choose the scorer.
+
 Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
 samples per prompt, or ``group: {answer: combined}``.
 """
@@ -115,7 +117,7 @@ class Reward:
         service = Service.of(self.url, self.recipe, self.api_key, run=self.run, longest_s=longest_s, rendered=True)
         answered = True
         try:
-            return require_number(service.score([make_sample(prompt, completions, truth)])[0])
+            return require_number(service.score([make_sample(prompt, completions, truth, rows=[columns])])[0])
         except GatewayError as error:
             answered = not is_temporary(error)
             raise

@@ -50,4 +50,4 @@ def _read_sample(trajectory: Any, shared: Any, group: str) -> dict[str, Any]:
     facts = {**shared, **trajectory.metadata}
     reference = next((facts[name] for name in REFERENCES if facts.get(name) is not None), None)
     answer = next((i for i in range(len(messages) - 1, -1, -1) if messages[i]["role"] == "assistant"), len(messages))
-    return make_sample(messages[:answer], messages[answer : answer + 1] or None, reference, group=group)
+    return make_sample(messages[:answer], messages[answer : answer + 1] or None, reference, group=group, rows=[facts])

@@ -14,7 +14,7 @@ from typing import Any
 from atroposlib.envs.reward_fns.registry import registry
 from atroposlib.envs.reward_fns.reward_function import RewardFunction
 
-from reward_gateway.client.adapters.rows import REFERENCES, make_samples
+from reward_gateway.client.adapters.rows import make_samples
 from reward_gateway.client.adapters.service import Service, require_numbers
 
 
@@ -38,9 +38,9 @@ class RewardGateway(RewardFunction):  # type: ignore[misc]
         """Rewards, one per completion. Raises Unscored, GatewayError."""
         size = len(completions)
         prompts = fields["prompts"] if fields.get("prompts") is not None else fields.get("prompt")
-        references = {name: _repeat_value(fields.get(name), size) for name in REFERENCES}
+        columns = {name: _repeat_value(value, size) for name, value in fields.items() if name != "prompts"}
         return require_numbers(
-            self._service.score(make_samples(_repeat_value(prompts, size) or [None] * size, completions, references))
+            self._service.score(make_samples(_repeat_value(prompts, size) or [None] * size, completions, columns))
         )
 
     def __call__(self, completions: Sequence[Any], **fields: Any) -> list[float]:

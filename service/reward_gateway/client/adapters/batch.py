@@ -6,7 +6,8 @@ That is scripts with Unsloth, torchrl, Trinity, PipelineRL (Tunix and axolotl's 
     from reward_gateway.client.adapters.batch import score
 
 ``batch.RECIPE`` in place of ``batch.score`` is the recipe of that name. Ground truths come from the column
-``reference``, ``ground_truth``, ``answer`` or ``solution``. The answer has one number per completion, in their order,
+``reference``, ``ground_truth``, ``answer`` or ``solution``; short texts and numbers of other columns are the sample's
+metadata. The answer has one number per completion, in their order,
 and None where a sample cannot be scored: TRL leaves it out. A service that stays away longer than
 ``REWARD_GATEWAY_TIMEOUT_S`` (120) raises.
 

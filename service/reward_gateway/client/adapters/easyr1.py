@@ -13,6 +13,9 @@ service that stays away longer than ``timeout_s`` (120): the run stops.
 column a mapping, ``{"prompt": …, "answer": …}``, to send both; forks that put ``prompt``, ``problem`` or ``question``
 into the input of a reward function work as they are. Without it, a recipe that reads the prompt refuses the sample
 (``missing_field``). EasyR1 normalises by itself: give a recipe that compares a group ``group: {answer: combined}``.
+
+**Mixed data.** What the mapping and the input say beside these in short texts and numbers is the sample's metadata, by
+which a recipe may choose the scorer: ``{"prompt": …, "answer": …, "task": "math"}``, ``score: {by: metadata.task, …}``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,8 +45,8 @@ def compute_score(
 
 
 def _read_sample(row: Mapping[str, Any]) -> dict[str, Any]:
-    truth = row.get("ground_truth")
+    truth = given = row.get("ground_truth")
     prompt = find_prompt(row, truth)
     if isinstance(truth, Mapping) and find_prompt(truth) is not None:
         truth = next((truth[name] for name in REFERENCES if truth.get(name) is not None), None)
-    return make_sample(prompt, row["response"], truth)
+    return make_sample(prompt, row["response"], truth, rows=[row, given])

@@ -29,7 +29,8 @@ def reward(
     async def score(state: TaskState, target: Target) -> Score:
         references = [text for text in target if text]
         reference = references[0] if len(references) == 1 else references or None
-        one = await service.score_one(make_sample(_read_input(state.input), state.output.completion, reference))
+        asked, told = _read_input(state.input), getattr(state, "metadata", None)
+        one = await service.score_one(make_sample(asked, state.output.completion, reference, rows=[told]))
         number = optional_number(one)
         if number is None:
             return Score.unscored(answer=state.output.completion, explanation=explain_failure(one))

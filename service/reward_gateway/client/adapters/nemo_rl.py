@@ -9,7 +9,8 @@ and in its configuration:
 
 A training script of your own calls :func:`register` instead, before it makes environments. With ``rewards`` the answer
 is a reward a recipe, which NeMo-RL's GDPO normalises each by itself. Ground truths come from a row's ``ground_truth``
-(``reference``, ``answer``, ``solution``). What the chat template made of a message is read back into messages by the
+(``reference``, ``answer``, ``solution``); what the row says in short texts and numbers is the sample's metadata, by
+which a recipe may choose the scorer. What the chat template made of a message is read back into messages by the
 service (guides/chat_text.md). A sample without a score raises.
 """
 
@@ -81,7 +82,7 @@ class RewardEnvironment:
 def _read_sample(messages: Sequence[Mapping[str, Any]], row: Any) -> dict[str, Any]:
     fields = row if isinstance(row, Mapping) else {}
     reference = next((fields[name] for name in REFERENCES if fields.get(name) is not None), None)
-    return make_sample(_read_prompt(messages[:-1]), messages[-1:], reference)
+    return make_sample(_read_prompt(messages[:-1]), messages[-1:], reference, rows=[fields])
 
 
 def _read_prompt(messages: Sequence[Mapping[str, Any]]) -> Any:

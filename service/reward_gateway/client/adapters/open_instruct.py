@@ -7,10 +7,15 @@ and ``reward_gateway`` in the dataset's column ``dataset``; the verifier of that
 there. The query, which open-instruct writes as ``user: …``, is read back into messages, and the label is the sample's
 reference. A sample without a score raises.
 
+**Mixed data.** open-instruct finds the verifier by the row's ``dataset``, and does not hand it on. With
+``REWARD_GATEWAY_DATASETS=gsm8k,code`` the gateway is the verifier of these names, too, each of which is the sample's
+``metadata.dataset``: ``score: {by: metadata.dataset, cases: {gsm8k: {score: math_equivalence}, …}}``.
+
 Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
 samples per prompt, or ``group: {answer: combined}``.
 """
 
+import os
 import re
 import runpy
 import sys
@@ -34,32 +39,48 @@ _TURN = re.compile(r"^(system|user|assistant): ", re.MULTILINE)
 _PROMPT = re.compile(r"(?:system )?(?:user assistant )*user")
 
 
-class RewardGatewayVerifier(VerifierFunction):  # type: ignore[misc]
-    """The reward of a prediction by the recipe."""
+class _Verifier:
+    """The reward of a prediction by the recipe.
+
+    Attributes:
+        dataset: the name in the dataset's column by which open-instruct finds the verifier.
+    """
+
+    dataset = "reward_gateway"
 
     def __init__(self, verifier_config: Any = None) -> None:
         if VerificationResult is None:
             raise ImportError("open-instruct is not installed here")
-        super().__init__("reward_gateway", verifier_config=verifier_config, weight=1.0)
+        super().__init__(self.dataset, verifier_config=verifier_config, weight=1.0)  # type: ignore[call-arg]
 
     def __call__(
         self, tokenized_prediction: Any, prediction: str, label: Any, query: Any = None, rollout_state: Any = None
     ) -> Any:
-        return _to_result(_service().score([_read_sample(query, prediction, label)])[0])
+        return _to_result(_service().score([_read_sample(query, prediction, label, self.dataset)])[0])
 
     async def async_call(
         self, tokenized_prediction: Any, prediction: str, label: Any, query: Any = None, rollout_state: Any = None
     ) -> Any:
         """The same, where calls of the same moment travel together."""
-        return _to_result(await _service().score_one(_read_sample(query, prediction, label)))
+        return _to_result(await _service().score_one(_read_sample(query, prediction, label, self.dataset)))
+
+
+class RewardGatewayVerifier(_Verifier, VerifierFunction):  # type: ignore[misc]
+    """The verifier of the data set ``reward_gateway``."""
+
+
+def _make_verifier(dataset: str) -> type[Any]:
+    """The verifier of another data set. open-instruct looks at the classes that are made of its own directly."""
+    return type(f"Verifier_{dataset}", (_Verifier, VerifierFunction), {"dataset": dataset})
 
 
 def _service() -> Service:
     return Service.of(rendered=True)
 
 
-def _read_sample(query: Any, prediction: str, label: Any) -> dict[str, Any]:
-    return make_sample(_read_query(query) if isinstance(query, str) else query, prediction, label)
+def _read_sample(query: Any, prediction: str, label: Any, dataset: str) -> dict[str, Any]:
+    prompt = _read_query(query) if isinstance(query, str) else query
+    return make_sample(prompt, prediction, label, rows=[{"dataset": dataset}])
 
 
 def _read_query(query: str) -> Any:
@@ -79,6 +100,13 @@ def _read_query(query: str) -> Any:
 
 def _to_result(score: SampleScore) -> Any:
     return VerificationResult(score=require_number(score))
+
+
+_verifiers: list[type[Any]] = []
+"""Keeps the verifiers of the data sets that the environment names, which nothing else does."""
+
+for _name in filter(None, map(str.strip, os.environ.get("REWARD_GATEWAY_DATASETS", "").split(","))):
+    _verifiers.append(_make_verifier(_name))
 
 
 def main() -> None:

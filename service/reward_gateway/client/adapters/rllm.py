@@ -40,7 +40,7 @@ def reward(
     prompt = next((task_info[name] for name in _PROMPTS if task_info.get(name) is not None), None)
     reference = next((task_info[name] for name in REFERENCES if task_info.get(name) is not None), None)
     service = Service.of(url, recipe, api_key, timeout_s, rendered=True)
-    (one,) = service.score([make_sample(prompt, action, reference)])
+    (one,) = service.score([make_sample(prompt, action, reference, rows=[task_info])])
     number = require_number(one)
     return _reward_output()(reward=number, is_correct=number > 0.0)
 

@@ -13,12 +13,18 @@ from reward_gateway.client.plain_values import to_plain
 from reward_gateway.sample.fields import Answer
 from reward_gateway.sample.labels import read_label
 from reward_gateway.sample.messages import ChatMessage
+from reward_gateway.sample.routing_keys import pick_routing_keys
 
 REFERENCES = ("reference", "ground_truth", "answer", "solution")
 """Dataset columns that hold a ground truth, the first one that exists counts."""
 
 PROMPTS = ("raw_prompt", "prompt", "question", "problem", "query")
 """Keys under which trainers keep what was asked, the first one that is there counts."""
+
+_FIELDS = frozenset((*REFERENCES, *PROMPTS, "response"))
+"""Keys of what a sample has fields for."""
+
+_SCALARS = (str, bool, int, float, np.generic)
 
 _MESSAGE_KEYS = ChatMessage.__struct_fields__
 
@@ -36,10 +42,15 @@ def make_sample(
     *,
     group: str | None = None,
     images: Any = None,
-    metadata: Mapping[str, Any] | None = None,
+    rows: Sequence[Any] = (),
 ) -> dict[str, Any]:
-    """One sample; what is None is left out, in the metadata too, by which a recipe may choose the scorer."""
-    named = {name: to_plain(value) for name, value in (metadata or {}).items() if value is not None}
+    """One sample; what is None is left out.
+
+    Args:
+        rows: mappings of the data set and the trainer. What they say in short texts, numbers and booleans is the
+            sample's metadata, by which a recipe may choose the scorer.
+    """
+    named = find_metadata(*rows)
     fields = {
         "prompt": convert_text(prompt),
         "response": convert_response(response),
@@ -51,13 +62,33 @@ def make_sample(
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def find_metadata(*rows: Any) -> dict[str, Any]:
+    """What rows say in short texts, numbers and booleans, but for the prompt and the ground truth."""
+    plain = [
+        {str(name): to_plain(value) for name, value in row.items() if isinstance(value, _SCALARS)}
+        for row in rows
+        if isinstance(row, Mapping)
+    ]
+    return dict(pick_routing_keys(*plain, without=_FIELDS))
+
+
 def make_samples(prompts: Sequence[Any], responses: Sequence[Any], columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Samples of a batch whose dataset columns are lists of its length."""
     size = len(responses)
     references = next((columns[name] for name in REFERENCES if columns.get(name) is not None), [None] * size)
     images = _find_images(columns)
     rows = zip(prompts, responses, references, [None] * size if images is None else images, strict=True)
-    return [make_sample(prompt, response, reference, images=seen) for prompt, response, reference, seen in rows]
+    told = {name: column for name, column in columns.items() if _is_column(column, size)}
+    return [
+        make_sample(prompt, response, reference, images=seen, rows=[{name: column[i] for name, column in told.items()}])
+        for i, (prompt, response, reference, seen) in enumerate(rows)
+    ]
+
+
+def _is_column(value: Any, size: int) -> bool:
+    if isinstance(value, np.ndarray):
+        return bool(value.shape[:1] == (size,))
+    return isinstance(value, (list, tuple)) and len(value) == size
 
 
 def _find_images(columns: Mapping[str, Any]) -> Sequence[Any] | None:

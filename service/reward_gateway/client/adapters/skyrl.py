@@ -10,6 +10,9 @@ Rows of the dataset have ``env_class: reward_gateway`` and, where the recipe nee
 One turn per episode. A sample without a score raises: no reward is made up. SkyRL logs the recipe's components as
 ``environment/NAME``. Ray's processes get this process' ``REWARD_GATEWAY_…``.
 
+What a row says in short texts and numbers (``data_source``, ``extra_info.split``) is the sample's metadata, by which a
+recipe may choose the scorer.
+
 Samples arrive one by one: a recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N being the
 samples per prompt, or ``group: {answer: combined}``.
 """
@@ -47,7 +50,9 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
             run=setting("run"),
             rendered=True,
         )
-        self._truth = ((extras or {}).get("reward_spec") or {}).get("ground_truth")
+        spec = (extras or {}).get("reward_spec") or {}
+        self._truth = spec.get("ground_truth")
+        self._rows = [extras, spec, (extras or {}).get("extra_info")]
         self._prompt: Any = None
         self._components: dict[str, float] = {}
 
@@ -58,7 +63,7 @@ class RewardGatewayEnv(BaseTextEnv):  # type: ignore[misc]
 
     def step(self, action: str) -> dict[str, Any]:
         """Score the answer. Raises Unscored or GatewayError where there is no reward."""
-        one = self._service.score([make_sample(self._prompt, action, self._truth)])[0]
+        one = self._service.score([make_sample(self._prompt, action, self._truth, rows=self._rows)])[0]
         reward, self._components = require_number(one), dict(one.components)
         return {"observations": [], "reward": reward, "done": True, "metadata": dict(self._components)}
 

@@ -10,14 +10,13 @@ and so does a service that stays away longer than ``REWARD_GATEWAY_TIMEOUT_S`` (
 A prompt that ``--apply-chat-template`` has rendered, and a response with the marks of its tokens, are read back into
 messages by the service (guides/chat_text.md).
 
-The ``rm_type`` of a row's metadata (``--metadata-key``) is the sample's ``metadata.rm_type``, by which a recipe may
-choose the scorer: ``score: {by: metadata.rm_type, cases: …}``.
+What a row's metadata (``--metadata-key``) say in short texts and numbers is the sample's metadata, by which a recipe
+may choose the scorer, as slime does: ``score: {by: metadata.rm_type, cases: …}``. ``--rm-url`` alone sends none of it.
 
 Without ``--group-rm`` samples arrive one by one: a recipe that compares a group (``grpo``) then needs
 ``group: {cohort: {size: N}}``, N being the samples per prompt, or ``group: {answer: combined}``.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from reward_gateway.client import SampleScore
@@ -36,14 +35,13 @@ async def reward(args: Any, samples: Any, **ignored: Any) -> Reward | list[Rewar
 
 
 def _read_sample(one: Any) -> dict[str, Any]:
-    group, row = getattr(one, "group_index", None), getattr(one, "metadata", None)
-    kind = row.get("rm_type") if isinstance(row, Mapping) else None
+    group = getattr(one, "group_index", None)
     return make_sample(
         one.prompt,
         one.response,
         one.label,
         group=None if group is None else f"group-{group}",
-        metadata={"rm_type": kind},
+        rows=[getattr(one, "metadata", None)],
     )
 
 

@@ -7,7 +7,9 @@
 
 In a script: ``GRPOTrainer(reward_funcs=[make_reward("harmless", "http://HOST:8080")], …)``.
 
-Ground truths come from the dataset column ``reference``, ``ground_truth``, ``answer`` or ``solution``. A sample that
+Ground truths come from the dataset column ``reference``, ``ground_truth``, ``answer`` or ``solution``. What the other
+columns hold as short texts, numbers and booleans is the sample's metadata, by which a recipe may choose the scorer of a
+mixed data set: ``score: {by: metadata.task, cases: …}``. A sample that
 cannot be scored is None, which TRL leaves out. While the service is away the call waits up to
 ``REWARD_GATEWAY_TIMEOUT_S`` (120), then the whole batch is None: it trains on nothing instead of on zeros. A recipe
 that does not exist, a wrong key or a malformed request raises, and stops the run.

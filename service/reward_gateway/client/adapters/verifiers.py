@@ -24,7 +24,11 @@ from reward_gateway.client.adapters.service import Service, require_number
 async def reward(task: Any, trace: Any) -> float:
     """The reward of a rollout: its last reply to the task's prompt, which begins with its system prompt, if any."""
     truth = next((value for name in REFERENCES if (value := getattr(task, name, None)) is not None), None)
-    return require_number(await Service.of().score_one(make_sample(_read_prompt(task), trace.last_reply, truth)))
+    return require_number(
+        await Service.of().score_one(
+            make_sample(_read_prompt(task), trace.last_reply, truth, rows=[getattr(task, "__dict__", None)])
+        )
+    )
 
 
 async def rubric_reward(
@@ -34,7 +38,7 @@ async def rubric_reward(
     truth = None if isinstance(answer, str) and not answer else answer
     if truth is None:
         truth = next((info[name] for name in REFERENCES if info and info.get(name) is not None), None)
-    return require_number(await Service.of().score_one(make_sample(prompt, completion, truth)))
+    return require_number(await Service.of().score_one(make_sample(prompt, completion, truth, rows=[info, ignored])))
 
 
 def _read_prompt(task: Any) -> Any:

@@ -17,7 +17,8 @@ recipe that compares a group (``grpo``) needs ``group: {cohort: {size: N}}``, N 
 normalises by itself, ``group: {answer: combined}``, the reward before the comparison.
 
 **Mixed data.** The row's ``data_source`` is the sample's ``metadata.data_source``, by which a recipe may choose the
-scorer: ``score: {by: metadata.data_source, cases: {openai/gsm8k: {score: numeric_match}, …}}``.
+scorer: ``score: {by: metadata.data_source, cases: {openai/gsm8k: {score: numeric_match}, …}}``. What ``extra_info``
+says in short texts and numbers (``split``, ``index``) is there by its names, too.
 
 A sample without a score raises: the managers ``naive`` and ``dapo`` stop the run. ``rate_limited`` makes 0.0 of any
 exception by itself; do not use it where a false zero hurts. Calls wait for a service that is away up to ``timeout_s``.
@@ -76,7 +77,7 @@ def compute_scores(
 
 
 def _read_sample(source: str, response: str, reference: Any, *rows: Mapping[str, Any] | None) -> dict[str, Any]:
-    return make_sample(find_prompt(*rows), response, reference, metadata={"data_source": source})
+    return make_sample(find_prompt(*rows), response, reference, rows=[{"data_source": source}, *rows[:1]])
 
 
 def _to_numbers(one: SampleScore) -> dict[str, float]:

@@ -8,9 +8,10 @@
 
 It scores the messages of ``raw_prompt`` (``data.return_raw_chat=True`` in releases that do not always keep them) with
 the images in them, the response without special tokens, and the row's ``reward_model.ground_truth``; samples of one
-``uid`` are one group. The row's ``data_source`` is ``metadata.data_source``, by which a recipe may choose the scorer.
-Single samples of the same moment travel in one request. Beside the reward stand the recipe's components, the same keys
-and only numbers for every sample. A sample without a score raises, and stops the run.
+``uid`` are one group. Single samples of the same moment travel in one request. Beside the reward stand the recipe's
+components, the same keys and only numbers for every sample. What the row and its ``extra_info`` say in short texts and
+numbers (``data_source``) is the sample's metadata, by which a recipe may choose the scorer. A sample without a score
+raises, and stops the run.
 """
 
 import asyncio
@@ -81,7 +82,7 @@ def _read_sample(row: Mapping[str, Any], response: str) -> dict[str, Any]:
         next((truth for truth in truths if truth is not None), None),
         group=None if group is None else str(group),
         images=_find_images(messages),
-        metadata={"data_source": row.get("data_source")},
+        rows=[{name: value for name, value in row.items() if name != "uid"}, extra],
     )
 
 

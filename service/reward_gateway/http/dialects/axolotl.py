@@ -38,5 +38,5 @@ class Verified(Struct, omit_defaults=True):
 @dialect.post("/verify", body=VerifyRequest, answer=Verified, example=EXAMPLE, bare=False)
 async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
     """The reward of one response and its components."""
-    scores = await request.score([read_row(body)])
+    scores = await request.score([await read_row(request, body)])
     return {"reward": scores.numbers()[0], "reward_components": scores.component_row(0)}

@@ -24,6 +24,7 @@ from .dialect import Dialect
 from .error_formats import NO_500
 from .policy import Policy
 from .request import DialectRequest
+from .row_metadata import write_metadata
 from .unpickling import load_plain
 
 dialect = Dialect(
@@ -56,6 +57,9 @@ async def pickled(request: DialectRequest, body: bytes) -> Any:
     if len(prompts) != len(images):
         raise InvalidRequest(f"prompts: {len(prompts)} entries for {len(images)} images", param="prompts")
     samples = [_read_sample(image, prompt, i) for i, (image, prompt) in enumerate(zip(images, prompts, strict=True))]
+    named = content.get("metadata") if metadata_rows is None else metadata_rows
+    for sample, row in zip(samples, named if isinstance(named, list | tuple) else (), strict=False):
+        sample.metadata = write_metadata(row, without=("prompt",))
     rewards = (await request.score(samples)).numbers() if samples else []
     if metadata_rows is not None:
         rewards_by_tag = _group_rewards(metadata_rows, rewards)

@@ -1,7 +1,8 @@
 """NeMo-Gym's resources server, which NeMo-RL, verifiers, prime-rl and axolotl speak.
 
 The body is a row of the trainer's own data set, so no key of it chooses the recipe: the address does
-(``/r/NAME/verify``).
+(``/r/NAME/verify``). What the row and its ``verifier_metadata`` say in short texts and numbers is the metadata of its
+sample.
 
 A sample that cannot be scored is an HTTP error. NeMo-Gym's own judges answer 200 with ``reward: 0.0``,
 ``_ng_failure_class`` and ``mask_sample`` instead, which keep the row out of the metrics and allow a retry; but only
@@ -32,6 +33,7 @@ from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
 from .response_items import read_items
+from .row_metadata import write_metadata
 from .texts import RawObject, echo_raw, json_object, plain_if_single
 
 dialect = Dialect(
@@ -133,7 +135,7 @@ EXAMPLE = {
 @dialect.post("/verify", body=VerifyRequest, answer=Verified, example=EXAMPLE)
 async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
     """The reward of one response, its components, and both objects as they were sent."""
-    sample = read_row(body)
+    sample = await read_row(request, body)
     echoed = {"responses_create_params": echo_raw(body.responses_create_params), "response": echo_raw(body.response)}
     try:
         scores = await request.score([sample])
@@ -146,13 +148,16 @@ async def verify(request: DialectRequest, body: VerifyRequest) -> Any:
     return {**echoed, "reward": scores.numbers()[0], **rows}
 
 
-def read_row(body: VerifyRequest) -> SampleItem:
-    """The sample of a row. Raises InvalidRequest where its objects are not OpenAI's."""
+async def read_row(request: DialectRequest, body: VerifyRequest) -> SampleItem:
+    """The sample of a row, whose further keys are its metadata. Raises InvalidRequest where its objects are not
+    OpenAI's."""
+    row = await request.read_rows(request.plan())
     references = (getattr(body, name) for name in REFERENCES)
     return SampleItem(
         prompt=_read_prompt(json_object(body.responses_create_params, "responses_create_params")),
         response=_read_response(json_object(body.response, "response")),
         reference=read_label(next((value for value in references if value is not None), None)),
+        metadata=write_metadata(row, (row or {}).get("verifier_metadata"), without=REFERENCES),
     )
 
 

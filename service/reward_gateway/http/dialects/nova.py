@@ -15,6 +15,7 @@ from .dialect import Dialect
 from .policy import Policy
 from .references import pick_reference
 from .request import DialectRequest
+from .row_metadata import write_metadata
 from .texts import split_answered
 
 dialect = Dialect(
@@ -30,7 +31,7 @@ router = dialect.router
 
 
 class NovaRow(Struct):
-    """A row of the data set with the conversation that the policy ended. Further keys of the row are ignored."""
+    """A row of the data set with the conversation that the policy ended. Further keys of the row are metadata."""
 
     id: Any
     messages: list[Any]
@@ -69,8 +70,11 @@ class NovaReward(Struct):
 )
 async def nova(request: DialectRequest, body: list[NovaRow]) -> Any:
     """The reward of every row, in order. No field of the rows chooses the recipe."""
-    reads_reference = "reference" in request.plan().inputs
-    samples = [_read_row(row, f"[{i}]", reads_reference) for i, row in enumerate(body)]
+    plan = request.plan()
+    reads_reference, rows = "reference" in plan.inputs, await request.read_rows(plan) or [{}] * len(body)
+    samples = [
+        _read_row(row, f"[{i}]", reads_reference, whole) for i, (row, whole) in enumerate(zip(body, rows, strict=True))
+    ]
     if not samples:
         return []
     scores = await request.score(samples)
@@ -88,7 +92,7 @@ async def nova(request: DialectRequest, body: list[NovaRow]) -> Any:
     ]
 
 
-def _read_row(row: NovaRow, param: str, reads_reference: bool) -> SampleItem:
+def _read_row(row: NovaRow, param: str, reads_reference: bool, whole: dict[str, Any]) -> SampleItem:
     sample = split_answered(row.messages, f"{param}.messages")
     where, reference = f"{param}.reference_answer", row.reference_answer
     if reference is None:
@@ -97,4 +101,5 @@ def _read_row(row: NovaRow, param: str, reads_reference: bool) -> SampleItem:
         sample.reference = pick_reference(reference, where, needed=reads_reference)
     else:
         sample.reference = read_label(reference)
+    sample.metadata = write_metadata(row.metadata, whole, without=("id", "reference_answer"))
     return sample

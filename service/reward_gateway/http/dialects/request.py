@@ -7,6 +7,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from scipy.special import expit
 from starlette.requests import Request
@@ -195,6 +196,14 @@ class DialectRequest:
     def plan(self, reward: str | None = None, model: str | None = None) -> Plan:
         """The recipe that scores this request. Raises NotFound for an unknown name."""
         return self._gateway.get_plan(self._dependencies.intake.resolve_reward(reward, self.named_recipe, model))
+
+    async def read_rows(self, plan: Plan) -> Any:
+        """The body as it was sent, with the keys of the caller's data that the dialect knows nothing of; None where the
+        recipe looks at none."""
+        if not plan.reads_metadata:
+            return None
+        body = await self._http_request.body()
+        return await asyncio.to_thread(msgspec.json.decode, body) if self._takes_long else msgspec.json.decode(body)
 
     async def score(
         self,

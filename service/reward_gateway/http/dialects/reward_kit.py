@@ -12,6 +12,7 @@ from reward_gateway.sample.labels import Label, read_label
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest, Scores
+from .row_metadata import write_metadata
 from .texts import split_answered
 
 dialect = Dialect(
@@ -31,6 +32,7 @@ class EvaluateRequest(Struct):
 
     messages: list[Any]
     ground_truth: Any = None
+    kwargs: dict[str, Any] | None = None
     model: str | None = None
     reward: str | None = None
 
@@ -65,6 +67,7 @@ async def evaluate(request: DialectRequest, body: EvaluateRequest) -> Any:
     """The score of the last message; its components, and how rules judged, as metrics."""
     sample = split_answered(body.messages, "messages")
     sample.reference = _read_reference(body.ground_truth, body.messages)
+    sample.metadata = write_metadata(body.kwargs)
     scores = await request.score([sample], body.reward, body.model)
     return {
         "score": scores.numbers()[0],

@@ -18,6 +18,7 @@ from reward_gateway.sample.labels import read_label
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
+from .row_metadata import write_metadata
 from .texts import text_or_messages
 
 dialect = Dialect(
@@ -91,6 +92,7 @@ async def submit(request: DialectRequest, body: Submission) -> Any:
     info = body.reward_info or {}
     reference = read_label(info.get("ground_truth", info.get("test_cases")))
     sample = SampleItem(prompt=text_or_messages(body.prompt, "prompt"), response=body.response, reference=reference)
+    sample.metadata = write_metadata(info, without=("ground_truth", "test_cases"))
     scores = await request.score([sample], body.reward, body.model)
     token = secrets.token_hex(16)
     result = {

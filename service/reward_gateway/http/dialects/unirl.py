@@ -18,6 +18,7 @@ from .dialect import Dialect
 from .error_formats import DETAIL
 from .policy import Policy
 from .request import DialectRequest, Scores
+from .row_metadata import write_metadata
 
 dialect = Dialect(
     Policy(
@@ -57,7 +58,8 @@ class RewardRequest(Struct):
         """The sample: prompt and images. The images are the response."""
         texts = [turn.text for turn in self.history if turn.text]
         images: list[Any] = [turn.image_b64 for turn in self.history if turn.image_b64 is not None]
-        return SampleItem(prompt="\n".join(texts) if texts else None, images=images or None)
+        prompt = "\n".join(texts) if texts else None
+        return SampleItem(prompt=prompt, images=images or None, metadata=write_metadata(self.metadata))
 
 
 class ScoreRequests(Struct):

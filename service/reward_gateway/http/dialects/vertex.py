@@ -17,8 +17,10 @@ from reward_gateway.sample.messages import ChatMessage, ImageUrlPart, Part, Text
 from ..openapi import parameter
 from .dialect import Dialect
 from .policy import Policy
+from .references import NAMES as REFERENCES
 from .references import pick_reference
 from .request import DialectRequest
+from .row_metadata import write_metadata
 from .texts import plain_if_single
 
 LOW, HIGH = -1.0, 1.0
@@ -150,6 +152,7 @@ async def vertex(request: DialectRequest, body: VertexRequest) -> Any:
         prompt=plain_if_single(turns, "user"),
         response=_read_response(body.response),
         reference=pick_reference(body.example.references, "example.references", needed="reference" in plan.inputs),
+        metadata=write_metadata(body.example.references, body.metadata, without=REFERENCES),
     )
     scores = await request.score([sample])
     reward = scores.numbers()[0]

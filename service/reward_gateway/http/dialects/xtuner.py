@@ -14,6 +14,7 @@ from reward_gateway.sample.labels import read_label
 from .dialect import Dialect
 from .policy import Policy
 from .request import DialectRequest
+from .row_metadata import write_metadata
 from .texts import text_or_messages
 
 dialect = Dialect(
@@ -36,7 +37,7 @@ class Rollout(Struct):
 
 
 class ExtraInfo(Struct):
-    """xtuner's own fields; a data set's are not read."""
+    """xtuner's own fields; a data set's are the sample's metadata."""
 
     rollout_state: Rollout | None = None
 
@@ -69,5 +70,6 @@ async def xtuner(request: DialectRequest, body: JudgeRequest) -> Any:
     sample = SampleItem(response=body.response, reference=read_label(body.label))
     if message is not None:
         sample.prompt = text_or_messages(message, "extra_info.rollout_state.message")
+    sample.metadata = write_metadata((await request.read_rows(request.plan()) or {}).get("extra_info"))
     scores = await request.score([sample])
     return {"score": scores.numbers()[0]}
