@@ -255,6 +255,13 @@ def test_stages_follow_from_the_conditions_and_no_component_waits_for_one_that_i
     assert found.reward.tolist() == [4.0, -2.0]
 
 
+def test_a_long_chain_of_conditions_is_followed_to_its_end() -> None:
+    chain = "".join(f"  c{k}: {{score: m{k}, when: {{c{k - 1}: {{above: 0}}}}, otherwise: 0}}\n" for k in range(1, 1000))
+    recipe = f"components:\n  c0: {{score: m0}}\n{chain}combine: weighted_sum\n"
+    features = [{f"m{k}": 1.0 for k in range(1000)}, {"m0": -1.0}]
+    assert evaluate(recipe, features=features).reward.tolist() == [1000.0, -1.0]
+
+
 def test_a_model_that_components_of_two_stages_read_is_asked_once_about_each_sample() -> None:
     recipe = """
     components:

@@ -17,7 +17,6 @@ what models and judges have said is kept.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -135,20 +134,27 @@ class StagedEvaluation(Evaluation):
     # The order
 
     def _go_on(self) -> Running:
-        """Begin all components that may begin now; what is asked for them goes on by itself from there."""
-        calls: list[Effectful[Any]] = []
+        """Begin all components that may begin now; what is asked for several of them goes on by itself from there."""
+        while calls := (yield from self._begin_all()):
+            if len(calls) > 1:
+                yield from perform(Together([self._follow(call) for call in calls]))
+                return
+            yield from self._answer_call(calls[0])
+
+    def _follow(self, call: Call) -> Running:
+        yield from self._answer_call(call)
+        yield from self._go_on()
+
+    def _begin_all(self) -> Effectful[list[Call]]:
+        calls: list[Call] = []
         while True:
             while (answered := self._progress.take_answered()) is not None:
                 yield from self._finish_component(answered)
                 self._progress.finish(answered)
             ready = self._progress.take_ready(self._models.is_asking_for)
             if not ready:
-                break
-            calls += map(self._answer_call, self._begin(ready))
-        if len(calls) == 1:
-            yield from calls[0]
-        elif calls:
-            yield from perform(Together(calls))
+                return calls
+            calls += self._begin(ready)
 
     def _begin(self, components: Sequence[ComponentPlan]) -> list[Call]:
         """The calls that some components need now."""
@@ -172,7 +178,7 @@ class StagedEvaluation(Evaluation):
         return calls
 
     def _answer_call(self, call: Call) -> Effectful[None]:
-        """One call, and all that can go on once it is answered."""
+        """One call, and what it says of the components that have all their answers now."""
         if call.seconds is None:
             yield from call.computation
         elif (yield from perform(Within(call.computation, call.seconds))):
@@ -182,7 +188,6 @@ class StagedEvaluation(Evaluation):
             self._progress.count_answer(component)
             if self._progress.is_answered(component):
                 self._read_answers(component)
-        yield from self._go_on()
 
     # The rows of a component
 
