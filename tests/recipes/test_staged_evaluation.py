@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.operations.apply import run_pure
-from reward_gateway.operations.effects import AskJudge, AskModels, Effectful, FindJudgeLimits, RunInWorker, Together
+from reward_gateway.operations.effects import (
+    AskJudge,
+    AskModels,
+    DiscardWrites,
+    Effectful,
+    FindJudgeLimits,
+    MergeMoments,
+    RunInWorker,
+    Together,
+)
 from reward_gateway.recipes.evaluate import evaluate_plan
 from reward_gateway.recipes.evaluation import Rewards
 from reward_gateway.recipes.plan import Plan
@@ -48,7 +57,9 @@ class World:
             case AskJudge(judge, conversations):
                 self.asked.append((judge, list(range(len(conversations)))))
                 return [self._says] * len(conversations)
-            case FindJudgeLimits():
+            case MergeMoments(_, batch=moments):
+                return moments
+            case DiscardWrites() | FindJudgeLimits():
                 return None
             case RunInWorker(work):
                 return run_pure(work())
@@ -255,8 +266,33 @@ def test_stages_follow_from_the_conditions_and_no_component_waits_for_one_that_i
     assert found.reward.tolist() == [4.0, -2.0]
 
 
+@pytest.mark.parametrize("fails", [True, False])
+def test_where_all_is_computed_again_a_judge_is_asked_about_further_samples_alone(fails: bool) -> None:
+    recipe = """
+    components:
+      level: {score: given, inputs: {value: {feature: level}}}
+      counted: {score: given, inputs: {value: {feature: level}}, transforms: [{running_normalise: {stream: s}}]}
+      model: {score: rm}
+      judged: {score: judge_rubric, when: {group: {mean_of: level, below: 2}}, otherwise: 0}
+    combine: {weighted_sum: {over: [model, judged]}, then: {add: [counted]}}
+    """
+    features = [{"level": level, "rm": 1.0} for level in (1.0, 1.0, 9.0, 1.0, 1.0)]
+    world = World({"rm": {2} if fails else set()}, says='{"quality": 10}')
+    found = evaluate(recipe, world, features=features, group_names=["x", "x", "x", "y", "y"])
+    asked = [len(rows) for name, rows in world.asked if name == "judge"]
+    assert asked == ([2, 2] if fails else [2])
+    assert set(found.invalid) == ({2} if fails else set())
+    assert found.components["judged"].raw.tolist()[3:] == [1.0, 1.0]
+    assert found.components["judged"].value[:2].tolist() == ([1.0, 1.0] if fails else [0.0, 0.0])
+    said = '{"quality": 10}'
+    before = [said, said] if fails else [None, None]
+    assert found.components["judged"].judge_answers == [*before, None, said, said]
+
+
 def test_a_long_chain_of_conditions_is_followed_to_its_end() -> None:
-    chain = "".join(f"  c{k}: {{score: m{k}, when: {{c{k - 1}: {{above: 0}}}}, otherwise: 0}}\n" for k in range(1, 1000))
+    chain = "".join(
+        f"  c{k}: {{score: m{k}, when: {{c{k - 1}: {{above: 0}}}}, otherwise: 0}}\n" for k in range(1, 1000)
+    )
     recipe = f"components:\n  c0: {{score: m0}}\n{chain}combine: weighted_sum\n"
     features = [{f"m{k}": 1.0 for k in range(1000)}, {"m0": -1.0}]
     assert evaluate(recipe, features=features).reward.tolist() == [1000.0, -1.0]

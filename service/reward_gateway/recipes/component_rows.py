@@ -120,6 +120,29 @@ def leave_out(raw: RawComponent, rows: Sequence[int]) -> RawComponent:
     return replace(raw, value=value, cached=cached, judge_answers=answers, verdicts=verdicts)
 
 
+def join_rows(raw: RawComponent, more: RawComponent, rows: Sequence[int]) -> RawComponent:
+    """A component with what was said of some rows later."""
+    value: Any = list(raw.value) if isinstance(raw.value, list) else raw.value.copy()
+    answers = None if raw.judge_answers is None else list(raw.judge_answers)
+    limits = list(raw.limits or [None] * len(value)) if raw.limits is not None or more.limits is not None else None
+    verdicts = {name: column.copy() for name, column in (raw.verdicts or {}).items()}
+    for i in rows:
+        value[i] = more.value[i]
+        if answers is not None and more.judge_answers is not None:
+            answers[i] = more.judge_answers[i]
+        if limits is not None and more.limits is not None:
+            limits[i] = more.limits[i]
+        for name, column in (more.verdicts or {}).items():
+            verdicts[name][i] = column[i]
+    return replace(
+        raw,
+        value=value,
+        judge_answers=answers,
+        verdicts=verdicts or None,
+        absent=raw.absent | more.absent.intersection(rows),
+    )
+
+
 def fill_skipped(component: ComponentPlan, value: Value, skipped: Sequence[int], failed: Sequence[int]) -> Value:
     """The value with ``otherwise`` in the rows that were skipped; 0 where a guard has settled them and there is none.
 

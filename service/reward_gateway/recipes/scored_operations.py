@@ -7,6 +7,7 @@ import numpy as np
 from reward_gateway.errors import GatewayError
 from reward_gateway.operations.effects import Effectful
 
+from .component_rows import join_rows
 from .model_scores import no_numbers
 from .plan import ComponentPlan
 from .raw_component import RawComponent
@@ -29,25 +30,53 @@ class ScoredOperations:
 
     def score(self, part: ComponentPlan, rows: Rows) -> Effectful[None]:
         """Score a part by its operation; one that needs no state is not run again for the same rows."""
-        name, step, asked = part.address, part.step, frozenset(rows.valid())
-        assert step is not None
-        if part.scored_first and name in self._scored:
-            _, before, over = self._scored[name]
-            if asked <= over:
-                rows.fail({i: reason for i, reason in before.invalid.items() if i in asked}, None)
-                rows.flag({i: flags for i, flags in before.flags.items() if i in asked})
-                return
-        raw = RawComponent(no_numbers(rows.size))
-        if asked:
-            try:
-                raw = yield from self._score_rows(part, rows)
-            except GatewayError:
-                if not part.audit:
-                    raise
-        if step.operation.judged and raw.judge_answers is None:
-            raw.judge_answers = [None] * rows.size
-        if raw.verdicts is None and step.verdict_names:
-            raw.verdicts = {verdict: np.zeros(rows.size) for verdict in step.verdict_names}
-        kept = rows.fork(rows.absent)  # as it is now: late rows are left out afterwards
-        kept.flags = dict(rows.flags)
-        self._scored[name] = raw, kept, asked
+        asked, kept = frozenset(rows.valid()), self._scored.get(part.address)
+        if kept is None or not part.scored_first or not (yield from self._add_rows(part, rows, asked, *kept)):
+            raw = (yield from self._run(part, rows)) if asked else _say_nothing(part, rows)
+            told = rows.fork(rows.absent)  # as it is now: late rows are left out afterwards
+            told.flags = dict(rows.flags)
+            self._scored[part.address] = raw, told, asked
+
+    def _add_rows(
+        self,
+        part: ComponentPlan,
+        rows: Rows,
+        asked: frozenset[int],
+        raw: RawComponent,
+        told: Rows,
+        over: frozenset[int],
+    ) -> Effectful[bool]:
+        """Score a part over further rows; whether what was said of the others still stands."""
+        assert part.step is not None
+        if more := asked - over:
+            if not over or part.step.grouped:
+                return False
+            apart = rows.fork(rows.absent | over)
+            added = yield from self._run(part, apart)
+            if added.fallback != raw.fallback:
+                return False  # all rows are scored by one of both
+            raw, over = join_rows(raw, added, sorted(more)), over | more
+            told.fail(apart.invalid, None)
+            told.flag(apart.flags)
+            self._scored[part.address] = raw, told, over
+        rows.fail({i: reason for i, reason in told.invalid.items() if i in asked}, None)
+        rows.flag({i: flags for i, flags in told.flags.items() if i in asked})
+        return True
+
+    def _run(self, part: ComponentPlan, rows: Rows) -> Effectful[RawComponent]:
+        try:
+            raw = yield from self._score_rows(part, rows)
+        except GatewayError:
+            if not part.audit:
+                raise
+            return _say_nothing(part, rows)
+        return raw
+
+
+def _say_nothing(part: ComponentPlan, rows: Rows) -> RawComponent:
+    """What an operation says that is not run."""
+    step, raw = part.step, RawComponent(no_numbers(rows.size))
+    assert step is not None
+    raw.judge_answers = [None] * rows.size if step.operation.judged else None
+    raw.verdicts = {verdict: np.zeros(rows.size) for verdict in step.verdict_names} or None
+    return raw
