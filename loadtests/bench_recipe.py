@@ -45,7 +45,7 @@ def bare(raw: dict[str, FloatArray], groups: list[str]) -> FloatArray:
     sizes = np.bincount(index)
     centred = reward - (np.bincount(index, reward) / sizes)[index]
     std = np.sqrt(np.bincount(index, centred**2) / np.maximum(sizes - 1, 1))
-    return centred / (std + 1e-4)[index]
+    return centred / (std + 1e-6)[index]
 
 
 def median_ms(call: Callable[[], object], runs: int = 40) -> float:

@@ -55,7 +55,7 @@ def test_what_a_recipe_does_not_say_has_its_default() -> None:
     assert (spec.on_invalid, spec.default_reward, spec.range) == ("null", None, None)
     assert (spec.chat_format, spec.plain_text, spec.template_marks) == ("auto", None, "flag")
     group = spec.group
-    assert (group.normalize, group.weights, group.epsilon, group.cohort) == ("none", {}, 1e-4, None)
+    assert (group.normalize, group.weights, group.eps, group.cohort) == ("none", {}, 1e-6, None)
 
 
 def test_the_option_that_chat_format_replaced_is_refused_with_its_replacement() -> None:

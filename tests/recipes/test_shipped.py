@@ -184,8 +184,8 @@ def test_choice_is_1_for_the_right_letter_alone(reward: Any) -> None:
 
 def test_grpo_is_a_z_score_within_the_prompt(reward: Any) -> None:
     result = reward("grpo", responses=[RIGHT, WRONG], references=["42"] * 2)
-    # 1.1 and .1: ± ½ over a standard deviation (n − 1) of 1/√2, and 1e-4
-    assert result.reward == pytest.approx([0.5 / (math.sqrt(0.5) + 1e-4), -0.5 / (math.sqrt(0.5) + 1e-4)])
+    # 1.1 and .1: ± ½ over a standard deviation (n − 1) of 1/√2, and 1e-6
+    assert result.reward == pytest.approx([0.5 / (math.sqrt(0.5) + 1e-6), -0.5 / (math.sqrt(0.5) + 1e-6)])
 
 
 def test_gdpo_is_each_aim_normalised_before_it_is_weighed(reward: Any) -> None:

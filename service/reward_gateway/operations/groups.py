@@ -16,6 +16,9 @@ from reward_gateway.sample import BoolArray, FloatArray
 Spread = Literal["population", "sample"]
 """Standard deviation with divisor n (population) or n - 1 (sample)."""
 
+EPS = 1e-6
+"""Added to standard deviations wherever nothing else is said; TRL adds 1e-4."""
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -43,7 +46,7 @@ def centre(values: FloatArray, groups: Groups) -> FloatArray:
     return deviations
 
 
-def zscore(values: FloatArray, groups: Groups, *, eps: float = 1e-6, spread: Spread = "sample") -> FloatArray:
+def zscore(values: FloatArray, groups: Groups, *, eps: float = EPS, spread: Spread = "sample") -> FloatArray:
     """(r - mean) / (std + eps) of its group; a group of one, or of equal members, gives 0. [n] -> [n]."""
     deviations, sizes = _group_deviations(values, groups)
     # Scaled by the largest deviation, so that squares neither overflow nor vanish.
@@ -96,7 +99,7 @@ def gdpo(
     weights: Mapping[str, float],
     groups: Groups,
     *,
-    eps: float = 1e-6,
+    eps: float = EPS,
     spread: Spread = "sample",
     batch: bool = True,
 ) -> FloatArray:

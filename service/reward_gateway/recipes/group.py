@@ -76,12 +76,12 @@ def normalize_rewards(
         case "mean":
             return centre(reward, groups)
         case "zscore":
-            return zscore(reward, groups, eps=spec.epsilon)
+            return zscore(reward, groups, eps=spec.eps)
         case "rloo":
             return rloo(reward, groups)
         case "rank":
             return rank(reward, groups)
         case "gdpo":
-            return gdpo(components, spec.weights, groups, eps=spec.epsilon)
+            return gdpo(components, spec.weights, groups, eps=spec.eps)
         case _:
             return reward

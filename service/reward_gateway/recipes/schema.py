@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,6 +29,7 @@ from pydantic import (
     model_validator,
 )
 
+from reward_gateway.operations.groups import EPS
 from reward_gateway.sample import json_text
 
 from .chat_formats import REPLACED_STRIP_TEMPLATE, ChatFormatName, PlainText, TemplateMarks
@@ -140,14 +142,25 @@ class ComponentSpec(CaseSpec):
         return tuple(self.score.cases.values()) if isinstance(self.score, RoutedScore) else (self,)
 
 
+def _publish_older_name(schema: dict[str, Any]) -> None:
+    schema["properties"]["epsilon"] = {**schema["properties"]["eps"], "title": "Epsilon", "deprecated": True}
+
+
 class GroupSpec(_Model):
     """How rewards are normalised within their group (the samples of one prompt)."""
+
+    model_config = ConfigDict(json_schema_extra=_publish_older_name)
 
     normalize: Literal["none", "mean", "zscore", "rloo", "rank", "gdpo"] = Field(
         "none", description="mean: centred. zscore: GRPO. rloo: leave-one-out. gdpo: each component before weighting."
     )
     weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight per component, 1 if not named.")
-    epsilon: float = Field(1e-4, ge=0, description="zscore, gdpo: added to the standard deviation.")
+    eps: float = Field(
+        EPS,
+        ge=0,
+        validation_alias=AliasChoices("eps", "epsilon"),
+        description="zscore, gdpo: added to the standard deviation. TRL adds 1e-4. `epsilon` is its older name.",
+    )
     cohort: "CohortSpec | None" = Field(None, description="Collect a prompt's samples across requests first.")
     single: Literal["refuse", "raw", "zero"] = Field(
         "refuse",

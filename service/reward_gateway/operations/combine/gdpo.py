@@ -5,7 +5,7 @@ from pydantic import Field
 from .. import groups
 from ..columns import Columns
 from ..costs import Cost
-from ..groups import Groups, Spread
+from ..groups import EPS, Groups, Spread
 from ..names import ComponentName
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -16,7 +16,7 @@ class Params(OperationParams):
     weights: dict[ComponentName, float] = Field(
         default_factory=dict, description="Component -> weight, 1 if not named."
     )
-    eps: float = Field(1e-6, ge=0, description="Added to each standard deviation.")
+    eps: float = Field(EPS, ge=0, description="Added to each standard deviation.")
     spread: Spread = Field("sample", description="Standard deviation with divisor n or n - 1.")
     batch: bool = Field(True, description="Whether the sums are z-scored over the request at the end.")
 

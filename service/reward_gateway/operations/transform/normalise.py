@@ -9,7 +9,7 @@ from reward_gateway.sample import FloatArray
 from .. import groups
 from ..columns import Columns
 from ..costs import CHEAP
-from ..groups import Groups
+from ..groups import EPS, Groups
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -26,7 +26,7 @@ class GroupItem(OperationItem):
 
 
 class ZscoreParams(OperationParams):
-    eps: float = Field(1e-6, ge=0, description="Added to the standard deviation.")
+    eps: float = Field(EPS, ge=0, description="Added to the standard deviation. TRL adds 1e-4.")
     spread: Literal["population", "sample"] = Field("sample", description="Standard deviation with divisor n or n - 1.")
 
 
@@ -75,6 +75,10 @@ def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
     | none | r |
 
     A group of equal members gives 0 (rank: 0.5). An item that could not be scored is no member of its group.
+    eps is 1e-6; TRL adds 1e-4.
+
+    A group of one gives 0 (rank: 0.5, none: r), where verl gives its raw reward (0 in its vectorised RLOO). A recipe
+    refuses it as `group_of_one`, unless it says `group: {single: raw}` (as verl) or `group: {single: zero}`.
     """
     names = columns.objects("group")
     outcome = Outcome(reward=normalise(columns.floats("reward"), Groups.of(names), params))
@@ -86,7 +90,8 @@ def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
 def zscore(columns: Columns, params: ZscoreParams) -> Outcome:
     """Z-score over the request.
 
-    r' = (r - mean) / (std + eps) over all items of the request; equal items give 0.
+    r' = (r - mean) / (std + eps) over all items of the request; equal items, and one alone, give 0. eps is
+    1e-6; TRL adds 1e-4.
     """
     members = Groups.one(columns.size)
     return Outcome(reward=groups.zscore(columns.floats("reward"), members, eps=params.eps, spread=params.spread))

@@ -6,6 +6,7 @@ from pydantic import Field
 from ..columns import Columns
 from ..costs import CHEAP
 from ..effects import Effectful, MergeMoments, perform
+from ..groups import EPS
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, operation
 from .running_scale import LARGEST, TOO_LARGE, moments_of, std_of
@@ -15,7 +16,7 @@ class Params(OperationParams):
     stream: str = Field(min_length=1, max_length=256, description="Name of the stored moments, one a run and reward.")
     center: bool = Field(True, description="Subtract the running mean.")
     clip: float | None = Field(None, gt=0, description="Largest absolute value that is given; none if unset.")
-    eps: float = Field(1e-8, ge=0, description="Added to the standard deviation.")
+    eps: float = Field(EPS, ge=0, description="Added to the standard deviation.")
 
 
 class Item(OperationItem):
