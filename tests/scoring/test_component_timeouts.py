@@ -126,7 +126,7 @@ async def test_a_late_component_has_the_value_that_the_recipe_says(scoring: Scor
     scoring.models.slow_s, scoring.models.late_only = 5.0, {"abc"}
     scored = await scoring.score("otherwise", "a", "abc")
     assert scored.reward.tolist() == [2.0, 1.0]
-    assert scored.flags == {1: ("component_timeout",)}
+    assert scored.flags == {1: ("timed_out",)}
     slow = scored.components["slow"]
     assert (list(slow.skipped or ()), slow.value.tolist()) == ([None, "timeout"], [1.0, -2.0])
     assert scored.usage.skipped == 1

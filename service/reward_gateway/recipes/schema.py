@@ -132,7 +132,7 @@ class ComponentSpec(CaseSpec):
     on_timeout: Literal["invalid", "otherwise"] = Field(
         "invalid",
         description="What a sample becomes for which it was not done in timeout_s: invalid, or scored with `otherwise` "
-        "and flagged component_timeout.",
+        "and flagged timed_out.",
     )
     audit: bool = Field(False, description="It is outside the reward: computed to be compared with it, in the monitor.")
 

@@ -24,7 +24,7 @@ from reward_gateway.errors import GatewayError
 from reward_gateway.operations.effects import Effectful, Together, Within, perform
 from reward_gateway.operations.reading.response import Part
 from reward_gateway.sample import Batch, ComponentScores, FloatArray, Invalid, json_text
-from reward_gateway.sample.flags import COMPONENT_TIMEOUT
+from reward_gateway.sample.flags import TIMED_OUT
 
 from .asked_models import AskedModels, Call
 from .column_binder import Value
@@ -278,7 +278,7 @@ class StagedEvaluation(Evaluation):
             own.rows.invalid.update(dict.fromkeys(late, reason.of(component.name)))
             return
         own.leave_out(late)
-        own.rows.flag(dict.fromkeys(late, (COMPONENT_TIMEOUT,)))
+        own.rows.flag(dict.fromkeys(late, (TIMED_OUT,)))
         self._skipped[component.name].update(dict.fromkeys(late, TIMEOUT))
 
     def _finish_component(self, component: ComponentPlan) -> Running:

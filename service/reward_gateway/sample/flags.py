@@ -15,14 +15,14 @@ POSITION_DISAGREEMENT = "position_disagreement"
 JUDGE_INJECTION = "judge_injection"
 """A text that holds a delimiter of the judge's question, as if it ended its own section."""
 
-COMPONENT_TIMEOUT = "component_timeout"
+TIMED_OUT = "timed_out"
 """A sample whose reward has a component's ``otherwise``, since scoring it took longer than the recipe allows."""
 
 FALLBACK = "fallback"
 """A sample that the ``fallback`` of a judge or an upstream has scored, as that one is away."""
 
 FLAGS = (
-    COMPONENT_TIMEOUT,
+    TIMED_OUT,
     FALLBACK,
     "truncated",
     "media_ignored",
