@@ -25,3 +25,26 @@ def test_a_list_of_trajectories_is_all_samples_of_the_prompt(evaluated: Any) -> 
     ]
     result = evaluated(RECIPE % "oprl", features=samples)
     assert [list(row) for row in result.rewards] == [pytest.approx([0.02, -0.01]), pytest.approx([0.02])]
+
+
+OUTCOME_AND_PROCESS = """
+components:
+  outcome: {score: given, inputs: {value: {feature: outcome}}}
+  process: {score: given_steps, inputs: {values: {feature: process}}}
+guards: [{empty_response: {action: zero}}]
+credit: renorm
+"""
+
+
+def test_the_reward_of_renorm_is_the_outcome_that_its_vector_ends_with(evaluated: Any) -> None:
+    features = [{"outcome": value, "process": [0.5]} for value in (3.0, -2.0, 0.25)]
+    result = evaluated(OUTCOME_AND_PROCESS, features=features)
+    assert result.reward.tolist() == [1.0, 0.0, 0.25]
+    assert result.rewards == [[0.5, 1.0], [-0.5, 0.0], [-0.25, 0.25]]
+    assert result.flags == {0: ("outcome_clipped",), 1: ("outcome_clipped",)}
+
+
+def test_a_reward_that_a_guard_makes_zero_is_zero_in_the_vector_too(evaluated: Any) -> None:
+    result = evaluated(OUTCOME_AND_PROCESS, responses=["", "a"], features=[{"outcome": 1.0, "process": [0.5]}] * 2)
+    assert result.reward.tolist() == [0.0, 1.0]
+    assert result.rewards == [[-0.5, 0.0], [0.5, 1.0]]

@@ -275,6 +275,27 @@ def test_renorm_is_process_plus_outcome_less_one_a_turn(reward: Any) -> None:
     assert result.rewards == [pytest.approx([2 / 3, 1.0, 1.0]), pytest.approx([-1 / 3, 0.0, 0.0])]
 
 
+@pytest.mark.parametrize(("score", "fault"), [(1.5, "no score in"), (-0.1, "no score in"), ([4.0, 6.0], "valid number")])
+def test_renorm_gives_no_reward_where_a_turn_has_no_score(reward: Any, score: Any, fault: str) -> None:
+    features: list[dict[str, Any]] = [{"process": [0.5, score]}, {"process": [0.5, 1.0]}]
+    result = reward("renorm", responses=[RIGHT] * 2, references=["42"] * 2, features=features)
+    reason = result.invalid[0]
+    assert (reason.code, fault in reason.message) == ("invalid_field", True), reason
+    assert "process" in (reason.param or "")
+    assert math.isnan(result.reward[0])
+    assert result.rewards == [None, [0.5, 1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "feature"), [("renorm", "process"), ("process", "step_scores"), ("process_min", "step_scores")]
+)
+@pytest.mark.parametrize("features", [None, [{}], [{"values": [0.5]}]])
+def test_a_recipe_without_its_feature_names_that_feature(reward: Any, name: str, feature: str, features: Any) -> None:
+    (reason,) = reward(name, responses=[RIGHT], references=["42"], features=features).invalid.values()
+    assert (reason.code, reason.param) == ("missing_field", f"features.{feature}")
+    assert f"features.{feature}" in reason.message
+
+
 def test_process_is_refined_steps_with_the_verdict_on_the_last(reward: Any) -> None:
     scores = [{"step_scores": [0.9, 0.2, 0.4]}, {"step_scores": [0.1]}]
     result = reward("process", responses=[BARE, WRONG], references=["42"] * 2, features=scores)

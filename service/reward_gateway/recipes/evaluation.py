@@ -10,7 +10,7 @@ are computed again without it, so that it leaves no trace. Cohorts are joined la
 runtime commits the registered writes after the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,6 +95,7 @@ class Evaluation:
         self._runner: StepRunner | None = None
         self.components: dict[str, ComponentScores] = {}
         self._reward_raw: FloatArray = _NO_REWARD
+        self._zeroed: Sequence[int] = ()
         self.rows.flag(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
         if batch.has_media:
             self.rows.flag(dict.fromkeys(find_ignored_media(plan, batch), ("media_ignored",)))
@@ -208,6 +209,7 @@ class Evaluation:
         reward = yield from self._combine_components()
         if zeroed:
             reward[[i for i in zeroed if i not in self.rows.invalid]] = 0.0
+        self._zeroed = zeroed
         self._reward_raw = reward.copy() if plan.grouped else reward
         if plan.comparisons:
             self.runner.refuse_groups_of_one(*plan.comparisons)
@@ -354,18 +356,34 @@ class Evaluation:
         return outcome.rewards
 
     def _assign_credit(self, step: Step, reward: FloatArray) -> Running:
+        """The vectors of the credit assignment; where it answers a number as well, that is the ``reward``."""
         table = {name: scores.value for name, scores in self.components.items()}
         if takes_group(step.operation):
             rewards = yield from self._apply_to_groups(step, {**table, "reward": reward, "outcome": reward})
             return self._refuse_wrong_numbers(step, rewards)
-        provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values}
+        provided: dict[str, Any] = {"reward": reward, "outcome": reward, **self.values, **self._zero_components()}
         main = value_field(step.operation)
         vectors = [name for name in self.plan.over if isinstance(self.values.get(name), list)]
         if main is not None and main not in provided and vectors:
             provided[main] = self.values[vectors[0]]
         outcome = yield from self.runner.run(step, provided, self.plan.name)
         rewards = list(outcome.rewards) if outcome.rewards is not None else [None] * self.rows.size
+        if outcome.reward is not None:
+            np.copyto(reward, outcome.reward, where=~np.isnan(outcome.reward))
         return self._refuse_wrong_numbers(step, rewards)
+
+    def _zero_components(self) -> dict[str, FloatArray]:
+        """The components that credit is made of in place of the reward, 0 where a guard says that the reward is."""
+        if not self._zeroed:
+            return {}
+        stands_for_reward = {
+            name: value.copy()
+            for name in ("reward", "outcome")
+            if (value := self.values.get(name)) is not None and not isinstance(value, list)
+        }
+        for value in stands_for_reward.values():
+            value[self._zeroed] = 0.0
+        return stands_for_reward
 
     def _refuse_wrong_numbers(self, step: Step, rewards: list[Any]) -> list[Any]:
         if is_by_turn(step):

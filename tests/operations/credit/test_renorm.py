@@ -54,7 +54,7 @@ def test_the_number_of_turns_must_fit_and_a_judgement_is_a_pair(call: Any) -> No
 
 def test_an_outcome_outside_the_unit_interval_is_clipped_and_flagged(call: Any) -> None:
     (result,) = call(OP, {"process": [[1, 2]], "outcome": 3})
-    assert result["rewards"] == [0.5, 1]
+    assert (result["reward"], result["rewards"]) == (1, [0.5, 1])
     assert result["details"]["flags"] == ["outcome_clipped"]
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from pydantic import Field
 
+from reward_gateway.sample import Invalid
+
 from ..columns import Columns
-from ..outcome import ItemError, Outcome, Row, by_row
+from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
 
 SOURCE = Source("Principle process rewards with reward normalization (PPR)", "https://arxiv.org/abs/2509.25598")
@@ -61,9 +63,14 @@ def renorm(columns: Columns, params: Params) -> Outcome:
 
     `process` holds one judgement a turn but the last; with none the one reward is the outcome. `turns`, if given, must
     be one more than the judgements. An outcome outside [0, 1] would break the sign property: it is clipped and the
-    item flagged `outcome_clipped` (our choice). Details: `process`, `judged` (which turns had a valid judgement).
+    item flagged `outcome_clipped` (our choice). `reward` is the clipped outcome. Details: `process`, `judged` (which turns
+    had a valid judgement).
+
+    In a recipe, whose rewards are trained on, a sample with a judgement that is missing or invalid has no reward.
     """
     process, outcomes, turns = columns.objects("process"), columns.floats("outcome"), columns.objects("turns")
+
+    unjudged: dict[int, Invalid] = {}
 
     def compute_row(i: int) -> Row:
         judgements = [process_score(judged) for judged in (process[i] if process[i] is not None else ())]
@@ -74,10 +81,17 @@ def renorm(columns: Columns, params: Params) -> Outcome:
             )
         outcome = min(max(float(outcomes[i]), 0.0), 1.0)
         scores = [score if score is not None else 0.0 for score in judgements]
+        if None in judgements:
+            turn = judgements.index(None)
+            message = f"process[{turn}]: no score in [0, 1], nor a [score, max] with 0 ≤ score ≤ max and max > 0"
+            unjudged[i] = invalid_field(message, f"process[{turn}]")
         return Row(
+            outcome,
             rewards=[score + outcome - params.beta for score in scores] + [outcome],
             details={"process": scores, "judged": [score is not None for score in judgements]},
             flags=("outcome_clipped",) if outcome != outcomes[i] else (),
         )
 
-    return by_row(columns.size, compute_row)
+    answered = by_row(columns.size, compute_row)
+    answered.stood_in = unjudged
+    return answered
