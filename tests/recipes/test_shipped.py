@@ -275,7 +275,7 @@ def test_renorm_is_process_plus_outcome_less_one_a_turn(reward: Any) -> None:
     assert result.rewards == [pytest.approx([2 / 3, 1.0, 1.0]), pytest.approx([-1 / 3, 0.0, 0.0])]
 
 
-@pytest.mark.parametrize(("score", "fault"), [(1.5, "no score in"), (-0.1, "no score in"), ([4.0, 6.0], "valid number")])
+@pytest.mark.parametrize(("score", "fault"), [(1.5, "no score in"), (-0.1, "no score in"), ([4.0, 6.0], "valid num")])
 def test_renorm_gives_no_reward_where_a_turn_has_no_score(reward: Any, score: Any, fault: str) -> None:
     features: list[dict[str, Any]] = [{"process": [0.5, score]}, {"process": [0.5, 1.0]}]
     result = reward("renorm", responses=[RIGHT] * 2, references=["42"] * 2, features=features)

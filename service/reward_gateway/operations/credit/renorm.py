@@ -63,8 +63,8 @@ def renorm(columns: Columns, params: Params) -> Outcome:
 
     `process` holds one judgement a turn but the last; with none the one reward is the outcome. `turns`, if given, must
     be one more than the judgements. An outcome outside [0, 1] would break the sign property: it is clipped and the
-    item flagged `outcome_clipped` (our choice). `reward` is the clipped outcome. Details: `process`, `judged` (which turns
-    had a valid judgement).
+    item flagged `outcome_clipped` (our choice). `reward` is the clipped outcome. Details: `process`, `judged` (which
+    turns had a valid judgement).
 
     In a recipe, whose rewards are trained on, a sample with a judgement that is missing or invalid has no reward.
     """
