@@ -222,7 +222,7 @@ class JobService:
         options = submission.options
         fails = (options.on_invalid or plan.on_invalid) == "fail"
         whole = plan.stateful or fails or any(comparison != "group" for comparison in plan.comparisons)
-        compares = plan.group.normalize != "none" or bool(plan.comparisons)
+        compares = plan.group.compares or bool(plan.comparisons)
         if options.deliver == "sample" and (whole or compares):
             message = f"the recipe {plan.name} compares samples or fails as a whole: ask for group or job"
             raise InvalidRequest(f"options.deliver: {message}", param="options.deliver")

@@ -19,6 +19,12 @@ Spread = Literal["population", "sample"]
 EPS = 1e-6
 """Added to standard deviations wherever nothing else is said; TRL adds 1e-4."""
 
+Baseline = Literal["none", "mean", "rloo", "opo"]
+"""What is subtracted from a reward: nothing, the mean of its group, that of the others, or one weighted by length."""
+
+Scale = Literal["none", "group_std", "batch_std", "whiten"]
+"""What the difference is divided by; see :func:`advantages`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -49,13 +55,7 @@ def centre(values: FloatArray, groups: Groups) -> FloatArray:
 def zscore(values: FloatArray, groups: Groups, *, eps: float = EPS, spread: Spread = "sample") -> FloatArray:
     """(r - mean) / (std + eps) of its group; a group of one, or of equal members, gives 0. [n] -> [n]."""
     deviations, sizes = _group_deviations(values, groups)
-    # Scaled by the largest deviation, so that squares neither overflow nor vanish.
-    scales = _group_largest(np.abs(deviations), groups, sizes)
-    safe = np.where(scales > 0, scales, 1.0)
-    squares = _group_sums((deviations / safe[groups.index]) ** 2, groups)
-    divisors = np.maximum(sizes - (spread == "sample"), 1)
-    std = safe * np.sqrt(squares / divisors) + eps
-    return deviations / np.where(scales > 0, std, 1.0)[groups.index]
+    return _divide(deviations, _group_spreads(deviations, sizes, groups, spread), groups, eps)
 
 
 def rloo(values: FloatArray, groups: Groups) -> FloatArray:
@@ -65,6 +65,61 @@ def rloo(values: FloatArray, groups: Groups) -> FloatArray:
     """
     deviations, sizes = _group_deviations(values, groups)
     return deviations * (sizes / np.maximum(sizes - 1, 1))[groups.index]
+
+
+def opo(values: FloatArray, groups: Groups, lengths: FloatArray) -> FloatArray:
+    """r - b, where b is the mean of its group weighted by length: the baseline of least variance if gradients of tokens
+    are independent (OPO, arXiv 2505.23585). [n] -> [n].
+
+    Args:
+        lengths: [n] at least 0; a group of which all are 0 has the plain mean.
+    """
+    deviations, _ = _group_deviations(values, groups)
+    weights = np.where(np.isnan(values), np.nan, lengths)
+    sums = _group_sums(weights, groups)
+    shifts = _group_sums(weights * deviations, groups) / np.where(sums > 0, sums, 1.0)
+    return deviations - shifts[groups.index]
+
+
+def advantages(
+    values: FloatArray,
+    groups: Groups,
+    baseline: Baseline,
+    scale: Scale,
+    *,
+    eps: float = 1e-6,
+    spread: Spread = "sample",
+    lengths: FloatArray | None = None,
+) -> FloatArray:
+    """c = r - baseline, divided by a spread: one definition for what trainers call advantages. [n] -> [n].
+
+    ``group_std``: c / (std of r in the group + eps). ``batch_std``: c / (std of r over the batch + eps), TRL's
+    ``scale_rewards="batch"``. ``whiten``: (c - mean of c) / (std of c over the batch + eps): REINFORCE++ (arXiv
+    2501.03262) without a baseline, and its form with one. GRPO is (mean, group_std), Dr. GRPO (arXiv 2503.20783)
+    (mean, none), RLOO (rloo, none), OPO (opo, none). Where the spread is 0, so is the answer.
+
+    Args:
+        lengths: [n] for ``opo``.
+    """
+    match baseline:
+        case "mean":
+            centred = centre(values, groups)
+        case "rloo":
+            centred = rloo(values, groups)
+        case "opo":
+            centred = opo(values, groups, np.ones_like(values) if lengths is None else lengths)
+        case _:
+            centred = values
+    match scale:
+        case "group_std":
+            return _divide(centred, _spreads(values, groups, spread), groups, eps)
+        case "batch_std":
+            batch = Groups.one(len(values))
+            return _divide(centred, _spreads(values, batch, spread), batch, eps)
+        case "whiten":
+            return zscore(centred, Groups.one(len(values)), eps=eps, spread=spread)
+        case _:
+            return centred
 
 
 def rank(values: FloatArray, groups: Groups) -> FloatArray:
@@ -118,6 +173,28 @@ def gdpo(
     for name, values in table.items():
         total = total + weights.get(name, 1.0) * zscore(values, groups, eps=eps, spread=spread)
     return zscore(total, Groups.one(len(total)), eps=eps, spread=spread) if batch else total
+
+
+def _spreads(values: FloatArray, groups: Groups, spread: Spread) -> FloatArray:
+    """[groups] standard deviations; exactly 0 where all members are equal."""
+    deviations, sizes = _group_deviations(values, groups)
+    return _group_spreads(deviations, sizes, groups, spread)
+
+
+def _group_spreads(deviations: FloatArray, sizes: FloatArray, groups: Groups, spread: Spread) -> FloatArray:
+    """[groups] standard deviations of the deviations from each mean."""
+    # Scaled by the largest deviation, so that squares neither overflow nor vanish.
+    scales = _group_largest(np.abs(deviations), groups, sizes)
+    safe = np.where(scales > 0, scales, 1.0)
+    squares = _group_sums((deviations / safe[groups.index]) ** 2, groups)
+    divisors = np.maximum(sizes - (spread == "sample"), 1)
+    return scales * np.sqrt(squares / divisors)
+
+
+def _divide(centred: FloatArray, spreads: FloatArray, groups: Groups, eps: float) -> FloatArray:
+    """Each row over the spread of its group and eps; 0 where the spread is 0, NaN stays NaN."""
+    divisors = np.where(spreads > 0, spreads + eps, np.inf)
+    return centred / divisors[groups.index]
 
 
 def _group_sums(values: FloatArray | BoolArray, groups: Groups) -> FloatArray:

@@ -137,8 +137,9 @@ def _boxes_of_tail(plan: Plan) -> list[Box]:
             boxes.append(Box("+", "add"))
     if plan.group.cohort is not None:
         boxes.append(Box("cohort", f"{plan.group.cohort.size} samples"))
-    if plan.group.normalize != "none":
-        boxes.append(Box(plan.group.normalize, "in the group"))
+    if plan.group.compares:
+        within = " and ".join(f"in the {each}" for each in sorted(plan.group.compared_within))
+        boxes.append(Box(plan.group.way, within))
     if plan.credit is not None:
         boxes.append(Box(plan.credit.operation.name, "credit", plan.credit.operation))
     return [*boxes, Box("rewards" if plan.credit is not None else "reward")]

@@ -45,7 +45,7 @@ def compare_cohorts(
     Args:
         groups: the group of each row.
         reward: [n], combined.
-        values: [n] of each component that the recipe combines.
+        values: [n] of each component that the recipe combines, and the lengths last where the baseline needs them.
         invalid: the rows that have failed so far.
     """
     compared = CohortRewards(np.full(batch.size, np.nan))

@@ -23,6 +23,7 @@ from .fields import (
     infer_shape,
     value_field,
 )
+from .group_lengths import weighs_lengths
 from .judging import compile_judge
 from .known_models import KnownModel, KnownModels, join_known, may_be_model
 from .locations import Path
@@ -90,7 +91,7 @@ class Compiler:
                     message = f"{name} gives a vector per sample: aggregate it with a transform, or use `credit`"
                     self.add_fault(("components", name), message)
         judge = compile_judge(spec.judge, spec.answer_template, self.add_fault)
-        if spec.group.single != "refuse" and spec.group.normalize == "none" and not self._compares(combine, credit):
+        if spec.group.single != "refuse" and not spec.group.compares and not self._compares(combine, credit):
             self.add_fault(("group", "single"), "nothing in this recipe compares the samples of a group")
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
@@ -98,7 +99,7 @@ class Compiler:
         rewarded = [step for component in self.compiled.values() for step in component.steps] + ends
         steps = [*rewarded, *(step for component in components if component.audit for step in component.steps)]
         reads_groups = any(condition.reads_groups for c in self.compiled.values() for condition in c.when)
-        grouped = spec.group.normalize != "none" or reads_groups or any(step.grouped for step in rewarded)
+        grouped = spec.group.compares or reads_groups or any(step.grouped for step in rewarded)
         if grouped:
             self._check_shares()
         if not self.faults:
@@ -114,8 +115,13 @@ class Compiler:
         asks_model = any(c.step is None and "prompt" in self._model_inputs(c.model or "") for c in required)
         required_steps = [step for component in required for step in component.steps] + ends
         comparisons = {step.comparison for step in rewarded if step.comparison is not None}
-        if (spec.group.normalize != "none" and spec.group.cohort is None) or reads_groups:
+        if spec.group.cohort is None:
+            comparisons |= spec.group.compared_within
+        if reads_groups:
             comparisons.add("group")
+        if weighs_lengths(spec.group):
+            named = spec.group.length
+            self.inputs["response" if named is None else f"features.{named.feature}"] = None
         if "prompt" in read:
             self.inputs["prompt"] = None
         keys = [key for condition in conditions for key in condition.keys] + [c.by for c in components if c.by]
@@ -407,12 +413,18 @@ class Compiler:
                 self.add_fault(
                     ("group", "weights", name), f"there is no combined component {name!r}{did_you_mean(name, over)}"
                 )
-        if group.cohort is not None and group.normalize == "none":
+        if group.cohort is not None and not group.compares:
             self.add_fault(("group", "cohort"), "a cohort needs a comparison: set `normalize`")
+        if group.cohort is not None and "request" in group.compared_within:
+            self.add_fault(
+                ("group", "scale"),
+                f"{group.scale} divides by what the rewards of a request are spread by, and a cohort joins samples of "
+                "several: use group_std, or drop the cohort",
+            )
         if group.cohort is not None:
             for message in explain_fallbacks(self.compiled.values(), self._described, self.judges):
                 self.add_fault(("group", "cohort"), message)
-        if group.answer == "combined" and group.normalize == "none":
+        if group.answer == "combined" and not group.compares:
             self.add_fault(("group", "answer"), "combined is the reward before a comparison: set `normalize`")
         if group.answer == "combined" and group.cohort is not None:
             self.add_fault(

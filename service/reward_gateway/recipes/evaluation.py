@@ -37,6 +37,7 @@ from .cohort import compare_cohorts
 from .column_binder import ColumnBinder, Value
 from .fields import takes_group, value_field
 from .group import find_alone, normalize_rows
+from .group_lengths import read_lengths
 from .members import spread_groups
 from .missing_context import find_ignored_media
 from .outcome_rows import is_absent, sum_magnitudes, sum_vectors, zeros_like
@@ -213,7 +214,7 @@ class Evaluation:
         self._reward_raw = reward.copy() if plan.grouped else reward
         if plan.comparisons:
             self.runner.refuse_groups_of_one(*plan.comparisons)
-        if plan.group.cohort is None and plan.group.normalize != "none":
+        if plan.group.cohort is None and plan.group.compares:
             reward = self._normalize_rewards(reward)
         rewards = None
         if plan.credit is not None and (plan.group.cohort is None or plan.credit.operation.performs_effects):
@@ -402,11 +403,15 @@ class Evaluation:
 
     def _normalize_rewards(self, reward: FloatArray) -> FloatArray:
         table = {name: self.components[name].value for name in self.plan.over}
-        return normalize_rows(self.plan.group, self.runner.binder.groups, self.rows.valid(), reward, table)
+        rows = self.rows.valid()
+        lengths = read_lengths(self.plan.group, self.batch, rows)
+        return normalize_rows(self.plan.group, self.runner.binder.groups, rows, reward, table, lengths)
 
     def _compare_cohort(self, spec: CohortSpec, reward: FloatArray) -> Running:
         """Normalise rewards within the samples of the same prompt, across requests."""
         values = [self.components[name].value for name in self.plan.over]
+        lengths = read_lengths(self.plan.group, self.batch, self.rows.valid())
+        values += [] if lengths is None else [lengths]
         compared = yield from compare_cohorts(
             self.plan, spec, self.batch, self.runner.binder.groups, reward, values, self.rows.invalid
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reward_gateway.operations.groups import Groups, centre, gdpo, rank, rloo, zscore
+from reward_gateway.operations.groups import Groups, advantages, gdpo, rank
 from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import FloatArray, Invalid
 
@@ -27,20 +27,28 @@ def normalize_rows(
     rows: Sequence[int],
     reward: FloatArray,
     components: Mapping[str, FloatArray],
+    lengths: FloatArray | None = None,
 ) -> FloatArray:
     """Rewards [n] of the valid ``rows`` normalised within their groups (names [n]); NaN for the others.
 
     A row that is alone keeps its reward, and counts nothing in what is normalised over the request.
+
+    Args:
+        lengths: [n] of the responses, where the baseline is weighted by them.
     """
-    alone = find_alone("group", groups, rows)
+    alone = [i for comparison in sorted(spec.compared_within) for i in find_alone(comparison, groups, rows)]
     if alone:
         left_out = {*alone}
         rows = [i for i in rows if i not in left_out]
     if len(rows) == len(reward):
-        return normalize_rewards(spec, groups, reward, components)
+        return normalize_rewards(spec, groups, reward, components, lengths)
     shaped = np.full(len(reward), np.nan)
     shaped[rows] = normalize_rewards(
-        spec, [groups[i] for i in rows], reward[rows], {name: column[rows] for name, column in components.items()}
+        spec,
+        [groups[i] for i in rows],
+        reward[rows],
+        {name: column[rows] for name, column in components.items()},
+        None if lengths is None else lengths[rows],
     )
     shaped[alone] = reward[alone]
     return shaped
@@ -52,7 +60,8 @@ def normalize_in_cohort(
     """The normalised reward of one member of a closed cohort, or why it has none.
 
     Args:
-        members: [m, 1 + components] rewards and components of the members; NaN where one is invalid.
+        members: [m, 1 + components] rewards and components of the members, and their lengths last where the baseline
+            is weighted by them; NaN where one is invalid.
         place: whose reward it is.
     """
     alone = int(np.count_nonzero(~np.isnan(members[:, 0]))) < 2
@@ -64,24 +73,24 @@ def normalize_in_cohort(
     if alone:
         return float(members[place, 0]) if spec.of_one == "raw" else 0.0
     table = {name: members[:, k + 1] for k, name in enumerate(over)}
-    return float(normalize_rewards(spec, ["cohort"] * len(members), members[:, 0], table)[place])
+    lengths = members[:, -1] if spec.ways[0] == "opo" else None
+    return float(normalize_rewards(spec, ["cohort"] * len(members), members[:, 0], table, lengths)[place])
 
 
 def normalize_rewards(
-    spec: GroupSpec, names: Sequence[str], reward: FloatArray, components: Mapping[str, FloatArray]
+    spec: GroupSpec,
+    names: Sequence[str],
+    reward: FloatArray,
+    components: Mapping[str, FloatArray],
+    lengths: FloatArray | None = None,
 ) -> FloatArray:
     """Rewards [n] normalised within their groups (names [n]), as the recipe says."""
     groups = Groups.of(names)
     match spec.normalize:
-        case "mean":
-            return centre(reward, groups)
-        case "zscore":
-            return zscore(reward, groups, eps=spec.eps)
-        case "rloo":
-            return rloo(reward, groups)
         case "rank":
             return rank(reward, groups)
         case "gdpo":
             return gdpo(components, spec.weights, groups, eps=spec.eps)
         case _:
-            return reward
+            baseline, scale = spec.ways
+            return advantages(reward, groups, baseline, scale, eps=spec.eps, spread=spec.spread, lengths=lengths)

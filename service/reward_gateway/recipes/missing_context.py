@@ -6,6 +6,7 @@ from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.sample.fields import MEDIA
 
+from .group_lengths import find_missing_lengths
 from .plan import Plan
 
 NO_RESPONSE = Invalid("missing_field", "the sample has no response", param="response")
@@ -46,6 +47,8 @@ def find_missing_context(plan: Plan, batch: Batch) -> dict[int, Invalid]:
             _add_rows(invalid, sorted(batch.without_prompt), NO_PROMPT)
         if plan.needs_group:
             _add_rows(invalid, batch.without_group(), NO_GROUP)
+    for row, reason in find_missing_lengths(plan.group, batch).items():
+        invalid.setdefault(row, reason)
     return invalid
 
 

@@ -287,7 +287,7 @@ class Plan:
     def only_model(self) -> ComponentPlan | None:
         """Of a recipe whose reward is the number of a model and nothing else: the component that has it."""
         first = self.components[0] if len(self.components) == 1 else None
-        adds = self.guards or self.combine or self.add or self.credit or self.group.normalize != "none" or self.stages
+        adds = self.guards or self.combine or self.add or self.credit or self.group.compares or self.stages
         if first is None or first.step is not None or first.transforms or self.over != (first.name,) or adds:
             return None
         return first
@@ -300,7 +300,7 @@ class Plan:
     @cached_property
     def needs_group(self) -> bool:
         """A sample without a group and without a prompt, which names one, cannot be scored."""
-        compares = self.group.normalize != "none" or "group" in self.comparisons
+        compares = (self.group.compares and "group" in self.group.compared_within) or "group" in self.comparisons
         if any(condition.of_groups for component in self.components for condition in component.when):
             return True
         return "group" in self.reads or (compares and self.group.answer != "combined")
@@ -308,13 +308,13 @@ class Plan:
     @property
     def splittable(self) -> bool:
         """True if a sample's reward does not depend on the other samples of its request."""
-        alone = self.group.normalize == "none" or self.group.cohort is not None
+        alone = not self.group.compares or self.group.cohort is not None
         grouped = any(step.grouped for step in self.steps) or any(map(_reads_groups, self.components))
         return alone and not grouped
 
     def is_number_of(self, model: str) -> bool:
         """Whether its reward is a number that the model gives, as it gives it."""
-        adds = self.steps or self.guards or self.stages or self.group.normalize != "none"
+        adds = self.steps or self.guards or self.stages or self.group.compares
         return self.models == (model,) and not adds
 
     @cached_property

@@ -16,7 +16,7 @@ A field without a binding is read from the sample's field of that name, or else 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -29,7 +29,8 @@ from pydantic import (
     model_validator,
 )
 
-from reward_gateway.operations.groups import EPS
+from reward_gateway.operations.groups import EPS, Baseline, Scale, Spread
+from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import json_text
 
 from .chat_formats import REPLACED_STRIP_TEMPLATE, ChatFormatName, PlainText, TemplateMarks
@@ -146,20 +147,41 @@ def _publish_older_name(schema: dict[str, Any]) -> None:
     schema["properties"]["epsilon"] = {**schema["properties"]["eps"], "title": "Epsilon", "deprecated": True}
 
 
+class LengthFeature(_Model):
+    """Where the length of a response is read."""
+
+    feature: Name = Field(description="A feature of the sample: a number of at least 0.")
+
+
 class GroupSpec(_Model):
     """How rewards are normalised within their group (the samples of one prompt)."""
 
     model_config = ConfigDict(json_schema_extra=_publish_older_name)
 
-    normalize: Literal["none", "mean", "zscore", "rloo", "rank", "gdpo"] = Field(
-        "none", description="mean: centred. zscore: GRPO. rloo: leave-one-out. gdpo: each component before weighting."
+    normalize: Literal["none", "mean", "zscore", "rloo", "opo", "rank", "gdpo"] = Field(
+        "none",
+        description="mean: Dr. GRPO. zscore: GRPO. rloo: leave-one-out. opo: baseline weighted by length. gdpo: each "
+        "component before weighting. Short for a baseline and a scale, except rank and gdpo.",
+    )
+    baseline: Baseline | None = Field(
+        None,
+        description="What is subtracted: the mean of the group, of the others (rloo), or one weighted by length (opo).",
+    )
+    scale: Scale | None = Field(
+        None,
+        description="Divisor: the standard deviation of the group, or of the rewards of the whole request (batch_std, "
+        "as TRL); whiten: z-scores of the differences over the request (REINFORCE++).",
+    )
+    spread: Spread = Field("sample", description="Standard deviation with divisor n - 1 (sample) or n (population).")
+    length: LengthFeature | None = Field(
+        None, description="opo: {feature: NAME}, the length of a response; without it, its words are counted."
     )
     weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight per component, 1 if not named.")
     eps: float = Field(
         EPS,
         ge=0,
         validation_alias=AliasChoices("eps", "epsilon"),
-        description="zscore, gdpo: added to the standard deviation. TRL adds 1e-4. `epsilon` is its older name.",
+        description="Added to the standard deviation. TRL adds 1e-4. `epsilon` is its older name.",
     )
     cohort: "CohortSpec | None" = Field(None, description="Collect a prompt's samples across requests first.")
     single: Literal["refuse", "raw", "zero"] = Field(
@@ -173,10 +195,52 @@ class GroupSpec(_Model):
         "no group is needed.",
     )
 
+    @model_validator(mode="after")
+    def _check_ways(self) -> Self:
+        if self.normalize != "none" and (self.baseline is not None or self.scale is not None):
+            raise ValueError("normalize is short for a baseline and a scale: give it, or these")
+        if self.length is not None and self.ways[0] != "opo":
+            raise ValueError("length is read by the baseline opo alone")
+        return self
+
+    @property
+    def ways(self) -> tuple[Baseline, Scale]:
+        """Baseline and scale, also where ``normalize`` is short for them; of rank and gdpo: none."""
+        short = SHORT.get(self.normalize, ("none", "none"))
+        return self.baseline or short[0], self.scale or short[1]
+
+    @property
+    def compares(self) -> bool:
+        """Whether rewards are normalised."""
+        return self.normalize in ("rank", "gdpo") or self.ways != ("none", "none")
+
+    @property
+    def compared_within(self) -> frozenset[Comparison]:
+        """Within what rewards are normalised: their group, their request, or both."""
+        baseline, scale = self.ways
+        of_group = self.normalize in ("rank", "gdpo") or baseline != "none" or scale == "group_std"
+        of_request = scale in ("batch_std", "whiten")
+        within: set[Comparison] = {"group"} if of_group else set()
+        return frozenset(within | {"request"} if of_request else within)
+
+    @property
+    def way(self) -> str:
+        """Its name in pictures: ``zscore``, or ``mean, batch_std``."""
+        return self.normalize if self.normalize != "none" else ", ".join(self.ways)
+
     @property
     def of_one(self) -> Literal["refuse", "raw", "zero"]:
         """What becomes of a valid sample that is alone in its group."""
         return "raw" if self.single == "refuse" and self.answer == "combined" else self.single
+
+
+SHORT: dict[str, tuple[Baseline, Scale]] = {
+    "mean": ("mean", "none"),
+    "zscore": ("mean", "group_std"),
+    "rloo": ("rloo", "none"),
+    "opo": ("opo", "none"),
+}
+"""What ``normalize`` is short for."""
 
 
 class CohortSpec(_Model):
