@@ -33,10 +33,16 @@ def test_boxes_are_x_first_clamped_and_skipped_when_empty(call: Any) -> None:
     assert result["details"]["skipped"] == 3
 
 
-def test_the_last_box_wins_unless_the_greatest_shall(call: Any) -> None:
+def test_of_the_paper_the_last_box_wins_unless_the_greatest_shall(call: Any) -> None:
     overlapping = item(1.0, ([0, 0, 2, 1], 0.8), ([1, 0, 3, 1], 0.2), shape=(1, 3))
     assert call(OP, overlapping)[0]["rewards"] == [[0.8, 0.2, 0.2]]
     assert call(OP, overlapping, overlap="max")[0]["rewards"] == [[0.8, 0.8, 0.2]]
+
+
+def test_of_the_released_code_the_greatest_box_wins_unless_the_last_shall(call: Any) -> None:
+    twice = item(1.0, ([0, 0, 1, 1], 0.9), ([0, 0, 1, 1], 0.2), shape=(1, 1))
+    assert call(OP, twice, variant="released")[0]["rewards"] == [[pytest.approx(0.95)]]
+    assert call(OP, twice, variant="released", overlap="last")[0]["rewards"] == [[pytest.approx(0.6)]]
 
 
 def test_a_missing_global_score_counts_as_zero(call: Any) -> None:

@@ -23,7 +23,16 @@ class Params(OperationParams):
     background: float | None = Field(
         None, ge=-1, le=1, description="Weight of a cell that no box covers, before the global factor. Default ½."
     )
-    overlap: Literal["last", "max"] = Field("last", description="Which box wins where two overlap.")
+    overlap: Literal["last", "max"] | None = Field(
+        None,
+        description="Which box wins where two overlap: the last, or that of the greatest weight. Default max in "
+        "`released`, last in `paper`.",
+    )
+
+    @property
+    def keeps_greatest(self) -> bool:
+        """Where boxes overlap the greatest weight wins."""
+        return (self.overlap or ("max" if self.variant == "released" else "last")) == "max"
 
 
 class Region(OperationItem):
@@ -53,8 +62,8 @@ def spatial_map(columns: Columns, params: Params) -> Outcome:
     negative) or α·max(½, (s + 1) / 2) (variant `released`); outside all boxes α·background, ½ unless given (the
     released code's value; the paper names none). `shape` is [height, width], `bbox` [x0, y0, x1, y1] in cells, the
     far edges excluded, fractions cut off. Boxes are clamped to the map; an empty or malformed one is skipped and
-    counted in `skipped`. Where boxes overlap the last one wins (`overlap: max`: the greatest weight). A missing
-    global score counts as 0.
+    counted in `skipped`. Where boxes overlap the greatest weight wins in `released`, as in that code, and the last box
+    in `paper`, which names no rule; `overlap` says otherwise. A missing global score counts as 0.
 
     A global or local score outside [−1, 1] or a map of no cells or over a million is an item error.
     `rewards`: [height][width].
@@ -96,6 +105,6 @@ def _build_local_map(shape: list[int], regions: Any, params: Params) -> tuple[Fl
         weight = score if params.variant == "paper" else max(0.5, (score + 1) / 2)
         cells = local[y0:y1, x0:x1]
         seen = covered[y0:y1, x0:x1]
-        cells[...] = np.where(seen, np.maximum(cells, weight), weight) if params.overlap == "max" else weight
+        cells[...] = np.where(seen, np.maximum(cells, weight), weight) if params.keeps_greatest else weight
         seen[...] = True
     return local, skipped
