@@ -50,6 +50,13 @@ def test_the_released_code_reuses_the_second_sigma(call: Any) -> None:
     assert call(OP, item, sigma=sigma, variant="released")[0]["details"]["pairs"][0]["pref"] == 0
 
 
+def test_the_released_code_takes_the_standard_deviation_of_the_sample(call: Any) -> None:
+    item = candidates([-0.6], [0.2], [0.5], [-2.2], [2.4])  # 0.67 of the population's is 1.0042, of the sample's 1.1227
+    (paper,), (released,) = (call(OP, item, sigma=[0.67], variant=variant) for variant in ("paper", "released"))
+    assert paper["details"]["pairs"][1] == {"i": 0, "j": 2, "pref": -1, "level": 1}
+    assert released["details"]["pairs"][1] == {"i": 0, "j": 2, "pref": 0, "level": 0}
+
+
 def test_what_cannot_be_compared_is_an_error(call: Any) -> None:
     for broken in call(OP, candidates(), candidates([1, 2], [1, 2]), candidates([1], [1, 2]), sigma=[0]):
         assert broken["error"]["code"] == "invalid_field"

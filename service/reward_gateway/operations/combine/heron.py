@@ -26,7 +26,9 @@ class Params(OperationParams):
     sigma: list[float] | None = Field(None, description="Margin of each level in standard deviations; 0 unless given.")
     signs: list[int] | None = Field(None, description="-1 for a factor of which less is better; 1 unless given.")
     variant: Literal["paper", "released"] = Field(
-        "paper", description="released: the third level and those below use the second's sigma, as that code does."
+        "paper",
+        description="released: the third level and those below use the second's sigma, and margins are of the sample "
+        "standard deviation, as in that code.",
     )
 
 
@@ -54,10 +56,10 @@ class Item(OperationItem):
 def heron(columns: Columns, params: Params) -> Outcome:
     """Pairwise preferences of a batch of candidates by factors in order of importance.
 
-    For level l = 1, 2, …: i ≻ j if f_i > f_j + σ_l · std(f), std the batch's (population) of that factor after its
-    sign; j ≻ i if the reverse holds; otherwise the next level decides; none: a tie. σ = 0 unless given, so that any
-    difference decides. `signs` −1 flips a factor of which less is better. With σ > 0 the relation is not transitive:
-    do not sort by it.
+    For level l = 1, 2, …: i ≻ j if f_i > f_j + σ_l · std(f), std the batch's of that factor after its sign (of the
+    population; variant `released`: of the sample); j ≻ i if the reverse holds; otherwise the next level decides; none:
+    a tie. σ = 0 unless given, so that any difference decides. `signs` −1 flips a factor of which less is better. With
+    σ > 0 the relation is not transitive: do not sort by it.
 
     `rewards` are win counts (scalarising is our design). Details: `pairs`, for every i < j `pref` (1: i ≻ j, −1, or 0
     for a tie) and the `level` that decided, from 1 (0 for a tie). One candidate has no pairs. No candidates, unequal
@@ -72,7 +74,8 @@ def heron(columns: Columns, params: Params) -> Outcome:
         if len(candidates) > LARGEST:
             raise ItemError(f"there are {len(candidates)} candidates, over {LARGEST}", param="candidates")
         factors = matrix([entry(candidate, "factors", ()) for candidate in candidates], "factors")
-        preference, level = _decide_pairs(factors, *_expand_params(params, factors.shape[1]))
+        sigma, signs = _expand_params(params, factors.shape[1])
+        preference, level = _decide_pairs(factors * signs, sigma, ddof=int(params.variant == "released"))
         pairs: list[dict[str, Any]] = [
             {"i": a, "j": b, "pref": int(preference[a, b]), "level": int(level[a, b])}
             for a in range(len(candidates))
@@ -95,15 +98,13 @@ def _expand_params(params: Params, levels: int) -> tuple[FloatArray, FloatArray]
     return sigma, signs
 
 
-def _decide_pairs(
-    factors: FloatArray, sigma: FloatArray, signs: FloatArray
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _decide_pairs(factors: FloatArray, sigma: FloatArray, ddof: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """[n, n] preference (1, 0, −1) and the level that decided it (0 for a tie)."""
     n = len(factors)
     preference, level = np.zeros((n, n), dtype=np.intp), np.zeros((n, n), dtype=np.intp)
     for place in range(factors.shape[1]):
-        values = factors[:, place] * signs[place]
-        margin = sigma[place] * (values.std() if np.ptp(values) > 0 else 0.0)
+        values = factors[:, place]
+        margin = sigma[place] * (values.std(ddof=ddof) if np.ptp(values) > 0 else 0.0)
         wins = values[:, None] > values[None, :] + margin
         decided = (wins | wins.T) & (level == 0)
         preference[decided] = np.where(wins, 1, -1)[decided]
