@@ -119,10 +119,15 @@ def test_the_papers_advantage_standardises_the_group_and_then_sums(call: Any) ->
     assert third["details"]["advantage"] == call(PATH, item())[0]["details"]["advantage"]
 
 
-def test_the_released_advantage_is_centred_turn_by_turn(call: Any) -> None:
-    first, second = call(PATH, item(), item([[-1.0]]), variant="released")
-    assert first["details"]["advantage"] == pytest.approx([(1.2712 - 0.8) / 2, 0.0, 0.0], abs=5e-5)
-    assert second["details"]["advantage"] == pytest.approx([(0.8 - 1.2712) / 2], abs=5e-5)
+def test_the_released_advantage_is_centred_turn_by_turn_over_all_rollouts(call: Any) -> None:
+    beliefs = [[math.log(0.2)], [math.log(0.5)]]
+    one_word_of_nine = item(beliefs, "<answer>obama</answer>") | {"gold": ["obama b c d e f g h i"]}
+    first, second = call(PATH, item(), one_word_of_nine, variant="released")
+    assert first["details"]["returns"] == pytest.approx([1.2712, 1.0387, 0.8], abs=5e-5)
+    assert second["details"]["returns"] == pytest.approx([0.5, 0.2])
+    # the second is finished after two turns, and counts 0 in the third
+    assert first["details"]["advantage"] == pytest.approx([0.3856, 0.41935, 0.4], abs=5e-5)
+    assert second["details"]["advantage"] == pytest.approx([-0.3856, -0.41935], abs=5e-5)
 
 
 @given(st.lists(st.lists(st.floats(-1e4, 0), min_size=1, max_size=4), max_size=6))

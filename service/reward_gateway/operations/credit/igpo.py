@@ -35,8 +35,8 @@ class Params(OperationParams):
     variant: Literal["paper", "released"] = Field(
         "paper",
         description="Of the advantage: paper z-scores all turn rewards of the group, then discounts; released takes "
-        "returns less the group's mean at the same turn. Of a number of gains that does not fit the turns: paper "
-        "refuses, released pads or falls back.",
+        "returns less the group's mean at the same turn, to which a finished rollout adds 0. Of a number of gains that "
+        "does not fit the turns: paper refuses, released pads or falls back.",
     )
     model: HostedModel = Field("language_model", description="Hosted language model, where the item holds texts.")
     answer_prefix: str = Field(
@@ -127,7 +127,8 @@ def igpo(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     `rewards`: turn rewards. Details: `returns` = Σ_{k ≥ t} γ^(k−t) r_k, γ = 1; `probabilities` = P; `f1` (the outcome);
     `advantage` within the group: `paper` (recalled) z-scores all its turn rewards (population), then sums them as
-    returns; `released` = returns − mean of the group's returns at the same turn.
+    returns; `released` = returns − mean of the returns of all rollouts of the group at the same turn, of which those
+    with fewer turns count 0 there, as in that code.
     """
     items = columns.rows(Item.model_fields)
     hosted = HostedLogprobs()
@@ -199,6 +200,7 @@ def _compute_advantages(rewards: Sequence[FloatArray], params: Params) -> list[F
         pieces = np.split(scored, np.cumsum([len(row) for row in rewards]))[: len(rewards)]
         return [return_to_go(piece, params.gamma) for piece in pieces]
     returns = [return_to_go(row) for row in rewards]
-    longest = max((len(row) for row in returns), default=0)
-    means = np.array([np.mean([row[t] for row in returns if len(row) > t]) for t in range(longest)])
-    return [row - means[: len(row)] for row in returns]
+    totals = np.zeros(max((len(row) for row in returns), default=0))
+    for row in returns:
+        totals[: len(row)] += row
+    return [row - totals[: len(row)] / len(returns) for row in returns]
