@@ -14,7 +14,7 @@ class Params(OperationParams):
     scale: float = Field(gt=0, description="c_d, the distance that divides: 2300 for the ball in Lucy-SKG.")
     dispersion: float = Field(1.0, gt=0, description="w_dis: greater, and the reward falls more slowly.")
     density: float = Field(1.0, gt=0, description="w_den: greater, and the curve is lifted towards 1.")
-    signed: bool = Field(False, description="2 (R − ½), from −1 (far) to 1 (near).")
+    signed: bool = Field(False, description="From −1 (far) to 1 (near); see the text.")
 
 
 class Item(OperationItem):
@@ -25,13 +25,18 @@ class Item(OperationItem):
 def distance_reward(columns: Columns, params: Params) -> Outcome:
     """Reward in (0, 1] that decays with a distance.
 
-    R = exp(−½ · d / (c_d · w_dis))^(1 / w_den); `signed` gives 2 (R − ½). d = 0 gives 1; a negative distance is the
-    item's error.
+    R = exp(−½ · d / (c_d · w_dis))^(1 / w_den). `signed` first takes x = 2 (exp(−½ · d / (c_d · w_dis)) − ½), and then
+    sign(x) · |x|^(1 / w_den). d = 0 gives 1; a negative distance is the item's error.
     """
     distance = columns.floats("distance")
-    reward = np.exp(-0.5 * np.maximum(distance, 0.0) / (params.scale * params.dispersion) / params.density)
+    exponent = -0.5 * np.maximum(distance, 0.0) / (params.scale * params.dispersion)
+    if params.signed:
+        centred = 2.0 * (np.exp(exponent) - 0.5)
+        reward = np.sign(centred) * np.abs(centred) ** (1.0 / params.density)
+    else:
+        reward = np.exp(exponent / params.density)
     reason = invalid_field("a distance is never negative", "distance")
     return Outcome(
-        reward=2.0 * (reward - 0.5) if params.signed else reward,
+        reward=reward,
         invalid={int(row): reason for row in np.flatnonzero(distance < 0)},
     )
