@@ -62,6 +62,11 @@ def test_no_references_is_the_items_error_never_a_fallback(call: Any, shape: str
     assert fine["error"] is None
 
 
+def test_the_ceiling_comes_before_the_cost_of_the_length(call: Any) -> None:
+    (result,) = call(OP, {"reward": 50.0, "length": 453.0}, shape="ceil", ceiling=5.0)
+    assert result["reward"] == result["details"]["penalised"] == pytest.approx(3.47)
+
+
 def test_a_ceiling_is_needed_for_ceil(call: Any) -> None:
     from reward_gateway.errors import InvalidRequest
 

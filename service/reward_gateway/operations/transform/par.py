@@ -60,10 +60,10 @@ def polynomial_sigmoid(x: FloatArray) -> FloatArray:
     return np.where(x <= -5, 0.0, np.where(x >= 5, 1.0, inside))
 
 
-def less_length(columns: Columns, free_length: float, length_cost: float) -> FloatArray:
+def less_length(reward: FloatArray, columns: Columns, free_length: float, length_cost: float) -> FloatArray:
     """[n] rewards after the length penalty; items without a length keep theirs."""
     lengths = columns.floats("length", 0.0)
-    return columns.floats("reward") - length_cost * np.maximum(np.nan_to_num(lengths) - free_length, 0.0)
+    return reward - length_cost * np.maximum(np.nan_to_num(lengths) - free_length, 0.0)
 
 
 @operation("transform", "par", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=CHEAP)
@@ -80,14 +80,18 @@ def par(columns: Columns, params: Params) -> Outcome:
     - lsc: log σ(r − q), q the normal quantile (.85) of all reference rewards; see `transform/log_sigmoid`
     - ceil: min(r, ceiling), without references
 
-    Where the item gives a `length`, r is first lowered by length_cost · max(0, length − free_length), .01 beyond 300.
-    A shape that needs references and has none is an item error, never a fallback.
+    Where the item gives a `length`, r is first lowered by length_cost · max(0, length − free_length), .01 beyond 300;
+    `ceil` takes the minimum first, and lowers that. A shape that needs references and has none is an item error, never
+    a fallback.
     Details: `penalised`, the reward after the length penalty.
     """
-    reward = less_length(columns, params.free_length, params.length_cost)
+    reward = columns.floats("reward")
+    if params.ceiling is not None and params.shape == "ceil":
+        reward = np.minimum(reward, params.ceiling)
+    reward = less_length(reward, columns, params.free_length, params.length_cost)
     details = {"penalised": reward.tolist()}
-    if params.shape == "ceil" and params.ceiling is not None:
-        return Outcome(reward=np.minimum(reward, params.ceiling), details=details)
+    if params.shape == "ceil":
+        return Outcome(reward=reward, details=details)
     if params.shape == "sgfc":
         return Outcome(reward=expit(params.k * (reward - params.center)), details=details)
     references = Ragged.of_column(columns, "reference_rewards")
