@@ -80,9 +80,8 @@ def test_the_mean_is_the_ablation(call: Any) -> None:
     "broken",
     [
         "",
-        text().replace("<analyze>", ""),
+        text().replace("<payoff>", ""),
         text().replace("</response>", ""),
-        text().replace("<thinking>", "<think>"),
         text({}),
         text({**PAYOFF, "extra": {"LLM": 1, "user": 1}}),
         text({**PAYOFF, "DQ_AQ": {"LLM": 1}}),
@@ -95,10 +94,28 @@ def test_the_mean_is_the_ablation(call: Any) -> None:
         text(dumps=lambda _: "{" + " " * 30000 + "}"),
     ],
 )
-def test_a_missing_tag_or_an_unreadable_payoff_earns_nothing(call: Any, broken: str) -> None:
+def test_a_missing_response_or_an_unreadable_payoff_earns_nothing(call: Any, broken: str) -> None:
     [result] = call(PATH, {"response": broken, "answer_user": 1, "answer_llm": 1})
     assert result["error"] is None
     assert result["reward"] == result["details"]["user"] == result["details"]["llm"] == 0.0
+
+
+def test_without_its_analysis_an_answer_loses_the_format_only(call: Any) -> None:
+    table = json.dumps(PAYOFF, separators=(",", ":"))
+    short = f"<thinking>a</thinking><payoff>{table}</payoff><response>hi</response>"
+    [result] = call(PATH, {"response": short, "answer_user": 1, "answer_llm": 1})
+    assert result["details"]["user"] == pytest.approx(0.7829, abs=5e-5)
+    assert result["details"]["llm"] == pytest.approx(0.5652, abs=5e-5)
+    assert result["reward"] == pytest.approx(0.6652, abs=5e-5)
+    assert (result["details"]["format"], result["details"]["action"]) == (0, "DQ_AQ")
+
+
+@pytest.mark.parametrize("tag", ["<thinking>", "</thinking>", "<analyze>", "</analyze>"])
+def test_thinking_and_analysis_that_cannot_be_read_cost_the_format_only(call: Any, tag: str) -> None:
+    full = text().replace(tag, "")
+    [result] = call(PATH, {"response": full, "answer_user": 1, "answer_llm": 1})
+    u, m = welfare(full, "1+1=\\boxed{2}", 1, 1, format_=0.0)
+    assert result["reward"] == pytest.approx(math.sqrt(u * m))
 
 
 def test_a_payoff_in_pythons_spelling_is_read(call: Any) -> None:

@@ -34,7 +34,7 @@ _LARGEST_PAYOFF = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An answer that could be read: its blocks, its payoffs, and whether the blocks stand in order."""
+    """An answer that could be read: its blocks, its payoffs, and whether all four stand in order."""
 
     reasoning: str
     response: str
@@ -97,12 +97,11 @@ def _parse_literal(text: str) -> Any:
 
 
 def read(text: str) -> Parts | None:
-    """The parts of an answer; None if a tag is missing or the payoff does not parse."""
-    blocks = {tag: block(text, tag) for tag in _TAGS}
-    payoff = parse_payoff(blocks["payoff"] or "")
-    if payoff is None or blocks["response"] is None or None in blocks.values():
+    """The parts of an answer; None without a response or a payoff that parses."""
+    response, payoff = block(text, "response"), parse_payoff(block(text, "payoff") or "")
+    if response is None or payoff is None:
         return None
-    return Parts(text.partition("<response>")[0], blocks["response"], payoff, in_order(text))
+    return Parts(text.partition("<response>")[0], response, payoff, in_order(text))
 
 
 def length_reward(text: str, shortest: int, longest: int) -> float:
@@ -168,8 +167,9 @@ def gtalign_format(columns: Columns, params: Params) -> Outcome:
     The reasoning is all before `<response>`. The payoff is JSON (or a Python literal) with exactly the keys DQ_AQ,
     DQ_CQ, DQ_DA, VQ_AQ, VQ_CQ, VQ_DA, each of exactly LLM and user.
 
-    A missing tag, or a payoff that does not parse: everything is 0. Answers are clipped to [0, 1]. Details: `user`,
-    `llm`, `format`, `payoff`, `action` (what the payoffs recommend; see `score/gtalign_action`).
+    No `<response>`, or no `<payoff>` that parses: everything is 0. No `<thinking>` or `<analyze>`: only format is.
+    Answers are clipped to [0, 1]. Details: `user`, `llm`, `format`, `payoff`, `action` (what the payoffs recommend; see
+    `score/gtalign_action`).
     """
     texts = columns.objects("response")
     user = np.clip(columns.floats("answer_user"), 0.0, 1.0)
