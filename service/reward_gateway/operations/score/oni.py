@@ -11,6 +11,7 @@ from ..columns import Columns
 from ..effects import Effectful, LookUpLabels, MergeMoments, Moments, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
+from ..transform.running_scale import LARGEST, TOO_LARGE
 
 SOURCE = Source(
     "ONI: Online Intrinsic Rewards for Decision Making Agents from LLM Feedback", "https://arxiv.org/abs/2410.23022"
@@ -118,6 +119,8 @@ def _look_up_labels(
 def _rank_observations(columns: Columns, params: Params, invalid: dict[int, Invalid]) -> Effectful[FloatArray]:
     scores = columns.floats("score")
     _require_values(scores, "score", invalid)
+    for i in np.flatnonzero(np.abs(scores) > LARGEST).tolist():
+        invalid.setdefault(i, TOO_LARGE)
     kept = scores[[i for i in range(columns.size) if i not in invalid]]
     if not len(kept):
         return np.zeros(columns.size)
