@@ -27,12 +27,14 @@ class Item(OperationItem):
     )
 
 
-@operation("combine", "ensemble", item=Item, params=Params, source=SOURCE, fidelity="second-hand", cost=CHEAP)
+@operation("combine", "ensemble", item=Item, params=Params, source=SOURCE, fidelity="verified", cost=CHEAP)
 def ensemble(columns: Columns, params: Params) -> Outcome:
     """Ensemble of reward models: mean, median, worst case, or mean less disagreement.
 
     mean (default, as BaseReward), median, min, max, mean − k·std, mean − k·variance (k = 1), over the members'
     scores; std and variance are the population's (ddof 0). One member: its score, std 0. No members: error.
+
+    min and mean − k·variance are the worst case (WCO) and the uncertainty weighting (UWO) of arXiv 2310.02743.
 
     Members must be on one scale: the one with the widest scale dominates a mean. Standardise each first
     (`transform/running_scale`) where they are not, which departs from the published plain mean.

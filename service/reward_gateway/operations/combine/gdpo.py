@@ -36,7 +36,7 @@ class Item(OperationItem):
     grouped=True,
     compares="group",
     source=Source("GDPO: Group reward-Decoupled Normalization Policy Optimization", "https://arxiv.org/abs/2601.05242"),
-    fidelity="second-hand",
+    fidelity="verified",
     cost=Cost(unit=0.4),
 )
 def gdpo(columns: Columns, params: Params) -> Outcome:

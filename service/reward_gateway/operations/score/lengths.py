@@ -68,14 +68,15 @@ class OverlongParams(UnitParams):
     source=Source(
         "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", "https://arxiv.org/abs/2503.14476"
     ),
-    fidelity="second-hand",
+    fidelity="verified",
     cost=CHEAP,
 )
 def overlong_penalty(columns: Columns, params: OverlongParams) -> Outcome:
     """DAPO's soft overlong punishment: 0, then falling to -1 over the last stretch before the limit.
 
     L <= L_max - L_cache: 0;  up to L_max: ((L_max - L_cache) - L) / L_cache;  beyond: -1.
-    The paper counts tokens (L_max 20,480, L_cache 4,096): give them as the item's ``length``.
+    The paper counts tokens (L_max 20,480, L_cache 4,096): give them as the item's ``length``. verl's reward manager for
+    DAPO gives the same up to L_max, and goes on falling beyond it.
     """
     over = lengths(columns, params) - (params.max_length - params.cache)
     return Outcome(reward=-np.clip(over / params.cache, 0.0, 1.0) + 0.0)
@@ -94,13 +95,14 @@ class LinearParams(UnitParams):
     item=Item,
     params=LinearParams,
     source=Source("L1: Controlling How Long A Reasoning Model Thinks With RL", "https://arxiv.org/abs/2503.04697"),
-    fidelity="recalled",
+    fidelity="verified",
     cost=CHEAP,
 )
 def linear_length(columns: Columns, params: LinearParams) -> Outcome:
     """A cost that grows linearly with the distance from a target length.
 
     both: r = -per_unit |L - target| (L1's length term, alpha = .0003);  over: r = -per_unit max(0, L - target).
+    The default of L1's code is alpha = 1/3000.
     """
     distance = lengths(columns, params) - params.target
     cost = np.abs(distance) if params.side == "both" else np.maximum(distance, 0.0)
@@ -123,14 +125,14 @@ class CosineParams(UnitParams):
     item=CorrectItem,
     params=CosineParams,
     source=Source("Demystifying Long Chain-of-Thought Reasoning in LLMs", "https://arxiv.org/abs/2502.03373"),
-    fidelity="recalled",
+    fidelity="verified",
     cost=CHEAP,
 )
 def cosine_length(columns: Columns, params: CosineParams) -> Outcome:
     """Cosine-scaled length reward: right answers earn more when short, wrong ones lose less when long.
 
     L < L_max: r = long + (short - long) (1 + cos(pi L / L_max)) / 2, with the pair of the response's verdict;
-    L >= L_max: exceed.
+    L >= L_max: exceed. The authors' code gives exceed from 16 tokens earlier on (L >= L_max - 16), on the same curve.
     """
     length = lengths(columns, params)
     verdicts = columns.floats("correct")

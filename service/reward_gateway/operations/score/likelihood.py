@@ -61,7 +61,7 @@ def _averages_group(params: Params) -> bool:
     item=Item,
     params=Params,
     source=SOURCE,
-    fidelity="second-hand",
+    fidelity="verified",
     grouped=_averages_group,
     compares=lambda params: "group" if _averages_group(params) else None,
     prompt_unless="ref_logprobs",
@@ -80,6 +80,9 @@ def likelihood(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     `advantage` adds `details.advantage` within the group: `rloo` = R − mean of the others' R; `jepo` =
     LME(all) − LME(all but this one), LME being the log of the mean probability, by log-sum-exp. A group of one gets 0.
+
+    The log-probability and probability kinds were compared with the code of VeriFree and RLPR; `base`, `jepo` and its
+    advantage follow descriptions of the paper.
 
     Give `ref_logprobs`; or `prompt`, `cot` and `reference`, and the hosted language model reads them: the reference
     after prompt, chain of thought and `answer_prefix`, joined as they stand. No reference tokens, a log-probability

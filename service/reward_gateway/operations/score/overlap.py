@@ -201,7 +201,7 @@ _ALONE = (["yes"], ["no"], ["noanswer"])
     item=Item,
     params=TokenF1Params,
     source=Source("SQuAD: 100,000+ Questions for Machine Comprehension of Text", "https://arxiv.org/abs/1606.05250"),
-    fidelity="recalled",
+    fidelity="verified",
     cost=Cost(row=20.0, unit=0.5),
 )
 def token_f1(columns: Columns, params: TokenF1Params) -> Outcome:

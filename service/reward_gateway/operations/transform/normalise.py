@@ -59,7 +59,7 @@ def normalise(values: FloatArray, members: Groups, params: GroupParams) -> Float
     grouped=True,
     compares="group",
     source=Source("DeepSeekMath (GRPO)", "https://arxiv.org/abs/2402.03300"),
-    fidelity="recalled",
+    fidelity="verified",
     cost=CHEAP,
 )
 def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
