@@ -325,6 +325,21 @@ def test_both_is_negative_if_either_is(reward: Any) -> None:
     assert result.reward == pytest.approx([0.2, -0.5, -0.5])
 
 
+def test_dr_grpo_is_the_difference_from_the_mean_of_the_prompt(reward: Any) -> None:
+    groups = ["a", "a", "a", "b", "b"]
+    result = reward("dr_grpo", responses=[RIGHT, WRONG, WRONG, RIGHT, RIGHT], references=["42"] * 5, group_names=groups)
+    assert result.reward.tolist() == pytest.approx([2 / 3, -1 / 3, -1 / 3, 0, 0])
+
+
+def test_reinforce_plus_plus_is_whitened_over_the_request(reward: Any) -> None:
+    answers = [RIGHT, WRONG, WRONG, WRONG, RIGHT, RIGHT, RIGHT, WRONG]
+    groups = ["a"] * 4 + ["b"] * 4
+    result = reward("reinforce_plus_plus", responses=answers, references=["42"] * 8, group_names=groups)
+    expected = [1.62019, *[-0.54006] * 3, *[0.54006] * 3, -1.62019]
+    assert result.reward.tolist() == pytest.approx(expected, abs=1e-5)
+    assert result.reward_raw.tolist() == [1, 0, 0, 0, 1, 1, 1, 0]
+
+
 def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
     result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
     assert result.reward.tolist() == [0.5, 1.0, 0.0]
