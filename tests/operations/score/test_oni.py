@@ -68,15 +68,33 @@ def test_a_classifier_is_cut_at_one_half(call: Any, probability: float, intrinsi
 
 def test_a_ranking_is_normalised_by_moments_that_the_batch_has_updated() -> None:
     steps = start([{"message": "m", "count": 1, "score": score} for score in (1.0, 3.0)], mode="ranking", stream="s")
-    assert next(steps) == MergeMoments("s", Moments(2.0, 2.0, 2.0))
-    results = finish(steps, Moments(4.0, 2.0, 16.0))
-    # z = -0.5 is not above epsilon = -0.5
-    assert [result["details"]["intrinsic"] for result in results] == [0.0, 0.5]
+    assert next(steps) == MergeMoments("s", Moments(2.0, 2.0, 4.0))
+    results = finish(steps, Moments(4.0, 2.0, 4.0))
+    assert [result["details"]["intrinsic"] for result in results] == pytest.approx([0.0, 1.0], abs=1e-4)
 
 
-def test_a_ranking_without_spread_is_worth_nothing(call: Any) -> None:
-    [result] = call(PATH, {"message": "m", "count": 1, "score": 3.0}, mode="ranking", answers=[Moments(1.0, 3.0, 0.0)])
-    assert result["details"]["intrinsic"] == 0.0
+def test_a_z_must_be_above_epsilon_to_be_worth_something(call: Any) -> None:
+    item, answers = {"message": "m", "count": 1, "score": -1.0}, [Moments(4.0, 0.0, 16.0)]
+    [below] = call(PATH, item, mode="ranking", answers=answers, epsilon=-9.0)
+    z = below["details"]["intrinsic"]
+    assert z == pytest.approx(-0.5, abs=1e-4)
+    assert call(PATH, item, mode="ranking", answers=answers, epsilon=z)[0]["details"]["intrinsic"] == 0.0
+
+
+def test_a_stream_of_rankings_begins_with_variance_one_at_a_small_weight() -> None:
+    items = [{"message": "m", "count": 1, "score": score} for score in (1.0, 2.0, 3.0)]
+    steps = start(items, mode="ranking", epsilon=-2.0)
+    batch = next(steps).batch
+    assert batch == Moments(3.0, 2.0, 3.0)
+    results = finish(steps, batch)
+    assert [result["details"]["intrinsic"] for result in results] == pytest.approx([-0.99987, 0.00007, 1.0], abs=5e-6)
+
+
+def test_one_score_adds_nothing_to_the_spread_of_its_stream() -> None:
+    steps = start([{"message": "m", "count": 1, "score": 3.0}], mode="ranking")
+    assert next(steps).batch == Moments(1.0, 3.0, 0.0)
+    [result] = finish(steps, Moments(1.0, 3.0, 0.0))
+    assert result["details"]["intrinsic"] == pytest.approx(0.00949, abs=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["classification", "ranking"])

@@ -18,6 +18,10 @@ SOURCE = Source(
 )
 
 
+PRIOR = Moments(1e-4, 0.0, 1e-4)
+"""What a stream of rankings holds before its first score: mean 0 and variance 1, at a small weight."""
+
+
 class Params(OperationParams):
     mode: Literal["retrieval", "classification", "ranking"] = Field(
         "retrieval",
@@ -53,7 +57,9 @@ def oni(columns: Columns, params: Params) -> Effectful[Outcome]:
       queued for annotation (once, however often it comes) and says so in `details.queued`
     - `classification`: r_int = 1 if `probability` > .5
     - `ranking`: z = (score − μ) / σ with running moments that the batch updates first; r_int = z if z > ε, else 0;
-      ε = −.5; σ = 0 gives z = 0
+      ε = −.5. As in the released code a stream begins with mean 0, variance 1 and a weight of 1e-4, and n scores of one
+      request add n times their sample variance to its sum of squares, a single one nothing. (That code's learner
+      computes z and then leaves it unused.)
 
     N is `count`; without it, the message is counted over this request's items of one `episode`, in their order; with
     neither, or a count below 1, an item error. A wrong label stays until it is replaced in the table. Details:
@@ -124,10 +130,9 @@ def _rank_observations(columns: Columns, params: Params, invalid: dict[int, Inva
     kept = scores[[i for i in range(columns.size) if i not in invalid]]
     if not len(kept):
         return np.zeros(columns.size)
-    mean = float(kept.mean())
-    moments: Moments = yield from perform(
-        MergeMoments(params.stream, Moments(float(len(kept)), mean, float(((kept - mean) ** 2).sum())))
-    )
-    std = float(np.sqrt(moments.m2 / moments.count))
-    z = (scores - moments.mean) / std if std > 0 else np.zeros(columns.size)
+    squares = float(len(kept) * kept.var(ddof=1)) if len(kept) > 1 else 0.0
+    batch = Moments(float(len(kept)), float(kept.mean()), squares)
+    # Merging does not depend on the order, so that what a stream begins with need not be stored.
+    moments = PRIOR.merged((yield from perform(MergeMoments(params.stream, batch))))
+    z = (scores - moments.mean) / np.sqrt(moments.m2 / moments.count)
     return np.where(z > params.epsilon, z, 0.0)
