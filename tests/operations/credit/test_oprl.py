@@ -29,6 +29,50 @@ def test_advantages_of_episode_and_step_add_up(call: Any) -> None:
     assert result["details"]["prm_loss"] == pytest.approx(np.log1p(np.exp(-0.04)))
 
 
+@pytest.mark.parametrize(
+    ("estimator", "first", "second"),
+    [
+        ("rloo", [1.02, 0.96], [-1.02, -1.08]),
+        ("grpo_mean", [0.51, 0.48], [-0.51, -0.54]),
+        ("grpo_std", [1.41416, -0.70701], [-1.41416, -3.53533]),
+    ],
+)
+def test_the_authors_estimators_compare_steps_with_one_of_each_trajectory(
+    call: Any, estimator: str, first: list[float], second: list[float]
+) -> None:
+    item = {"trajectories": [trajectory(1, 0.02, -0.01), trajectory(0, 0.0, -0.03)]}
+    [result] = call(PATH, item, estimator=estimator)
+    assert result["details"]["advantage"][0] == pytest.approx(first, abs=1e-5)
+    assert result["details"]["advantage"][1] == pytest.approx(second, abs=1e-5)
+    assert result["rewards"][0] == pytest.approx([0.02, -0.01])
+
+
+def test_leave_one_out_is_the_outcome_less_the_mean_of_the_others(call: Any) -> None:
+    item = {"trajectories": [trajectory(outcome, 0.0) for outcome in (1, 0, 0.5)] + [trajectory(0.5)]}
+    [result] = call(PATH, item, estimator="rloo")
+    assert result["details"]["episode_advantage"] == pytest.approx([1 - 1 / 3, -2 / 3, 0.0, 0.0])
+    assert result["details"]["advantage"] == [[pytest.approx(1 - 1 / 3)], [pytest.approx(-2 / 3)], [0.0], []]
+
+
+@pytest.mark.parametrize("estimator", ["rloo", "grpo_mean", "grpo_std"])
+def test_of_the_authors_estimators_one_trajectory_has_nothing_to_be_compared_with(call: Any, estimator: str) -> None:
+    alone, equal, none = call(
+        PATH,
+        {"trajectories": [trajectory(1, 0.1, -0.1)]},
+        {"trajectories": [trajectory(1, 0.1), trajectory(1, 0.1)]},
+        {"trajectories": []},
+        estimator=estimator,
+    )
+    assert alone["details"]["advantage"] == [[0.0, 0.0]]
+    assert equal["details"]["advantage"] == [[0.0], [0.0]]
+    assert none["details"]["advantage"] == []
+
+
+def test_equal_first_steps_give_no_scale_to_the_others(call: Any) -> None:
+    [result] = call(PATH, {"trajectories": [trajectory(1, 0.1, 0.4), trajectory(1, 0.1)]}, estimator="grpo_std")
+    assert result["details"]["advantage"] == [[0.0, 0.0], [0.0]]
+
+
 def test_alpha_weighs_the_step_level(call: Any) -> None:
     [result] = call(PATH, {"trajectories": [trajectory(1, 0.02), trajectory(0, -0.02)]}, alpha=0.0)
     assert result["details"]["advantage"] == [[1.0], [-1.0]]

@@ -1,7 +1,7 @@
 """OPRL (iStar): implicit step rewards from two sets of log-probabilities, and advantages on two levels."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,10 +10,11 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..effects import Effectful
+from ..groups import EPS
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
 from ..names import HostedModel
-from ..numerics import softplus, standardized
+from ..numerics import ROUNDING, softplus, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -25,6 +26,10 @@ SOURCE = Source(
 class Params(OperationParams):
     beta: float = Field(0.05, description="Scale of the step rewards (recalled).")
     alpha: float = Field(1.0, description="Weight of the step level in the advantage (recalled).")
+    estimator: Literal["paper", "rloo", "grpo_mean", "grpo_std"] = Field(
+        "paper", description="Of the advantage; see the text. The authors' code trains with rloo."
+    )
+    eps: float = Field(EPS, ge=0, description="Added to the standard deviation (grpo_std).")
     model: HostedModel | None = Field(None, description="Hosted language model π_φ, where trajectories hold texts.")
     old: str | None = Field(None, description="Hosted language model π_old, likewise; of the same tokeniser.")
 
@@ -69,15 +74,20 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Implicit step rewards of a group of trajectories, with advantages of episode and step together.
 
     r(a_t) = β · (log π_φ(a_t) − log π_old(a_t)), β = .05, the sums running over action tokens only and both models
-    sharing the tokeniser. A^E(τ) = (outcome − mean) / std over the group's trajectories; A^S(a) = (r − mean) / std
-    over all step rewards of the group; A = A^E + α · A^S, α = 1. Standard deviations are of the population. Levels
-    are merged as advantages, not as rewards.
+    sharing the tokeniser. A = A^E + α · A^S, α = 1: levels are merged as advantages, not as rewards. With `estimator`
+
+    - `paper` (default): A^E(τ) = (outcome − mean) / std over the group's trajectories; A^S(a) = (r − mean) / std over
+      all step rewards of the group. Standard deviations are of the population.
+    - `rloo`, with which the authors' code trains: (x − mean) · n / (n − 1) of outcomes and of step rewards alike, n the
+      number of trajectories; the mean of step rewards takes one step of each trajectory, its first, as that code does
+    - `grpo_mean`: x − mean, of the same means
+    - `grpo_std`: (x − mean) / (std + eps), std the sample's of what the mean takes
 
     Give both lists a trajectory; or `steps`, and two hosted language models, `model` and `old`, read every action after
     all that stands before it, joined as it stands.
 
-    Equal values (std 0) give 0, so a group of one trajectory has A^E = 0. Lists of unequal length: an item error. A
-    trajectory without steps has no rewards.
+    Equal values (std 0) give 0, so a group of one trajectory has A^E = 0, and but for `paper` A^S = 0, where that code
+    answers the rewards as they are. Lists of unequal length: an item error. A trajectory without steps has no rewards.
 
     `rewards`: r, one list per trajectory. Details: `advantage` (likewise), `episode_advantage` (per trajectory),
     `prm_loss` = mean −log σ(Σ r(τ⁺) − Σ r(τ⁻)) over the pairs with outcome⁺ > outcome⁻ (null without one).
@@ -89,9 +99,8 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     def compute_row(i: int) -> Row:
         outcomes = column(groups[i], "outcome")
         steps = [params.beta * _compute_log_ratios(member, k, texts.get((i, k))) for k, member in enumerate(groups[i])]
-        episode = standardized(outcomes)
-        pooled = standardized(np.concatenate([*steps, np.empty(0)]))
-        levels = np.split(pooled, np.cumsum([len(step) for step in steps]))[: len(steps)]
+        episode = np.concatenate([*_compare(list(outcomes[:, None]), params), np.empty(0)])
+        levels = _compare(steps, params)
         totals = np.array([step.sum() for step in steps])
         return Row(
             rewards=steps,
@@ -103,6 +112,26 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
         )
 
     return hosted.mark(by_row(columns.size, compute_row))
+
+
+def _compare(values: Sequence[FloatArray], params: Params) -> list[FloatArray]:
+    """Advantages of the values of trajectories (a list each) within their group, in the same shape."""
+    if params.estimator == "paper":
+        pooled = standardized(np.concatenate([*values, np.empty(0)]))
+        return np.split(pooled, np.cumsum([len(own) for own in values]))[: len(values)]
+    compared = np.array([own[0] for own in values if len(own)])
+    if len(compared) < 2:
+        return [np.zeros(len(own)) for own in values]
+    mean = compared[0] + (compared - compared[0]).mean()  # exact where they are equal
+    match params.estimator:
+        case "rloo":
+            scale = len(compared) / (len(compared) - 1)
+        case "grpo_std":
+            tied = np.ptp(compared) <= ROUNDING * max(1.0, float(np.abs(compared).max()))
+            scale = 0.0 if tied else 1.0 / (float(compared.std(ddof=1)) + params.eps)
+        case _:
+            scale = 1.0
+    return [(own - mean) * scale for own in values]
 
 
 Sums = dict[tuple[int, int], tuple[list[float], list[float]]]
