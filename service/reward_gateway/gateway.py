@@ -17,6 +17,7 @@ from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import evaluate_plan, score_ahead
+from reward_gateway.recipes.group_stats import describe_groups
 from reward_gateway.recipes.implicit_recipes import find_implicit_recipe
 from reward_gateway.recipes.missing_context import find_missing_context
 from reward_gateway.recipes.model_scores import select_dimension
@@ -204,6 +205,8 @@ class Gateway:
             scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
         if recorded is not None:
             keep_answers(recorded, answered, scored)
+        if outcome.groups is not None:
+            scored.groups = describe_groups(outcome.groups, scored, plan.group.keep)
         self._observer.batch_scored(plan, scored, lengths)
         if self.book.experiments and (scores := raw or outcome.raw):
             self.shadow.offer_batch(self.book.experiments, plan, batch, scores, options.scope)

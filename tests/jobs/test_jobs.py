@@ -64,10 +64,12 @@ async def test_groups_are_never_torn_apart(served: Served) -> None:
     rows = [{"prompt": f"p{place % 100}", "response": "x" * place} for place in range(800)]
     body = {"reward": "grouped", "samples": rows}
     job = await served.finish((await served.submit(body))["job"])
-    scored = (await served.client.post("/v1/score", json=body)).json()["results"]
+    scored = (await served.client.post("/v1/score", json=body)).json()
     assert {row["index"]: row["reward"] for row in job["results"]} == pytest.approx(
-        {place: row["reward"] for place, row in enumerate(scored)}
+        {place: row["reward"] for place, row in enumerate(scored["results"])}
     )
+    assert job["groups"] == scored["groups"]
+    assert len(job["groups"]) == 100
 
 
 async def test_a_recipe_with_state_counts_each_sample_once(served: Served) -> None:

@@ -212,7 +212,9 @@ def test_dapo_is_the_verdict_and_a_cost_near_the_limit(reward: Any) -> None:
     tokens = [{"tokens": 100.0}, {"tokens": 18_432.0}, {"tokens": 30_000.0}]
     responses = [BARE, BARE, WRONG]
     result = reward("dapo", responses=responses, references=["42"] * 3, features=tokens)
-    assert result.reward.tolist() == [1.0, 0.5, -2.0]
+    assert result.reward_raw.tolist() == [1.0, 0.5, -2.0]
+    spread = np.std([1.0, 0.5, -2.0], ddof=1)
+    assert result.reward.tolist() == pytest.approx([(r + 1 / 6) / spread for r in (1.0, 0.5, -2.0)], abs=1e-5)
 
 
 def test_code_tests_is_the_share_of_tests_passed_by_a_block_of_python(reward: Any) -> None:

@@ -19,13 +19,14 @@ from .jobs import AsyncJob, Job
 from .runs import AsyncRunQueue, RunQueue
 from .scores import Component, SampleScore, Scores
 from .sync import RewardClient
-from .wire import SampleError
+from .wire import GroupStats, SampleError
 
 __all__ = [
     "AsyncJob",
     "AsyncRewardClient",
     "AsyncRunQueue",
     "Component",
+    "GroupStats",
     "Job",
     "JobResult",
     "JobStatus",

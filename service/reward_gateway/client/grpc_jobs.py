@@ -14,7 +14,7 @@ with extras.needed():
 
 from reward_gateway.proto import reward_pb2 as pb
 
-from .grpc_messages import fill_result, read_error, read_usage, submit_request, with_recipe
+from .grpc_messages import fill_result, read_error, read_groups, read_usage, submit_request, with_recipe
 from .job_calls import AcknowledgeResults, CancelJob, EmptyQueue, JobCall, ReadJob, Submit, TakeResults
 from .wire import JobAccepted, JobPage, JobRow, QueuedRow
 
@@ -88,6 +88,7 @@ def _read_page(message: pb.JobResultsResponse) -> JobPage:
         message.answer if message.HasField("answer") else None,
         read_usage(message.usage) if message.HasField("usage") else None,
         read_error(message.error) if message.HasField("error") else None,
+        read_groups(message.groups),
     )
 
 

@@ -12,7 +12,7 @@ from reward_gateway.errors import InvalidRequest
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.sample.fields import MEDIA, of_form
 
-from .wire import SampleError, ScoreAnswer, WireComponent, WireResult
+from .wire import GroupStats, SampleError, ScoreAnswer, WireComponent, WireResult
 
 R = TypeVar("R", pb.ScoreRequest, pb.SubmitJobRequest)
 W = TypeVar("W", bound=WireResult)
@@ -121,7 +121,24 @@ def score_answer(message: pb.ScoreResponse) -> ScoreAnswer:
         usage=read_usage(message.usage),
         timing_ms={name: getattr(timing, name) for name in pb.Timing.DESCRIPTOR.fields_by_name},
         answer=message.answer if message.HasField("answer") else None,
+        groups=read_groups(message.groups) if message.HasField("answer") else None,
     )
+
+
+def read_groups(groups: Mapping[str, pb.GroupStats]) -> dict[str, GroupStats] | None:
+    """Groups by name; None where there are none."""
+    found = {
+        name: GroupStats(
+            of.n,
+            of.mean if of.HasField("mean") else None,
+            of.std if of.HasField("std") else None,
+            of.all_equal,
+            of.accuracy if of.HasField("accuracy") else None,
+            of.keep if of.HasField("keep") else None,
+        )
+        for name, of in groups.items()
+    }
+    return found or None
 
 
 def read_result(message: pb.Result) -> WireResult:

@@ -127,7 +127,8 @@ class Reading:
                 param="job",
             )
         rows: list[WireResult] = [*sorted(self._rows, key=lambda row: row.index)]
-        return Scores.of(ScoreAnswer(page.reward, page.recipe_version, rows, page.usage or {}, {}, page.answer))
+        usage = page.usage or {}
+        return Scores.of(ScoreAnswer(page.reward, page.recipe_version, rows, usage, {}, page.answer, page.groups))
 
 
 def make_results(rows: Iterable[JobRow], answer: str | None) -> list[JobResult]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_gateway.sample import BoolArray, FloatArray
 
-from .wire import SampleError, ScoreAnswer, WireComponent
+from .wire import GroupStats, SampleError, ScoreAnswer, WireComponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Scores:
         rewards_raw: [n] float64, the rewards before the comparison with other samples; None where the recipe compares
             none.
         takes_raw: the recipe has clients with room for one number take these.
+        groups: what each group of the request is like, by name, where the recipe compares samples; else None.
         flags: [n] names that guards and models raised.
         usage: samples, cache_hits, cache_misses, model_calls, skipped.
         timing_ms: where the server's time went.
@@ -90,6 +91,7 @@ class Scores:
     timing_ms: dict[str, float]
     rewards_raw: FloatArray | None = None
     takes_raw: bool = False
+    groups: dict[str, GroupStats] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,6 +132,7 @@ class Scores:
             timing_ms=answer.timing_ms,
             rewards_raw=None if answer.answer is None else _to_column([result.reward_raw for result in results]),
             takes_raw=answer.answer == "combined",
+            groups=answer.groups,
         )
 
 

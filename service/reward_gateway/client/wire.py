@@ -40,6 +40,26 @@ class WireResult(Struct):
     error: SampleError | None = None
 
 
+class GroupStats(Struct):
+    """The valid samples of one group of a recipe that compares samples.
+
+    Attributes:
+        n: how many.
+        mean, std: of their rewards before the comparison, or of the component that the recipe's ``keep`` names; std
+            with divisor n - 1. None where too few are valid.
+        all_equal: they carry no signal.
+        accuracy: share above 0.5.
+        keep: whether the recipe's rule keeps the group; None: it has no rule.
+    """
+
+    n: int
+    mean: float | None = None
+    std: float | None = None
+    all_equal: bool = False
+    accuracy: float | None = None
+    keep: bool | None = None
+
+
 class ScoreAnswer(Struct):
     """The results of one request, in the order of its samples."""
 
@@ -49,6 +69,7 @@ class ScoreAnswer(Struct):
     usage: dict[str, int]
     timing_ms: dict[str, float]
     answer: str | None = None
+    groups: dict[str, GroupStats] | None = None
 
 
 class JobRow(WireResult, kw_only=True):
@@ -89,6 +110,7 @@ class JobPage(Struct):
     answer: str | None = None
     usage: dict[str, int] | None = None
     error: SampleError | None = None
+    groups: dict[str, GroupStats] | None = None
 
 
 class QueuedRows(Struct):

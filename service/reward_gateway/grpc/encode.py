@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import repeat
 from typing import Any
@@ -33,7 +34,11 @@ def response(ids: Sequence[str], scored: Scored, explain: bool) -> bytes:
         usage.model_calls,
         usage.skipped,
     )
-    return b"".join((head(scored.recipe, scored.version), *write_results(ids, scored, explain), tail))
+    parts = [head(scored.recipe, scored.version), *write_results(ids, scored, explain), tail]
+    if scored.groups is not None:
+        groups = {name: pb.GroupStats(**asdict(of)) for name, of in scored.groups.items()}
+        parts.append(pb.ScoreResponse(groups=groups).SerializeToString())
+    return b"".join(parts)
 
 
 def timing(spent_ms: Mapping[str, float]) -> bytes:

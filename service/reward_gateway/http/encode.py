@@ -43,6 +43,8 @@ def encode_scored(batch: Batch, scored: Scored, times: Mapping[str, float], *, e
             for part in parts
         ]
         body["results"] = orjson.Fragment(b"[%b]" % b",".join(pieces))
+    if scored.groups is not None:
+        body["groups"] = scored.groups
     usage = scored.usage
     body["usage"] = {
         "samples": usage.samples,

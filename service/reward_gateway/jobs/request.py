@@ -79,7 +79,7 @@ class JobAccepted(Struct):
 
 class JobAnswer(Struct):
     """A job, and the results that were new. ``usage`` and ``error`` are there at its end, ``answer`` where the recipe
-    compares samples."""
+    compares samples, and then ``groups`` at its end, as in the answer of ``POST /v1/score``."""
 
     job: str
     status: Literal["queued", "running", "done", "cancelled", "failed", "expired"]
@@ -92,6 +92,7 @@ class JobAnswer(Struct):
     answer: str | None = None
     usage: dict[str, int] | None = None
     error: dict[str, Any] | None = None
+    groups: dict[str, dict[str, Any]] | None = None
 
 
 class RunResults(Struct):

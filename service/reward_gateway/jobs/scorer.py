@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
+import orjson
+
 from reward_gateway.errors import InvalidRecipe, RequestError
 from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.gateway import Gateway, ScoreOptions
@@ -47,6 +49,8 @@ class ScoredPiece:
     samples: Sequence[SampleItem]
     groups: Sequence[str | None]
     usage: dict[str, int]
+    described: bytes = b""
+    """What its groups are like, as JSON; empty where the recipe compares no samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,8 @@ class PieceScorer:
         groups: list[str | None] = []
         if head.queued:
             groups = [None if group.startswith("\0") else group for group in batch.groups()]
-        return ScoredPiece(split_answer(body), prepared.samples, groups, asdict(scored.usage))
+        described = b"" if scored.groups is None else orjson.dumps(scored.groups)
+        return ScoredPiece(split_answer(body), prepared.samples, groups, asdict(scored.usage), described)
 
     async def score_ahead(self, taken: TakenPiece, head: Head, piece: Piece) -> ScoredAhead:
         """Score the components of a piece whose samples are combined with those of others later. Raises as that."""

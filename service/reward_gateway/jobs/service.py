@@ -396,5 +396,7 @@ def _describe(job: str, view: JobView) -> dict[str, Any]:
     }
     if view.status in FINAL:
         body["usage"] = view.usage
+        if view.groups:
+            body["groups"] = {name: of for part in view.groups for name, of in orjson.loads(part).items()}
         body["error"] = None if view.error is None else orjson.Fragment(view.error)
     return body

@@ -122,6 +122,39 @@ def advantages(
             return centred
 
 
+@dataclass(frozen=True, slots=True)
+class GroupColumns:
+    """What groups are like, [groups] each; NaN where a group has too few members to say.
+
+    Attributes:
+        sizes: members with a value.
+        std: with divisor n - 1; NaN of one member.
+        equal: all members are the same; a group without any has none that differ.
+        accuracy: share of members above 0.5.
+    """
+
+    sizes: FloatArray
+    mean: FloatArray
+    std: FloatArray
+    equal: BoolArray
+    accuracy: FloatArray
+
+
+def measure(values: FloatArray, groups: Groups) -> GroupColumns:
+    """What each group is like. [n] -> [groups]."""
+    deviations, sizes = _group_deviations(values, groups)
+    spreads = _group_spreads(deviations, sizes, groups, "sample")
+    known = np.where(sizes > 0, sizes, np.nan)
+    # Of equal members the mean is each of them, whatever rounding makes of their sum.
+    equal = spreads == 0
+    firsts = np.full(groups.count, np.nan)
+    present = ~np.isnan(values)
+    firsts[groups.index[present]] = values[present]
+    means = np.where(equal, firsts, _group_sums(values, groups) / known)
+    right = _group_sums(present & (np.nan_to_num(values) > 0.5), groups)
+    return GroupColumns(sizes, means, np.where(sizes > 1, spreads, np.nan), equal, right / known)
+
+
 def rank(values: FloatArray, groups: Groups) -> FloatArray:
     """Place in its group, from 0 (lowest) to 1 (highest), ties averaged; alone, 0.5. [n] -> [n]."""
     rows = np.flatnonzero(~np.isnan(values))

@@ -19,20 +19,45 @@ class ScoreRequest(_message.Message):
     def __init__(self, reward: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ..., options: _Optional[_Union[Options, _Mapping]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("reward", "recipe_version", "results", "usage", "timing_ms", "answer")
+    __slots__ = ("reward", "recipe_version", "results", "usage", "timing_ms", "answer", "groups")
+    class GroupsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: GroupStats
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[GroupStats, _Mapping]] = ...) -> None: ...
     REWARD_FIELD_NUMBER: _ClassVar[int]
     RECIPE_VERSION_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     TIMING_MS_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     reward: str
     recipe_version: str
     results: _containers.RepeatedCompositeFieldContainer[Result]
     usage: Usage
     timing_ms: Timing
     answer: str
-    def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing_ms: _Optional[_Union[Timing, _Mapping]] = ..., answer: _Optional[str] = ...) -> None: ...
+    groups: _containers.MessageMap[str, GroupStats]
+    def __init__(self, reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing_ms: _Optional[_Union[Timing, _Mapping]] = ..., answer: _Optional[str] = ..., groups: _Optional[_Mapping[str, GroupStats]] = ...) -> None: ...
+
+class GroupStats(_message.Message):
+    __slots__ = ("n", "mean", "std", "all_equal", "accuracy", "keep")
+    N_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    ALL_EQUAL_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    n: int
+    mean: float
+    std: float
+    all_equal: bool
+    accuracy: float
+    keep: bool
+    def __init__(self, n: _Optional[int] = ..., mean: _Optional[float] = ..., std: _Optional[float] = ..., all_equal: _Optional[bool] = ..., accuracy: _Optional[float] = ..., keep: _Optional[bool] = ...) -> None: ...
 
 class ScoreStreamRequest(_message.Message):
     __slots__ = ("reward", "options", "sample")
@@ -107,7 +132,14 @@ class JobResultsRequest(_message.Message):
     def __init__(self, job: _Optional[str] = ..., after: _Optional[str] = ..., wait_s: _Optional[float] = ...) -> None: ...
 
 class JobResultsResponse(_message.Message):
-    __slots__ = ("job", "status", "reward", "recipe_version", "samples", "completed", "results", "cursor", "answer", "usage", "error")
+    __slots__ = ("job", "status", "reward", "recipe_version", "samples", "completed", "results", "cursor", "answer", "usage", "error", "groups")
+    class GroupsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: GroupStats
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[GroupStats, _Mapping]] = ...) -> None: ...
     JOB_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     REWARD_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +151,7 @@ class JobResultsResponse(_message.Message):
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     job: str
     status: str
     reward: str
@@ -130,7 +163,8 @@ class JobResultsResponse(_message.Message):
     answer: str
     usage: Usage
     error: Error
-    def __init__(self, job: _Optional[str] = ..., status: _Optional[str] = ..., reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., samples: _Optional[int] = ..., completed: _Optional[int] = ..., results: _Optional[_Iterable[_Union[JobResult, _Mapping]]] = ..., cursor: _Optional[str] = ..., answer: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+    groups: _containers.MessageMap[str, GroupStats]
+    def __init__(self, job: _Optional[str] = ..., status: _Optional[str] = ..., reward: _Optional[str] = ..., recipe_version: _Optional[str] = ..., samples: _Optional[int] = ..., completed: _Optional[int] = ..., results: _Optional[_Iterable[_Union[JobResult, _Mapping]]] = ..., cursor: _Optional[str] = ..., answer: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., groups: _Optional[_Mapping[str, GroupStats]] = ...) -> None: ...
 
 class JobResult(_message.Message):
     __slots__ = ("index", "result")

@@ -30,7 +30,7 @@ from .locations import Path
 from .plan import ComponentPlan, GuardPlan, Plan, Step
 from .reads import expand_messages, find_fields_read, needs_prompt
 from .sample_keys import explain_unknown_key
-from .schema import CaseSpec, ComponentSpec, RecipeSpec, RoutedScore
+from .schema import CaseSpec, ComponentSpec, KeepSpec, RecipeSpec, RoutedScore
 from .stages import find_circle, find_stages
 from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
@@ -406,6 +406,21 @@ class Compiler:
             self.steps.add_validation_faults(error, (*path, name))
             return None
 
+    def _check_keep(self, keep: KeepSpec) -> None:
+        path = ("group", "keep")
+        if not self.spec.group.compares:
+            self.add_fault(path, "this recipe compares no samples of a group: set `normalize` or `baseline`")
+        if self.spec.group.cohort is not None:
+            self.add_fault(path, "a cohort joins samples of several requests, so that no answer knows the whole group")
+        if keep.of is None:
+            return
+        compiled = self.compiled.get(keep.of)
+        if compiled is None:
+            known = did_you_mean(keep.of, self.spec.components)
+            self.add_fault((*path, "of"), f"there is no component {keep.of!r}{known}")
+        elif compiled.vector:
+            self.add_fault((*path, "of"), f"{keep.of} gives a vector per sample, which has no spread")
+
     def _check_group(self, over: tuple[str, ...]) -> None:
         group = self.spec.group
         for name in group.weights:
@@ -424,6 +439,8 @@ class Compiler:
         if group.cohort is not None:
             for message in explain_fallbacks(self.compiled.values(), self._described, self.judges):
                 self.add_fault(("group", "cohort"), message)
+        if group.keep is not None:
+            self._check_keep(group.keep)
         if group.answer == "combined" and not group.compares:
             self.add_fault(("group", "answer"), "combined is the reward before a comparison: set `normalize`")
         if group.answer == "combined" and group.cohort is not None:

@@ -67,6 +67,8 @@ class Rewards:
     """What models said of components that were asked for while the plan was evaluated; NaN where one was not asked."""
     skipped: int = 0
     """Values of components that were not computed, because the recipe's conditions said so."""
+    groups: Sequence[str] | None = None
+    """[n] names of groups, where the recipe compares samples of one request."""
 
 
 Check = Callable[[Mapping[int, Invalid]], None]
@@ -142,6 +144,7 @@ class Evaluation:
             raw if plan.grouped else None,
             self.rows.invalid,
             self.rows.flags,
+            groups=self.runner.binder.groups if plan.grouped and plan.group.cohort is None else None,
         )
 
     def score_ahead(self) -> Effectful[tuple[Rewards, dict[str, RawComponent]]]:

@@ -147,6 +147,24 @@ def _publish_older_name(schema: dict[str, Any]) -> None:
     schema["properties"]["epsilon"] = {**schema["properties"]["eps"], "title": "Epsilon", "deprecated": True}
 
 
+class KeepSpec(_Model):
+    """Which groups a trainer keeps (DAPO's dynamic sampling); a group has to pass all that is given."""
+
+    std_above: float | None = Field(None, ge=0, description="Standard deviation (divisor n - 1) above this number.")
+    accuracy_in: tuple[float, float] | None = Field(
+        None, description="Share of members above 0.5, between these two, both included."
+    )
+    of: Name | None = Field(None, description="The component that is looked at; without it, the combined reward.")
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        if self.std_above is None and self.accuracy_in is None:
+            raise ValueError("give std_above, accuracy_in, or both")
+        if self.accuracy_in is not None and not 0 <= self.accuracy_in[0] <= self.accuracy_in[1] <= 1:
+            raise ValueError("accuracy_in: two shares between 0 and 1, the smaller first")
+        return self
+
+
 class LengthFeature(_Model):
     """Where the length of a response is read."""
 
@@ -175,6 +193,9 @@ class GroupSpec(_Model):
     spread: Spread = Field("sample", description="Standard deviation with divisor n - 1 (sample) or n (population).")
     length: LengthFeature | None = Field(
         None, description="opo: {feature: NAME}, the length of a response; without it, its words are counted."
+    )
+    keep: KeepSpec | None = Field(
+        None, description="Answers say of each group whether it is kept; rewards are the same."
     )
     weights: dict[str, float] = Field(default_factory=dict, description="gdpo: weight per component, 1 if not named.")
     eps: float = Field(

@@ -8,7 +8,7 @@ from .batch import Batch, response_lengths
 from .invalid import Invalid, InvalidCode
 from .media import Media, media_digest
 from .model_names import split_version
-from .scores import BoolArray, ComponentScores, FloatArray, RawScores, Scored, Usage, all_finite
+from .scores import BoolArray, ComponentScores, FloatArray, GroupStats, RawScores, Scored, Usage, all_finite
 from .texts import (
     POLICY_ROLES,
     Message,
@@ -30,6 +30,7 @@ __all__ = [
     "BoolArray",
     "ComponentScores",
     "FloatArray",
+    "GroupStats",
     "Invalid",
     "InvalidCode",
     "Media",

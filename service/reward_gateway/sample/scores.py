@@ -98,6 +98,26 @@ class ComponentScores:
         return (self.model, self.model_version) if self.models is None else self.models[row]
 
 
+@dataclass(frozen=True, slots=True)
+class GroupStats:
+    """What the samples of one prompt are like: their rewards before the comparison, or one component of them.
+
+    Attributes:
+        n: valid members.
+        mean, std: std with divisor n - 1; None where too few members say.
+        all_equal: they carry no signal for a reward that is compared.
+        accuracy: share above 0.5.
+        keep: whether the recipe's rule keeps the group; None: it has no rule.
+    """
+
+    n: int
+    mean: float | None
+    std: float | None
+    all_equal: bool
+    accuracy: float | None
+    keep: bool | None
+
+
 @dataclass(slots=True)
 class Usage:
     """The cost of an answer. Hits and misses count component x sample, and questions to judges; ``skipped`` counts
@@ -134,6 +154,8 @@ class Scored:
     answer: Answer = "normalized"
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    groups: dict[str, GroupStats] | None = None
+    """By name, where the recipe compares samples of one request; else None."""
     usage: Usage = field(default_factory=Usage)
     timing_ms: dict[str, float] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from reward_gateway.sample import ComponentScores, FloatArray, Invalid, Scored, Usage
+from reward_gateway.sample import ComponentScores, FloatArray, GroupStats, Invalid, Scored, Usage
 from reward_gateway.sample.scores import Origin
 
 
@@ -36,6 +36,7 @@ def encode_scores(scored: Scored) -> bytes:
         "answer": scored.answer,
         "invalid": {row: _encode_reason(reason) for row, reason in scored.invalid.items()},
         "flags": scored.flags,
+        "groups": None if scored.groups is None else {name: asdict(of) for name, of in scored.groups.items()},
         "usage": asdict(scored.usage),
         "timing_ms": scored.timing_ms,
         "judge_answers": {name: component.judge_answers for name, component in scored.components.items()},
@@ -104,6 +105,7 @@ def decode_scores(record: bytes) -> Scored:
         answer=rest.get("answer", "normalized"),
         invalid={int(row): Invalid(**reason) for row, reason in rest["invalid"].items()},
         flags={int(row): tuple(names) for row, names in rest["flags"].items()},
+        groups=_read_groups(rest.get("groups")),
         usage=Usage(**rest["usage"]),
         timing_ms=rest["timing_ms"],
     )
@@ -151,6 +153,10 @@ def keep_answers(recorded: Scored, rows: list[int], scored: Scored) -> None:
             scored.flags[row] = recorded.flags[row]
         if scored.rewards is not None and recorded.rewards is not None:
             scored.rewards[row] = recorded.rewards[row]
+
+
+def _read_groups(stored: dict[str, Any] | None) -> dict[str, GroupStats] | None:
+    return None if stored is None else {name: GroupStats(**of) for name, of in stored.items()}
 
 
 def _read_origins(stored: list[list[str | None]] | None) -> list[Origin] | None:

@@ -109,6 +109,7 @@ class JobView:
         error: why the job failed, as JSON; None: it did not.
         seconds: from its submission to its latest progress.
         more: there are further deliveries than those.
+        groups: what was recorded of the groups of its pieces.
     """
 
     status: Status
@@ -121,6 +122,7 @@ class JobView:
     error: bytes | None
     seconds: float
     more: bool
+    groups: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +215,10 @@ class JobStore(Protocol):
         """Take a piece out of the line, without a lease, while its worker waits for other samples; it is put back in
         line unless its results are recorded within that time."""
 
-    async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
-        """Record a piece's results; False if others were recorded, or the job is gone."""
+    async def record(
+        self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int], groups: bytes = b""
+    ) -> bool:
+        """Record a piece's results, and what its groups are like; False if others were recorded, or the job is gone."""
 
     async def record_ahead(self, taken: TakenPiece, scored: bytes) -> bool:
         """Record what was scored of a piece before all of them are combined; False if something was before, or the job

@@ -42,6 +42,7 @@ class _KeptJob:
     deliveries: list[Delivery | None] = field(default_factory=list)
     """In the order of their completion; None: it was acknowledged."""
     usage: dict[str, int] = field(default_factory=dict)
+    groups: list[bytes] = field(default_factory=list)
     error: bytes | None = None
     cancelled: bool = False
     begun: int = 1
@@ -174,12 +175,16 @@ class LocalJobs:
         if (job := self._jobs.get((taken.tenant, taken.job))) is not None:
             self._lane(job.new).entries.append((taken.job, taken.piece))
 
-    async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
+    async def record(
+        self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int], groups: bytes = b""
+    ) -> bool:
         self._leases.pop(taken.entry, None)
         self._parked.pop(taken.entry, None)
         job = self._jobs.get((taken.tenant, taken.job))
         if job is None or job.inputs.pop(taken.piece, None) is None:
             return False
+        if groups:
+            job.groups.append(groups)
         for name, number in usage.items():
             job.usage[name] = job.usage.get(name, 0) + number
         self._add(job, deliveries)
@@ -246,6 +251,7 @@ class LocalJobs:
             kept.error,
             kept.progress - kept.created,
             next(there, None) is not None,
+            tuple(kept.groups),
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:

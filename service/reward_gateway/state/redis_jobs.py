@@ -177,8 +177,10 @@ class RedisJobs(RedisScripts):
         lane = f"{taken.priority}/{taken.tenant}"
         await self.run_script("park_piece", keys, [taken.entry, lane, taken.job, taken.piece, _to_ms(seconds)])
 
-    async def record(self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int]) -> bool:
-        return await self._record(taken, deliveries, usage)
+    async def record(
+        self, taken: TakenPiece, deliveries: Sequence[Delivery], usage: Mapping[str, int], groups: bytes = b""
+    ) -> bool:
+        return await self._record(taken, deliveries, usage, groups=groups)
 
     async def record_ahead(self, taken: TakenPiece, scored: bytes) -> bool:
         job, inputs, _ = job_keys(taken.tenant, taken.job)
@@ -228,6 +230,7 @@ class RedisJobs(RedisScripts):
             kept.get(b"error") or None,
             (int(kept[b"progress"]) - int(kept[b"created"])) / 1e3,
             len(shown) < len(found) and not hidden,
+            [value for name, value in kept.items() if name.startswith(b"groups:")],
         )
 
     async def open_pieces(self, tenant: str, job: str) -> dict[str, bytes]:
@@ -306,11 +309,12 @@ class RedisJobs(RedisScripts):
         usage: Mapping[str, int],
         status: str = "",
         error: bytes = b"",
+        groups: bytes = b"",
     ) -> bool:
         job, inputs, results = job_keys(taken.tenant, taken.job)
         keys = [job, inputs, results, queue_key(taken.tenant, taken.run), self._lane_of(taken)]
         arguments: list[Any] = [taken.piece, taken.entry, taken.job, f"{taken.tenant}/{taken.job}", status, error]
-        arguments.append(len(deliveries))
+        arguments += [groups, len(deliveries)]
         arguments += [part for delivery in deliveries for part in (delivery.rows, delivery.results)]
         arguments += [part for name, number in usage.items() for part in (name, number)]
         keys += [LIVE, LIVE_SAMPLES, LANES, CALLBACKS, PARKED, ahead_key(taken.tenant, taken.job)]

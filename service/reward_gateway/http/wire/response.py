@@ -59,11 +59,24 @@ class UsageCount(Struct):
     skipped: int
 
 
+class GroupStatistics(Struct):
+    """The valid samples of one group: their rewards before the comparison, or the component that the recipe's ``keep``
+    names. ``std`` has the divisor n - 1, ``accuracy`` is the share above 0.5, and ``keep`` is null without a rule."""
+
+    n: int
+    mean: float | None
+    std: float | None
+    all_equal: bool
+    accuracy: float | None
+    keep: bool | None
+
+
 class ScoreResponse(Struct):
     """Results in the order of the samples, one for one.
 
     ``answer`` is there where the recipe compares samples: which number a client with room for one takes, ``reward``
-    (normalized) or ``reward_raw`` (combined).
+    (normalized) or ``reward_raw`` (combined). ``groups`` by name are there where it compares samples of one request;
+    the group of a sample that names none is ``prompt-`` and a hash of its prompt.
     """
 
     reward: str
@@ -72,6 +85,7 @@ class ScoreResponse(Struct):
     usage: UsageCount
     timing_ms: dict[str, float]
     answer: Literal["normalized", "combined"] | UnsetType = UNSET
+    groups: dict[str, GroupStatistics] | UnsetType = UNSET
 
 
 class ItemError(Struct):

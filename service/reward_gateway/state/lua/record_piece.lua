@@ -1,8 +1,9 @@
 -- Record the results of a piece, once: the first that come are the answer.
 -- KEYS: job, inputs, results, queue of the run, stream of the lane, live jobs by expiry, samples of live jobs, lanes,
 -- callbacks, parked pieces, what was scored ahead.
--- ARGV: piece, entry, job, member (tenant/job), how it came ('', 'cancelled' or 'failed') and the error, how many deliveries, then the
--- rows and the payload of each, then names of usage, each with its number.
+-- ARGV: piece, entry, job, member (tenant/job), how it came ('', 'cancelled' or 'failed') and the error, what its groups
+-- are like ('': nothing is said of groups), how many deliveries, then the rows and the payload of each, then names of
+-- usage, each with its number.
 -- Answer: 1 if they were recorded; 0 if others were, or the job is gone.
 if ARGV[2] ~= '' then
   redis.call('XACK', KEYS[5], 'workers', ARGV[2])
@@ -17,11 +18,11 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local known = redis.call('HMGET', KEYS[1], 'samples', 'run', 'queue', 'together', 'expires')
 local samples, expires = tonumber(known[1]), tonumber(known[5])
 local queue, together = known[3] == '1', known[4] == '1'
-local last, added = 8 + 2 * tonumber(ARGV[7]), 0
+local last, added = 9 + 2 * tonumber(ARGV[8]), 0
 local function put(place, rows)
   redis.call('XADD', KEYS[4], '*', 'job', ARGV[3], 'rows', rows, 'place', place)
 end
-for i = 8, last - 1, 2 do
+for i = 9, last - 1, 2 do
   added = added + tonumber(ARGV[i])
   local place = redis.call('XADD', KEYS[3], '*', 'rows', ARGV[i], 'results', ARGV[i + 1])
   if queue and not together then
@@ -30,6 +31,9 @@ for i = 8, last - 1, 2 do
 end
 for i = last, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[1], 'usage:' .. ARGV[i], ARGV[i + 1])
+end
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[1], 'groups:' .. ARGV[1], ARGV[7])
 end
 if ARGV[5] == 'cancelled' then
   redis.call('HSET', KEYS[1], 'cancelled', 1)
