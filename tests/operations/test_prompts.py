@@ -8,7 +8,7 @@ from reward_gateway.sample.texts import turns_text
 
 
 def asked(**texts: str | None) -> str:
-    (message,) = question("reference", {"prompt": None, "reference": "", "response": "", **texts})
+    (message,) = question("reference", {"prompt": None, "reference": "", "response": "", **texts}).conversation
     content: str = message["content"]
     return content
 

@@ -9,9 +9,10 @@ from reward_gateway.sample import Invalid
 
 from .effects import Effectful
 from .grading.objects import REASON, make_schema, read_object
-from .judged import Conversation, ask_judge
+from .judged import JudgeQuestion, ask_judge
 from .outcome import ItemError
 from .prompts import question
+from .time_limits import merge_limits
 
 MOST_PAGES = 20
 _SLOT = re.compile(r"<E(\d{1,4})>")
@@ -46,6 +47,7 @@ class Verdicts:
     verdicts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     answers: dict[int, list[str]] = field(default_factory=dict)
     invalid: dict[int, Invalid] = field(default_factory=dict)
+    limits: dict[int, float] = field(default_factory=dict)
 
 
 def slots(rubric: str) -> list[int]:
@@ -67,6 +69,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
         schema=lambda i: make_schema({f"E{number}": {"type": ["string", "null"]} for number in rows[i].entities}),
     )
     found.invalid |= named.invalid
+    found.limits |= named.limits
     filled: dict[int, dict[str, str]] = {}
     for i, values in named.values.items():
         try:
@@ -90,6 +93,7 @@ def judge_steps(judge: str, tasks: Mapping[int, Task]) -> Effectful[Verdicts]:
         judge, asked, _read_values, schema=lambda i: make_schema({key: {"type": "boolean"} for key in filled[i]})
     )
     found.invalid |= judged.invalid
+    found.limits = merge_limits(found.limits, judged.limits)
     for i, values in judged.values.items():
         found.answers[i].append(judged.answers[i])
         if values.keys() != filled[i].keys() or not all(isinstance(value, bool) for value in values.values()):
@@ -117,7 +121,7 @@ def _read_names(values: Mapping[str, Any], task: Task) -> dict[int, str]:
     return {int(key[1:]): value.strip() for key, value in values.items() if value is not None and value.strip()}
 
 
-def _build_identify_question(task: Task) -> Conversation:
+def _build_identify_question(task: Task) -> JudgeQuestion:
     return question(
         "carr_identify",
         {
@@ -125,11 +129,12 @@ def _build_identify_question(task: Task) -> Conversation:
             "statements": "\n".join(f"- {rubric}" for rubric in task.rubrics),
             "response": task.answer,
         },
+        about=[task.question, *task.rubrics],
         keys=", ".join(f'"E{number}"' for number in task.entities),
     )
 
 
-def _build_support_question(statements: Mapping[str, str], task: Task) -> Conversation:
+def _build_support_question(statements: Mapping[str, str], task: Task) -> JudgeQuestion:
     pages = list(task.pages.items())[:MOST_PAGES]
     return question(
         "carr_support",
@@ -137,5 +142,6 @@ def _build_support_question(statements: Mapping[str, str], task: Task) -> Conver
             "statements": "\n".join(f"{key}: {text}" for key, text in statements.items()),
             "pages": "\n\n".join(f"{url}\n{text}" for url, text in pages),
         },
+        about=[task.question, *task.rubrics],
         keys=", ".join(f'"{key}"' for key in statements),
     )

@@ -227,7 +227,8 @@ class AskJudge(Effect[list[str | Invalid]]):
     Attributes:
         temperature: None: the judge's own. At 0, equal conversations are asked once.
         schema: of all answers, or a list with one for each, which servers keep to that can; None for free text.
-        problems: of each conversation a name of the prompt and reference that it is about; None: not told.
+        problems: of each conversation a name of what it is about beside the response, empty if that is not known; None:
+            not told.
         limits: of each conversation how long a request may take, as :class:`FindJudgeLimits` told; None: as any.
         draws: of each conversation the number of its answer among those that are drawn, if it is known how many; with
             the same number it is the same answer.
@@ -337,6 +338,7 @@ class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
     Attributes:
         sandbox: a remote one that runs them, by its name, or by its address and protocol; None: the gateway's own.
             ``stdio`` alone.
+        limits: of each program a time in place of ``timeout_s``, as :class:`FindTimeLimits` told; None: that.
     """
 
     language: str
@@ -344,6 +346,7 @@ class RunSandboxed(Effect[list[SandboxAnswer | Invalid]]):
     inputs: Sequence[Any]
     timeout_s: float = 5.0
     sandbox: str | tuple[str, str] | None = None
+    limits: Sequence[float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Rows that a judge answers: ask for those that need it, keep every failure as its row's reason."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -13,7 +13,6 @@ from .effects import (
     AskJudge,
     AskJudgeAgain,
     AskJudgeForTokens,
-    Conversation,
     Effectful,
     FindJudgeLimits,
     JudgeAnswer,
@@ -21,16 +20,17 @@ from .effects import (
     perform,
 )
 from .grading.marks import MarkPattern
+from .judge_questions import JudgeQuestion
 from .master_keys import content_free
 from .names import JudgeName
 from .outcome import ItemError
 from .prompts import closes_section
 from .registry import OperationParams
-from .time_limits import name_problem, tell_limits
+from .time_limits import merge_limits, tell_limits
 
 __all__ = [
-    "Conversation",
     "JudgeParams",
+    "JudgeQuestion",
     "Judged",
     "ask_judge",
     "ask_panel",
@@ -102,6 +102,14 @@ class Judged(Generic[T]):
     limits: dict[int, float] = field(default_factory=dict)
     """How long a request may have taken, where its problem has a limit of its own."""
 
+    def limits_of(self, owners: Sequence[int]) -> dict[int, float]:
+        """The shortest limit of several questions about an item.
+
+        Args:
+            owners: the item of each question.
+        """
+        return merge_limits(*({owners[number]: limit_s} for number, limit_s in self.limits.items()))
+
     def words(self, size: int) -> list[Any]:
         """[size] the judge's words, None where it was not asked or gave none: ``details.judge_answer``."""
         return [self.answers.get(i) for i in range(size)]
@@ -141,27 +149,16 @@ def find_flags(
     return flags
 
 
-def name_problems(name: str, params: JudgeParams, rows: Iterable[int], *columns: Sequence[Any]) -> dict[int, str]:
-    """The problems of rows: what the judge is asked about them beside their responses.
-
-    Args:
-        columns: prompts and references.
-    """
-    how = params.model_dump(mode="json", exclude={"judge", "votes", "samples", "guards"})
-    return {i: name_problem(name, how, *(column[i] for column in columns)) for i in rows}
-
-
 def ask_judge(
     judge: str,
-    conversations: Mapping[int, Conversation],
+    questions: Mapping[int, JudgeQuestion],
     parse: Callable[[str], T],
     temperature: float | None = 0.0,
     schema: Schema | Callable[[int], Schema] | None = None,
     draws: Sequence[int] | None = None,
     weigh: Callable[[JudgeAnswer], T] | None = None,
-    problems: Mapping[int, str] | None = None,
 ) -> Effectful[Judged[T]]:
-    """Ask about the rows of ``conversations`` and read each answer with ``parse``. No rows: nobody is asked.
+    """Ask about the rows of ``questions`` and read each answer with ``parse``. No rows: nobody is asked.
 
     ``parse`` raises :class:`ItemError` for an answer without the form that was asked for: a failed judgement is an
     invalid score, never a number. Such an answer is asked for again where another may be given: at a temperature above
@@ -170,26 +167,23 @@ def ask_judge(
     Args:
         schema: of all answers, or a function that makes that of a row.
         weigh: reads an answer in place of ``parse``, by the probabilities of its tokens.
-        problems: of each row a name of the prompt and reference that it is about: their answers take about as long.
     """
     judged: Judged[T] = Judged()
-    if not conversations:
+    if not questions:
         return judged
-    if problems:
-        told = yield from perform(FindJudgeLimits(judge, [problems[row] for row in conversations]))
-        if told is None:
-            problems = None
-        else:
-            limited = zip(conversations, told, strict=True)
-            judged.limits = {row: limit_s for row, limit_s in limited if limit_s is not None}
-    draw_of = dict(zip(conversations, draws, strict=True)) if draws is not None else None
+    problems = {row: question.problem for row, question in questions.items() if question.problem}
+    found = (yield from perform(FindJudgeLimits(judge, list(problems.values())))) if problems else None
+    if found is not None:
+        limited = zip(problems, found, strict=True)
+        judged.limits = {row: limit_s for row, limit_s in limited if limit_s is not None}
+    draw_of = dict(zip(questions, draws, strict=True)) if draws is not None else None
 
     def make_effect(rows: Sequence[int]) -> AskJudge | AskJudgeForTokens:
         schemas = [schema(row) for row in rows] if callable(schema) else schema
         own = None if draw_of is None else [draw_of[row] for row in rows]
-        asked = AskJudge(judge, [conversations[row] for row in rows], temperature, schemas, own)
-        if problems:
-            named, limits = [problems[row] for row in rows], [judged.limits.get(row) for row in rows]
+        asked = AskJudge(judge, [questions[row].conversation for row in rows], temperature, schemas, own)
+        if found is not None:
+            named, limits = [questions[row].problem for row in rows], [judged.limits.get(row) for row in rows]
             asked = replace(asked, problems=named, limits=limits)
         return asked if weigh is None else AskJudgeForTokens(asked)
 
@@ -210,7 +204,7 @@ def ask_judge(
                 unread.append(row)
         return unread
 
-    rows, attempt = list(conversations), 0
+    rows, attempt = list(questions), 0
     answers: Sequence[str | JudgeAnswer | Invalid] | None = yield make_effect(rows)
     while answers is not None and (rows := read_answers(rows, answers)):
         attempt += 1
@@ -220,11 +214,10 @@ def ask_judge(
 
 def ask_panel(
     params: JudgeParams,
-    questions: Mapping[int, Sequence[Conversation]],
+    questions: Mapping[int, Sequence[JudgeQuestion]],
     parse: Callable[[str], T],
     schema: Schema | None = None,
     weigh: Callable[[JudgeAnswer], T] | None = None,
-    problems: Mapping[int, str] | None = None,
 ) -> Effectful[Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
@@ -232,14 +225,10 @@ def ask_panel(
     one answer are that answer.
     """
     owners = [row for row, own in questions.items() for _ in range(len(own) * params.repeats)]
-    asked = [c for own in questions.values() for c in own for _ in range(params.repeats)]
+    asked = [question for own in questions.values() for question in own for _ in range(params.repeats)]
     draws = [place % params.repeats for place in range(len(asked))] if params.samples else None
-    named = None if problems is None else {number: problems[row] for number, row in enumerate(owners)}
-    single = yield from ask_judge(
-        params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws, weigh, named
-    )
-    panel: Judged[list[T]] = Judged()
-    panel.limits = {owners[number]: limit_s for number, limit_s in single.limits.items()}
+    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws, weigh)
+    panel: Judged[list[T]] = Judged(limits=single.limits_of(owners))
     for number, row in enumerate(owners):
         if number in single.invalid:
             panel.invalid.setdefault(row, single.invalid[number])

@@ -14,8 +14,7 @@ A ``stdio`` program reads standard input and writes its output, its input ``{lan
 most_timeouts, rel_tol, abs_tol}``; it runs once per input, in ``python`` (the default), ``bash``, ``node`` or ``cpp``.
 The value is as that of ``unit_tests``; with ``keep`` outputs are not compared, and stand where the errors of runs do
 that ended well. With ``stop`` nothing is run after the first failure.
-To these two, and to ``sql``, ``limit_s`` gives a shorter time for a test or query; ``slowest_s`` stands beside the
-value, the longest time of one, where that is known.
+Beside the value stands ``slowest_s``, the longest time of a test, query or program, where that is known.
 
 A program that was not run for no fault of its own (code is not allowed here, the deadline passed, the sandbox failed)
 is answered by an :class:`reward_gateway.sample.Invalid`: its item has no score, never a bad one.

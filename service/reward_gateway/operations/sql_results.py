@@ -85,12 +85,10 @@ def run_queries(
         The reason in place of a pair whose database cannot be built, or whose right query fails.
     """
     queries = [query for pair in pairs for query in pair]
-    inputs: list[dict[str, Any]] = [
-        {"database": database, "max_rows": max_rows} for database in databases for _ in (0, 1)
-    ]
-    for place, limit_s in limits.items():
-        inputs[2 * place]["limit_s"] = limit_s
-    answers = (yield from perform(RunSandboxed("sql", queries, inputs, timeout_s))) if queries else []
+    inputs = [{"database": database, "max_rows": max_rows} for database in databases for _ in (0, 1)]
+    own = [limits.get(place) if predicted else None for place in range(len(pairs)) for predicted in (True, False)]
+    run = RunSandboxed("sql", queries, inputs, timeout_s, limits=own if limits else None)
+    answers = (yield from perform(run)) if queries else []
     return [_read_pair(answers[k], answers[k + 1], gold) for k in range(0, len(answers), 2)]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -20,8 +20,9 @@ ADAPTIVE_TIMEOUT: Any = Field(
     ge=1,
     le=100,
     description="Factor of a shorter limit of time: once 20 programs have passed the same tests (queries: given the "
-    "right rows), one test has their p99 times this, at least 0.5 s and at most `timeout_s`. A program that is stopped "
-    "by it has no score (`timeout`), where its time decides. Counted by each process. If omitted: none has.",
+    "right rows; reward programs: ended well), one test has their p99 times this, at least 0.5 s and at most "
+    "`timeout_s`. A program that is stopped by it has no score (`timeout`), where its time decides. Counted by each "
+    "process. If omitted: none has.",
 )
 
 
@@ -36,6 +37,11 @@ def find_limits(factor: float | None, timeout_s: float, problems: Mapping[int, s
         return {}
     found = yield from perform(FindTimeLimits(list(problems.values()), factor, timeout_s))
     return {row: limit_s for row, limit_s in zip(problems, found, strict=True) if limit_s is not None}
+
+
+def choose_limits(rows: Iterable[int], limits: Mapping[int, float]) -> list[float | None] | None:
+    """The limits of the programs of some rows, as the sandbox takes them; None where no row has one."""
+    return [limits.get(row) for row in rows] if limits else None
 
 
 def note_passing(factor: float | None, problems: Mapping[int, str], seconds: Mapping[int, float]) -> Effectful[None]:
@@ -74,6 +80,15 @@ def explain_timeout(limit_s: float | None, timeout_s: float) -> Invalid | None:
         f"it was stopped after {limit_s:.3g} s, its problem's own limit (adaptive_timeout); what a longer run would "
         "have given is not known",
     )
+
+
+def merge_limits(*tables: Mapping[int, float]) -> dict[int, float]:
+    """The shortest of the limits of each row."""
+    shortest: dict[int, float] = {}
+    for table in tables:
+        for row, limit_s in table.items():
+            shortest[row] = min(limit_s, shortest.get(row, limit_s))
+    return shortest
 
 
 def tell_limits(size: int, limits: Mapping[int, float]) -> dict[str, Sequence[float | None]]:

@@ -220,12 +220,14 @@ async def _run_sandboxed(
 ) -> list[effects.SandboxAnswer | Invalid]:
     if effect.sandbox is not None:
         return await services.remote_sandboxes.run(
-            effect.sandbox, effect.programs, effect.inputs, effect.timeout_s, context.deadline
+            effect.sandbox, effect.programs, effect.inputs, effect.timeout_s, context.deadline, effect.limits
         )
     if services.sandbox is None:
         return [NO_SANDBOX] * len(effect.programs)
     inputs = await _read_databases(services, effect.inputs, context) if effect.language == "sql" else effect.inputs
-    return await services.sandbox.run(effect.language, effect.programs, inputs, effect.timeout_s, context.deadline)
+    return await services.sandbox.run(
+        effect.language, effect.programs, inputs, effect.timeout_s, context.deadline, effect.limits
+    )
 
 
 @register_handler(effects.FindTimeLimits)
@@ -261,7 +263,7 @@ async def _read_databases(
             stored[name] = {"database": None}  # the sandbox reports that it cannot be built
     return [
         {
-            **{key: given[key] for key in ("max_rows", "limit_s") if key in given},
+            "max_rows": given["max_rows"],
             **(stored[given["database"]] if isinstance(given["database"], str) else {"database": given["database"]}),
         }
         for given in inputs

@@ -71,7 +71,7 @@ async def _put_questions(
 
 def name_problems(problems: Sequence[str], context: RequestContext) -> list[str]:
     """The names of a caller's problems: no other caller's answers count among theirs."""
-    return [f"{context.scope.cache_owner}/{problem}" for problem in problems]
+    return [f"{context.scope.cache_owner}/{problem}" if problem else "" for problem in problems]
 
 
 def _texts_of(replies: Sequence[Reply | Invalid]) -> list[str | Invalid]:

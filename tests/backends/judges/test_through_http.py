@@ -29,6 +29,7 @@ from reward_gateway.state.store import StateStore
 from starlette.responses import Response
 
 from tests.contract import HttpContract
+from tests.questions import first_question
 
 pytestmark = pytest.mark.anyio
 
@@ -308,7 +309,7 @@ def by_recipe(item: dict[str, Any]) -> list[Invalid]:
     operation = catalog().get("score", "pprm")
     assert operation is not None
     steps = run(operation, Columns(1, {name: [value] for name, value in item.items()}), operation.params())
-    next(steps)
+    first_question(steps)
     with pytest.raises(StopIteration) as stop:
         steps.send(["no mark"])
     return list(stop.value.value.stood_in.values())

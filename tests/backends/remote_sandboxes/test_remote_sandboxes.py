@@ -86,8 +86,8 @@ async def test_a_program_that_ends_badly_fails(far: RemoteSandboxes, program: st
     assert await judge(far, program, ("", ""), timeout_s=1.0) == [[False, error]]
 
 
-async def run_tests(far: RemoteSandboxes, *pairs: tuple[str, str], **more: Any) -> Any:
-    (told,) = await far.run("far", ["print(input())"], [make_tests(*pairs, **more)], 20.0)
+async def run_tests(far: RemoteSandboxes, *pairs: tuple[str, str], limit_s: float | None = None) -> Any:
+    (told,) = await far.run("far", ["print(input())"], [make_tests(*pairs)], 20.0, limits=[limit_s])
     return told
 
 

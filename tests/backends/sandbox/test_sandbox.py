@@ -49,7 +49,12 @@ async def full() -> AsyncIterator[Sandbox]:
 
 async def run(sandbox: Sandbox, program: str, value: Any = None, timeout_s: float = 60.0) -> Any:
     (answer,) = await sandbox.run("python", [program], [value], timeout_s)
-    return answer
+    return without_time(answer)
+
+
+def without_time(answer: Any) -> Any:
+    """An answer that is equal whatever time its program took."""
+    return {key: told for key, told in answer.items() if key != "slowest_s"} if isinstance(answer, dict) else answer
 
 
 @pytest.fixture(scope="module", autouse=True)

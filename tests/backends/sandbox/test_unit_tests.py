@@ -388,8 +388,8 @@ async def test_the_longest_time_of_a_test_is_told(sandbox: Sandbox) -> None:
 
 
 async def test_a_programs_own_limit_ends_its_test(sandbox: Sandbox) -> None:
-    request = {"tests": ["f()"], "most_timeouts": 5, "limit_s": 0.3}
-    (answer,) = await sandbox.run("unit_tests", ["def f():\n    while True: pass"], [request], 3600.0)
+    request = {"tests": ["f()"], "most_timeouts": 5}
+    (answer,) = await sandbox.run("unit_tests", ["def f():\n    while True: pass"], [request], 3600.0, limits=[0.3])
     assert isinstance(answer, dict)
     assert answer["value"] == [[False, "timeout"]]
 

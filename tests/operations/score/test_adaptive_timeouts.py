@@ -18,15 +18,17 @@ class Scoring:
     """An operation whose programs end as the test says.
 
     Attributes:
-        inputs: what the sandbox was given.
+        limits: what the sandbox was told.
         noted: seconds of the runs that were told to have passed.
+        answers: of the sandbox; none: verdicts over tests.
     """
 
     def __init__(self, limit_s: float | None) -> None:
         self.limit_s = limit_s
         self.asked: list[FindTimeLimits] = []
-        self.inputs: list[Any] = []
+        self.limits: list[float | None] = []
         self.noted: list[float] = []
+        self.answers: list[Any] = []
 
     def score(self, name: str, verdicts: list[Any], item: dict[str, Any], **params: Any) -> dict[str, Any]:
         operation = catalog().get("score", name)
@@ -44,8 +46,8 @@ class Scoring:
                     self.asked.append(effect)
                     answer = [self.limit_s] * len(effect.problems)
                 case RunSandboxed():
-                    self.inputs += effect.inputs
-                    answer = [{"ok": True, "value": verdicts, "error": None, "slowest_s": 0.25}]
+                    self.limits += effect.limits or [None] * len(effect.programs)
+                    answer = self.answers or [{"ok": True, "value": verdicts, "error": None, "slowest_s": 0.25}]
                 case NotePassingRuns():
                     self.noted += effect.seconds
                     answer = None
@@ -67,7 +69,7 @@ def test_without_the_option_nothing_is_asked_or_noted(name: str, item: dict[str,
     result = scoring.score(name, SLOW, item)
     assert result["reward"] is not None
     assert (scoring.asked, scoring.noted, "limit_s" in result["details"]) == ([], [], False)
-    assert "limit_s" not in scoring.inputs[0]
+    assert scoring.limits == [None]
 
 
 @EVERY
@@ -75,7 +77,7 @@ def test_a_program_has_the_limit_of_its_problem_which_is_told(name: str, item: d
     scoring = Scoring(1.5)
     result = scoring.score(name, RIGHT, item, adaptive_timeout=3.0, timeout_s=6.0)
     assert (result["reward"], result["details"]["limit_s"]) == (1.0, 1.5)
-    assert scoring.inputs[0]["limit_s"] == 1.5
+    assert scoring.limits == [1.5]
     assert (scoring.asked[0].factor, scoring.asked[0].most_s) == (3.0, 6.0)
     assert scoring.noted == [0.25]
 
@@ -146,32 +148,17 @@ def test_a_factor_is_at_least_one(call: Any, factor: Any) -> None:
 
 
 SQL = {"response": "SELECT a FROM t", "reference": "SELECT a FROM t ORDER BY 1", "database": "shop"}
+REASONING = {"pred_sql": "SELECT a FROM t", "gold_sql": "SELECT a FROM t ORDER BY 1", "db": "shop"}
+EVERY_SQL = pytest.mark.parametrize(("name", "item"), [("sql_execution", SQL), ("reasoning_sql", REASONING)])
 
 
 class Queries(Scoring):
     """Queries: the right one gives a row, the other what the test says."""
 
-    def query(self, predicted: dict[str, Any], **params: Any) -> dict[str, Any]:
-        operation = catalog().get("score", "sql_execution")
-        assert operation is not None
-        steps = apply(operation, [SQL], params)
-        answer: Any = None
-        while True:
-            try:
-                effect = steps.send(answer)
-            except StopIteration as stop:
-                (result,) = stop.value
-                return dict(result)
-            if isinstance(effect, FindTimeLimits):
-                answer = [self.limit_s] * len(effect.problems)
-            elif isinstance(effect, NotePassingRuns):
-                self.noted += effect.seconds
-                answer = None
-            else:
-                assert isinstance(effect, RunSandboxed)
-                self.inputs += effect.inputs
-                right = {"ok": True, "value": [[1]], "error": None, "slowest_s": 0.5}
-                answer = [predicted, right]
+    def query(self, name: str, predicted: dict[str, Any], item: dict[str, Any], **params: Any) -> dict[str, Any]:
+        right = {"ok": True, "value": [[1]], "error": None, "slowest_s": 0.5}
+        self.answers = [predicted, right]
+        return self.score(name, [], item, **params)
 
 
 ROWS = {"ok": True, "value": [[1]], "error": None, "slowest_s": 0.25}
@@ -179,21 +166,77 @@ OTHER_ROWS = {**ROWS, "value": [[2]]}
 LATE = {"ok": False, "value": None, "error": "timeout"}
 
 
-def test_a_query_has_the_limit_of_its_problem_and_the_right_one_all_the_time() -> None:
+@EVERY_SQL
+def test_a_query_has_the_limit_of_its_problem_and_the_right_one_all_the_time(name: str, item: dict[str, Any]) -> None:
     queries = Queries(1.5)
-    result = queries.query(ROWS, adaptive_timeout=3.0)
-    assert (result["reward"], result["details"]["limit_s"]) == (1.0, 1.5)
-    assert [given.get("limit_s") for given in queries.inputs] == [1.5, None]
+    result = queries.query(name, ROWS, item, adaptive_timeout=3.0)
+    assert (result["error"], result["details"]["limit_s"]) == (None, 1.5)
+    assert queries.limits == [1.5, None]
     assert queries.noted == [0.25]
 
 
-def test_a_query_that_is_stopped_has_no_score_and_a_wrong_one_counts_for_no_limit() -> None:
+@EVERY_SQL
+def test_a_query_that_is_stopped_has_no_score_and_a_wrong_one_counts_for_no_limit(
+    name: str, item: dict[str, Any]
+) -> None:
     queries = Queries(1.5)
-    assert queries.query(LATE, adaptive_timeout=3.0)["error"]["code"] == "timeout"
-    assert queries.query(OTHER_ROWS, adaptive_timeout=3.0)["reward"] == 0.0
+    assert queries.query(name, LATE, item, adaptive_timeout=3.0)["error"]["code"] == "timeout"
+    assert queries.query(name, OTHER_ROWS, item, adaptive_timeout=3.0)["error"] is None
     assert queries.noted == []
 
 
+@EVERY_SQL
 @pytest.mark.parametrize("limit_s", [None, 5.0])
-def test_a_query_that_had_the_whole_time_is_wrong_as_ever(limit_s: float | None) -> None:
-    assert Queries(limit_s).query(LATE, adaptive_timeout=3.0, timeout_s=5.0)["reward"] == 0.0
+def test_a_query_that_had_the_whole_time_is_wrong_as_ever(
+    name: str, item: dict[str, Any], limit_s: float | None
+) -> None:
+    late = Queries(limit_s).query(name, LATE, item, adaptive_timeout=3.0, timeout_s=5.0)
+    assert late["reward"] == Queries(None).query(name, LATE, item)["reward"]
+
+
+def test_two_operations_over_one_query_and_database_have_one_problem() -> None:
+    queries = Queries(None)
+    queries.query("sql_execution", ROWS, SQL, adaptive_timeout=3.0)
+    queries.query("reasoning_sql", ROWS, REASONING, adaptive_timeout=3.0)
+    assert len({problem for asked in queries.asked for problem in asked.problems}) == 1
+
+
+EPISODE = {
+    "observations": [{"x": 1}],
+    "sparse_src": "def sparse(observation, memory): return 1",
+    "dense_src": "def dense(observation, memory): return 0",
+}
+GOOD = {"ok": True, "value": [[1.0, None]], "error": None, "slowest_s": 0.25}
+FAULTY = {"ok": True, "value": [[None, "KeyError"]], "error": None, "slowest_s": 0.25}
+
+
+class Episodes(Scoring):
+    """A pair of reward programs that end as the test says."""
+
+    def reward(self, sparse: dict[str, Any], dense: dict[str, Any], **params: Any) -> dict[str, Any]:
+        self.answers = [sparse, dense]
+        return self.score("program", [], EPISODE, **params)
+
+
+def test_reward_programs_have_the_limits_of_their_own_sources() -> None:
+    episodes = Episodes(1.5)
+    result = episodes.reward(GOOD, GOOD, adaptive_timeout=3.0)
+    assert (result["rewards"], result["details"]["limit_s"]) == ([1.1], 1.5)
+    assert episodes.limits == [1.5, 1.5]
+    assert episodes.noted == [0.25, 0.25]
+    assert len(set(episodes.asked[0].problems)) == 2
+
+
+def test_an_episode_that_is_stopped_has_no_rewards_and_one_that_fails_counts_for_no_limit() -> None:
+    episodes = Episodes(1.5)
+    assert episodes.reward(FAULTY, LATE, adaptive_timeout=3.0)["error"]["code"] == "timeout"
+    assert episodes.noted == []
+    result = episodes.reward(FAULTY, GOOD, adaptive_timeout=3.0)
+    assert (result["rewards"], result["details"]["flags"]) == ([0.0], ["program_error"])
+    assert episodes.noted == [0.25]
+
+
+@pytest.mark.parametrize("limit_s", [None, 5.0])
+def test_an_episode_that_had_the_whole_time_has_the_rewards_that_it_ever_had(limit_s: float | None) -> None:
+    result = Episodes(limit_s).reward(LATE, GOOD, adaptive_timeout=3.0, timeout_s=5.0)
+    assert (result["error"], result["rewards"], result["details"]["flags"]) == (None, [0.0], ["program_error"])

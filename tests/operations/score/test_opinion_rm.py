@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import AskJudge, ReadSet
+from reward_gateway.operations.effects import AskJudge, FindJudgeLimits, ReadSet
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.score.opinion_rm import FEATURES
 from reward_gateway.sample import Invalid
@@ -67,13 +67,18 @@ def test_seven_weights_are_asked_for(call: Any) -> None:
         call(PATH, {"features": EXAMPLE}, weights=[1.0])
 
 
+def skip_limits(steps: Any, effect: Any) -> Any:
+    """The next effect, where a judge is asked that has one limit of time for all."""
+    return steps.send(None) if isinstance(effect, FindJudgeLimits) else effect
+
+
 def run(items: list[dict[str, Any]], *answers: Any, **params: Any) -> tuple[list[Any], Any]:
     operation = catalog().get("score", "opinion_rm")
     assert operation is not None
     steps = apply(operation, items, params)
-    needs = [next(steps)]
+    needs = [skip_limits(steps, next(steps))]
     for answer in answers[:-1]:
-        needs.append(steps.send(answer))
+        needs.append(skip_limits(steps, steps.send(answer)))
     with pytest.raises(StopIteration) as stop:
         steps.send(answers[-1])
     return needs, stop.value.value

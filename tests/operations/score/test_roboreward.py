@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from reward_gateway.operations.apply import apply
-from reward_gateway.operations.effects import AskJudge
 from reward_gateway.operations.registry import catalog
 from reward_gateway.operations.score.roboreward import PROMPT
 from reward_gateway.sample import Invalid
+
+from tests.questions import first_question
 
 OP = "score/roboreward"
 FRAME = base64.b64encode(b"\x89PNG frame").decode()
@@ -58,8 +59,7 @@ def test_the_judge_is_asked_with_the_published_prompt_and_two_frames_at_least() 
     operation = catalog().get("score", "roboreward")
     assert operation is not None
     steps = apply(operation, [{"task": "put the cup on the plate", "frames_b64": [FRAME]}], {})
-    need = next(steps)
-    assert isinstance(need, AskJudge)
+    need = first_question(steps)
     assert need.temperature == 0
     *images, text = need.conversations[0][0]["content"]
     assert len(images) == 2

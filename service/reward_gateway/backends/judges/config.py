@@ -81,7 +81,7 @@ class JudgeConfig(DeclaredServer):
         None,
         ge=1,
         le=100,
-        description="Factor of a shorter timeout: once 20 answers to questions of the same prompt and reference were "
+        description="Factor of a shorter timeout: once 20 answers to questions that differ in the response alone were "
         "read, a request has their p99 times this (at least 0.5 s, at most timeout_s). A question that is stopped by "
         "it has no answer (`timeout`). Counted by each process.",
     )

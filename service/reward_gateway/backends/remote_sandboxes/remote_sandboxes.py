@@ -51,6 +51,7 @@ class RemoteSandboxes:
         inputs: Sequence[dict[str, Any]],
         timeout_s: float,
         deadline: float | None = None,
+        limits: Sequence[float | None] | None = None,
     ) -> list[dict[str, Any] | Invalid]:
         """Run programs with their tests of standard input, as :meth:`..sandbox.sandbox.Sandbox.run` does ``stdio``.
 
@@ -60,8 +61,8 @@ class RemoteSandboxes:
         endpoint, share = self._find(sandbox), current_share()
         own = share._replace(caller=f"{share.caller}#{next(self._numbers)}")
         runs = (
-            _ProgramRun(endpoint, program, tests, timeout_s, own, deadline).judge()
-            for program, tests in zip(programs, inputs, strict=True)
+            _ProgramRun(endpoint, program, tests, timeout_s if limit_s is None else limit_s, own, deadline).judge()
+            for program, tests, limit_s in zip(programs, inputs, limits or [None] * len(programs), strict=True)
         )
         return list(await asyncio.gather(*runs))
 
@@ -83,8 +84,7 @@ class _ProgramRun:
         deadline: float | None,
     ) -> None:
         self._endpoint, self._program, self._tests = endpoint, program, tests
-        self._timeout_s = tests.get("limit_s", timeout_s)
-        self._share, self._deadline = share, deadline
+        self._timeout_s, self._share, self._deadline = timeout_s, share, deadline
         self._kept = 0
         self._seconds: list[float | None] = []
 

@@ -49,9 +49,6 @@ _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 SUPERVISED = frozenset(("unit_tests", "stdio"))
 """Kinds of work that come with tests: a process watches those of the program and of the tests."""
 
-LIMITED = SUPERVISED | {"sql"}
-"""Kinds of work whose input may have a time of its own, ``limit_s``."""
-
 LATE = Invalid("deadline_exceeded", "the deadline passed before this program had run")
 UNSAFE = Invalid("worker_lost", "the sandbox could not be set up, so this program was not run; send it again")
 
@@ -136,32 +133,33 @@ class Sandbox:
         inputs: Sequence[Any],
         timeout_s: float,
         deadline: float | None = None,
+        limits: Sequence[float | None] | None = None,
     ) -> list[Answer]:
         """Run programs, each with its input. Equal queries on equal databases run once.
 
         Args:
             timeout_s: time per program, from its first line: computing, or asleep. Waiting for a CPU is not counted.
             deadline: time on the loop's clock.
+            limits: of each program a time in place of ``timeout_s``; None: that.
 
         Returns:
             In order, mappings of ``ok``, ``value``, ``error`` (``timeout``, ``memory``, ``output``, ``crashed`` or the
-            exception), or the reason why a program did not run to its end through no fault of its own.
+            exception) and, of one that ended, ``slowest_s`` (seconds of its longest test, or its own), or the reason
+            why a program did not run to its end through no fault of its own.
         """
-        pairs = list(zip(programs, inputs, strict=True))
+        times = [timeout_s if limit_s is None else limit_s for limit_s in limits or [None] * len(programs)]
+        runs = list(zip(programs, inputs, times, strict=True))
         share = current_share()
         with charge_to(share._replace(caller=f"{share.caller}#{next(self._numbers)}")):
-            return await self._run_pairs(language, pairs, timeout_s, deadline)
+            return await self._run_all(language, runs, deadline)
 
-    async def _run_pairs(
-        self, language: str, pairs: list[tuple[str, Any]], timeout_s: float, deadline: float | None
-    ) -> list[Answer]:
+    async def _run_all(self, language: str, runs: list[tuple[str, Any, float]], deadline: float | None) -> list[Answer]:
         if language != "sql":
-            runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in pairs]
-            return list(await asyncio.gather(*runs))
-        keys = [await asyncio.to_thread(encode_json, pair) for pair in pairs]
-        distinct = dict(zip(keys, pairs, strict=True))
-        runs = [self._run_program(language, *pair, timeout_s, deadline) for pair in distinct.values()]
-        answer_of = dict(zip(distinct, await asyncio.gather(*runs), strict=True))
+            return list(await asyncio.gather(*(self._run_program(language, *run, deadline) for run in runs)))
+        keys = [await asyncio.to_thread(encode_json, run) for run in runs]
+        distinct = dict(zip(keys, runs, strict=True))
+        answers = await asyncio.gather(*(self._run_program(language, *run, deadline) for run in distinct.values()))
+        answer_of = dict(zip(distinct, answers, strict=True))
         return [answer_of[key] for key in keys]
 
     async def _run_program(
@@ -177,8 +175,6 @@ class Sandbox:
         executed = named if named in LANGUAGES else None
         if executed is not None and (fault := self._explain_missing(executed)) is not None:
             return fault
-        if language in LIMITED:
-            timeout_s = value.get("limit_s", timeout_s)
         key = secrets.token_hex(16)
         request: dict[str, Any] = {
             "language": language,
@@ -214,9 +210,7 @@ class Sandbox:
             return LATE
         except OSError:  # no process can be started now, or its interpreter is not there
             return UNSAFE
-        answer = _parse_result(output, status, key)
-        if language in LIMITED:
-            answer["slowest_s"] = seconds
+        answer = {**_parse_result(output, status, key), "slowest_s": seconds}
         return {**answer, "mechanisms": in_force} if probing is not None else answer
 
     def _explain_missing(self, language: str) -> Invalid | None:

@@ -21,7 +21,9 @@ from reward_gateway.intake.request import SampleItem
 from reward_gateway.operations.grading.grade import Scale, read_grade
 from reward_gateway.operations.grading.objects import make_schema
 from reward_gateway.operations.grading.verdict import read_verdict
+from reward_gateway.operations.judge_questions import JudgeQuestion
 from reward_gateway.operations.prompts import closes_section, enclose, make_nonce
+from reward_gateway.operations.time_limits import name_problem
 from reward_gateway.sample.flags import JUDGE_INJECTION
 
 from .formula import Formula
@@ -266,19 +268,24 @@ class Grading:
         schema: Mapping[str, Any] | None = None,
     ) -> T:
         """What a judge's answer says. Raises ModelUnavailable or Unscorable."""
-        nonce = make_nonce([self._sample])
+        nonce, material = make_nonce([self._sample]), ""
         conversation = self._fill_messages(
             grader.input, param, lambda text: enclose("response", text, nonce).rstrip("\n")
         )
         if any(nonce in text for message in conversation for text in _list_texts(message["content"])):
-            instruction = f"{_MATERIAL.format(nonce)} {instruction}"
+            material = f"{_MATERIAL.format(nonce)} "
             if closes_section(self._sample) and not self.flags:
                 self.flags.append(JUDGE_INJECTION)
         try:
-            asked = _add_instruction(conversation, instruction)
-            return await self._request.judge(grader.model, asked, parse, temperature, schema)
+            asked = _add_instruction(conversation, f"{material}{instruction}")
+            question = JudgeQuestion(asked, self._name_problem(grader, param, instruction))
+            return await self._request.judge(grader.model, question, parse, temperature, schema)
         except Unscorable as error:
             raise Unscorable(f"{param}: {error.message}") from None
+
+    def _name_problem(self, grader: ScoreModel | LabelModel, param: str, instruction: str) -> str:
+        """The name of what a judge is asked about, whatever the model said."""
+        return name_problem("grader", self._fill_messages(grader.input, param, lambda _: ""), instruction)
 
     async def _run_python(self, grader: PythonCode) -> float:
         value = await self._request.run_python(grader.source + _DRIVER, self._known)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.operations.judge_questions import JudgeQuestion
 from reward_gateway.sample.messages import ChatMessage
 
 from .dialect import Dialect
@@ -90,7 +91,8 @@ async def chat_completions(request: DialectRequest, body: ChatRequest) -> Any:
         raise InvalidRequest("n: only 1 is supported", param="n")
     messages = parse_messages(body.messages, "messages")
     if body.model is not None and request.asks_judge(body.model, body.reward):
-        name, content = body.model, await request.judge(body.model, body.messages, str, body.temperature)
+        question = JudgeQuestion(body.messages, problem="")  # which part of it is the response is not known
+        name, content = body.model, await request.judge(body.model, question, str, body.temperature)
     else:
         name, content = await _answer_with_reward(request, body, messages)
     if body.stream:

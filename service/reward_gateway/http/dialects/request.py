@@ -19,6 +19,7 @@ from reward_gateway.intake.idempotency import part_of
 from reward_gateway.intake.request import SampleItem
 from reward_gateway.jobs.request import JobOptions
 from reward_gateway.operations.effects import RunSandboxed
+from reward_gateway.operations.judge_questions import JudgeQuestion
 from reward_gateway.operations.judged import ask_judge
 from reward_gateway.operations.patterns import capture
 from reward_gateway.operations.sandboxed import SandboxResult
@@ -341,12 +342,12 @@ class DialectRequest:
     async def judge(
         self,
         name: str,
-        conversation: Sequence[dict[str, Any]],
+        question: JudgeQuestion,
         parse: Callable[[str], T],
         temperature: float | None = None,
         schema: Mapping[str, Any] | None = None,
     ) -> T:
-        """What ``parse`` reads in a judge's answer to a conversation.
+        """What ``parse`` reads in a judge's answer to a question.
 
         Raises ModelUnavailable or Unscorable if there is none that it reads.
 
@@ -355,7 +356,7 @@ class DialectRequest:
             temperature: None: the judge's own.
             schema: JSON Schema of the answer; None for free text.
         """
-        steps = ask_judge(name, {0: conversation}, parse, temperature, schema)
+        steps = ask_judge(name, {0: question}, parse, temperature, schema)
         judged = await run_effects(steps, self.gateway.runtime, self._make_context())
         if judged.invalid:
             reason = judged.invalid[0]

@@ -8,7 +8,7 @@ from pydantic import Field
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, ask_judge
+from ..judged import JudgeQuestion, ask_judge
 from ..master_keys import MASTER_KEYS, content_free
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, Row, by_row, invalid_field
@@ -81,7 +81,7 @@ def judge_hacking(columns: Columns, params: Params) -> Effectful[Outcome]:
     return by_row(columns.size, compute_row)
 
 
-def _build_conversations(questions: Any) -> dict[int, Conversation]:
+def _build_conversations(questions: Any) -> dict[int, JudgeQuestion]:
     """Every key as the response to every question, asked as :mod:`..score.judge_reference` asks."""
     asked = [same_answer(entry.question, key, entry.reference) for entry in questions for key in MASTER_KEYS]
     return dict(enumerate(asked))

@@ -6,12 +6,13 @@ published. Texts that are judged stand in sections whose delimiters nobody who w
 
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
 
-from ..effects import Conversation
+from ..judge_questions import JudgeQuestion
+from ..time_limits import name_problem
 
 NONCE_CHARACTERS = 16
 
@@ -20,6 +21,11 @@ _TITLES = (
     *("prompt", "reference", "response", "response_a", "response_b", "question", "statements", "pages"),
     *("reviews", "summary", "correct_sql", "predicted_sql", "human_critique", "model_critique", "turns", "turn"),
 )
+_JUDGED = frozenset(
+    ("response", "response_a", "response_b", "summary", "predicted_sql", "model_critique", "turns", "turn")
+)
+"""Titles of what a policy wrote: they differ among questions about one problem."""
+
 _CLOSING = re.compile(rf"<(?=\s*/\s*(?:{'|'.join(_TITLES)})\b)", re.IGNORECASE)
 
 
@@ -29,17 +35,22 @@ def template(name: str) -> Template:
     return Template(files(__package__).joinpath(f"{name}.txt").read_text(encoding="utf-8").rstrip("\n"))
 
 
-def question(name: str, texts: Mapping[str, str | None], **values: str) -> Conversation:
-    """A conversation of one message: the template with its names filled in. A missing name is a KeyError.
+def question(
+    name: str, texts: Mapping[str, str | None], *, about: Sequence[str] | None = None, **values: str
+) -> JudgeQuestion:
+    """A question of one message: the template with its names filled in. A missing name is a KeyError.
 
     Args:
         texts: title -> a text that is judged, or None for a section that is left out. In the template ``$title`` is
             where the section stands, and ``$nonce`` the code that all delimiters carry.
+        about: what names its problem beside the template; None: the values, and the texts that no policy wrote.
         values: what else is filled in, as it stands.
     """
+    known = [values, {title: text for title, text in texts.items() if title not in _JUDGED}] if about is None else about
     nonce = make_nonce(text for text in texts.values() if text is not None)
     sections = {title: enclose(title, text, nonce) for title, text in texts.items()}
-    return [{"role": "user", "content": template(name).substitute(values, **sections, nonce=nonce)}]
+    content = template(name).substitute(values, **sections, nonce=nonce)
+    return JudgeQuestion([{"role": "user", "content": content}], name_problem(name, *known))
 
 
 def make_nonce(texts: Iterable[str]) -> str:

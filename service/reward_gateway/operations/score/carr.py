@@ -17,6 +17,7 @@ from ..members import entry
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
+from ..time_limits import merge_limits, tell_limits
 from .judge_reference import same_answer
 
 SOURCE = Source(
@@ -93,19 +94,24 @@ def carr(columns: Columns, params: Params) -> Effectful[Outcome]:
     """
     items = columns.rows(Item.model_fields)
     words: list[list[str]] = [[] for _ in items]
-    failed = (yield from _ask_judge(items, words, params.judge)) if params.judge is not None else {}
+    limits: dict[int, float] = {}
+    failed = (yield from _ask_judge(items, words, limits, params.judge)) if params.judge is not None else {}
     outcome = by_row(columns.size, lambda i: _score_item(items[i], params.rho))
     outcome.invalid |= failed
     if outcome.reward is not None:
         outcome.reward[list(failed)] = np.nan
     outcome.details["judge_answer"] = [own or None for own in words]
+    outcome.details |= tell_limits(columns.size, limits)
     shown = [_find_response(item) if asked else None for item, asked in zip(items, words, strict=True)]
     outcome.flags |= find_injections(shown)
     return outcome
 
 
-def _ask_judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) -> Effectful[dict[int, Invalid]]:
-    """Fill in outcomes and verdicts of the items that have what a judge needs; why it could not."""
+def _ask_judge(
+    items: list[dict[str, Any]], words: list[list[str]], limits: dict[int, float], judge: str
+) -> Effectful[dict[int, Invalid]]:
+    """Fill in outcomes and verdicts of the items that have what a judge needs, its words and its limits; why it could
+    not."""
     open_ = [i for i, item in enumerate(items) if not _broken_off(item)]
     texts = {i: _find_response(items[i]) for i in open_}
     labelled = [i for i in open_ if items[i]["outcome"] is None and items[i]["label"] is not None]
@@ -123,6 +129,7 @@ def _ask_judge(items: list[dict[str, Any]], words: list[list[str]], judge: str) 
         items[i]["verdicts"], items[i]["identified"] = steps.verdicts[i], steps.identified[i]
     for i in open_:
         words[i] += [*([outcomes.answers[i]] if i in outcomes.answers else []), *steps.answers.get(i, [])]
+    limits |= merge_limits(outcomes.limits, steps.limits)
     return outcomes.invalid | steps.invalid
 
 

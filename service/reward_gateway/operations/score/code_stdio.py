@@ -20,6 +20,7 @@ from ..registry import OperationItem, Source, operation
 from ..sandboxed import SandboxResult, TestResults
 from ..time_limits import (
     ADAPTIVE_TIMEOUT,
+    choose_limits,
     explain_stopped,
     find_limits,
     find_passing,
@@ -152,20 +153,18 @@ def code_stdio(columns: Columns, params: Params) -> Effectful[Outcome]:
             {
                 "tests": write_calls(tests[i], params.rel_tol, params.abs_tol),
                 "most_timeouts": 1 if params.reward == "all" else params.most_timeouts,
-                **_limit(limits, i),
             }
             for i in called
         ]
-        run = RunSandboxed("unit_tests", [programs[i] for i in called], inputs, params.timeout_s)
+        own = choose_limits(called, limits)
+        run = RunSandboxed("unit_tests", [programs[i] for i in called], inputs, params.timeout_s, limits=own)
         results |= _read_answers(called, tests, (yield from perform(run)))
     if read:
-        inputs = [
-            {**_describe_run(tests[i], languages[i], params, keep=checkers[i] is not None), **_limit(limits, i)}
-            for i in read
-        ]
+        inputs = [_describe_run(tests[i], languages[i], params, keep=checkers[i] is not None) for i in read]
         chosen = params.sandbox
         sandbox = (chosen.url, chosen.protocol) if isinstance(chosen, SandboxAddress) else chosen
-        run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s, sandbox)
+        own = choose_limits(read, limits)
+        run = RunSandboxed("stdio", [programs[i] for i in read], inputs, params.timeout_s, sandbox, own)
         results |= _read_answers(read, tests, (yield from perform(run)))
     yield from _check_outputs([i for i in read if checkers[i] is not None], checkers, tests, results, params)
     yield from note_passing(factor, problems, find_passing(results))
@@ -182,10 +181,6 @@ def _name_problem(tests: ProgramTests, language: str, params: Params) -> str:
     """The name of a problem: its tests, and what runs them, on which their time depends."""
     sandbox = params.sandbox.model_dump() if isinstance(params.sandbox, SandboxAddress) else params.sandbox
     return name_problem("code_stdio", language, sandbox, tests.fn_name, tests.inputs, tests.outputs)
-
-
-def _limit(limits: Mapping[int, float], i: int) -> dict[str, float]:
-    return {"limit_s": limits[i]} if i in limits else {}
 
 
 def _read_tests(columns: Columns, i: int) -> ProgramTests:

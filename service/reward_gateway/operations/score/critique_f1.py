@@ -10,11 +10,12 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.objects import make_schema, read_object
-from ..judged import Conversation, ask_judge, find_injections
+from ..judged import JudgeQuestion, ask_judge, find_injections
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..registry import OperationItem, OperationParams, Source, operation
+from ..time_limits import tell_limits
 
 SOURCE = Source("Reward Modeling from Natural Language Human Feedback (RM-NLHF)", "https://arxiv.org/abs/2601.07349")
 
@@ -90,7 +91,7 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
     process: list[float | None] = [None] * columns.size
     sources = ["none"] * columns.size
     invalid: dict[int, Invalid] = {}
-    asked: dict[str, dict[int, Conversation]] = {}
+    asked: dict[str, dict[int, JudgeQuestion]] = {}
     for i in range(columns.size):
         row = {name: values[i] for name, values in fields.items()}
         numbers = [row["human_points"], row["model_points"], row["matched"]]
@@ -106,10 +107,12 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
         elif row["process"] is not None:
             process[i], sources[i] = float(row["process"]), "meta_rm"
     words: dict[int, str] = {}
+    limits: dict[int, float] = {}
     for extractor, conversations in asked.items():
         judged = yield from ask_judge(extractor, conversations, parse_counts, schema=SCHEMA)
         invalid |= judged.invalid
         words |= judged.answers
+        limits |= judged.limits
         for i, found in judged.values.items():
             counts[i] = found
     for i, given in enumerate(counts):
@@ -126,6 +129,7 @@ def critique_f1(columns: Columns, params: Any) -> Effectful[Outcome]:
             "recall": [None if c is None else c[2] / c[0] if c[0] else 0.0 for c in counts],
             "process_source": sources,
             "judge_answer": [words.get(i) for i in range(columns.size)],
+            **tell_limits(columns.size, limits),
         },
         invalid=invalid,
         flags=find_injections(fields["model_critique"]),

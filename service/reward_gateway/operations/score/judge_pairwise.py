@@ -10,7 +10,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_verdict
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags, name_problems
+from ..judged import Judged, JudgeParams, JudgeQuestion, ask_panel, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -69,7 +69,7 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     pairs: dict[int, list[tuple[Verdict, Verdict]]] = {}
     guards: list[str | None] = [None] * columns.size
-    asked: dict[int, list[Conversation]] = {}
+    asked: dict[int, list[JudgeQuestion]] = {}
     for i in range(columns.size):
         row = {name: values[i] for name, values in fields.items()}
         try:
@@ -86,9 +86,8 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(row, a, b, params), _build_question(row, b, a, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    problems = name_problems("judge_pairwise", params, asked, fields["prompt"], fields["reference"])
     judged: Judged[list[Verdict]] = yield from ask_panel(
-        params, asked, lambda answer: parse_verdict(answer, params.reply), problems=problems
+        params, asked, lambda answer: parse_verdict(answer, params.reply)
     )
     for i, own in judged.values.items():
         second = [_SWAPPED[verdict] for verdict in own[params.repeats :]]
@@ -119,7 +118,7 @@ def _find_empty_responses(row: dict[str, Any], params: Params) -> list[str]:
     return [name for name in ("response", "other") if params.caught(row[name], row["reference"]) is not None]
 
 
-def _build_question(row: dict[str, Any], a: str, b: str, params: Params) -> Conversation:
+def _build_question(row: dict[str, Any], a: str, b: str, params: Params) -> JudgeQuestion:
     return question(
         "pairwise",
         {"prompt": row["prompt"], "reference": row["reference"], "response_a": a, "response_b": b},

@@ -11,7 +11,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags, name_problems
+from ..judged import Judged, JudgeParams, JudgeQuestion, ask_panel, check_weights, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -61,7 +61,7 @@ def judge_principle(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     kept: dict[int, list[float]] = {}
     guards: list[str | None] = [None] * columns.size
-    asked: dict[int, list[Conversation]] = {}
+    asked: dict[int, list[JudgeQuestion]] = {}
     for i in range(columns.size):
         row = {name: values[i] for name, values in fields.items()}
         try:
@@ -75,10 +75,7 @@ def judge_principle(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(row, principle) for principle in params.principles.values()]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    problems = name_problems("judge_principle", params, asked, fields["prompt"], fields["reference"])
-    judged: Judged[list[bool]] = yield from ask_panel(
-        params, asked, partial(read_yes_no, pattern=params.reply), problems=problems
-    )
+    judged: Judged[list[bool]] = yield from ask_panel(params, asked, partial(read_yes_no, pattern=params.reply))
     for i, votes in judged.values.items():
         kept[i] = np.mean(np.reshape(votes, (len(params.principles), params.repeats)), axis=1).tolist()
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.principles])
@@ -100,6 +97,6 @@ def _read_given(answers: list[str], params: Params) -> list[float]:
     return [float(read_yes_no(answer, params.reply)) for answer in answers]
 
 
-def _build_question(row: dict[str, Any], principle: str) -> Conversation:
+def _build_question(row: dict[str, Any], principle: str) -> JudgeQuestion:
     texts = {name: row[name] for name in ("prompt", "reference", "response")}
     return question("principle", texts, principle=principle)

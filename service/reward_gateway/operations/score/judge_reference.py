@@ -8,7 +8,7 @@ from reward_gateway.sample import Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..grading.verdict import read_yes_no
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, find_flags, name_problems
+from ..judged import Judged, JudgeParams, JudgeQuestion, ask_panel, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -51,7 +51,7 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     reward = np.full(columns.size, np.nan)
     guards: list[str | None] = [None] * columns.size
-    asked: dict[int, list[Conversation]] = {}
+    asked: dict[int, list[JudgeQuestion]] = {}
     for i in range(columns.size):
         row = {name: values[i] for name, values in fields.items()}
         try:
@@ -66,10 +66,7 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [same_answer(shown, row["response"], row["reference"])]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    problems = name_problems("judge_reference", params, asked, fields["prompt"], fields["reference"])
-    judged: Judged[list[bool]] = yield from ask_panel(
-        params, asked, lambda answer: read_yes_no(answer, params.reply), problems=problems
-    )
+    judged: Judged[list[bool]] = yield from ask_panel(params, asked, lambda answer: read_yes_no(answer, params.reply))
     for i, votes in judged.values.items():
         reward[i] = float(np.mean(votes))
     return Outcome(
@@ -80,6 +77,6 @@ def judge_reference(columns: Columns, params: Params) -> Effectful[Outcome]:
     )
 
 
-def same_answer(prompt: str | None, response: str, reference: str) -> Conversation:
+def same_answer(prompt: str | None, response: str, reference: str) -> JudgeQuestion:
     """The question whether a response gives the reference's answer."""
     return question("reference", {"prompt": prompt, "reference": reference, "response": response})

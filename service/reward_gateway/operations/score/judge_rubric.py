@@ -13,7 +13,7 @@ from ..effects import Effectful, JudgeAnswer
 from ..grading.expected import expect_grades, fits_expected
 from ..grading.grade import Scale, read_grade
 from ..grading.objects import make_schema, read_keys
-from ..judged import Conversation, Judged, JudgeParams, ask_panel, check_weights, find_flags, name_problems
+from ..judged import Judged, JudgeParams, JudgeQuestion, ask_panel, check_weights, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..reading.alternatives import Reference
@@ -102,7 +102,7 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     grades: dict[int, FloatArray] = {}
     guards: list[str | None] = [None] * columns.size
-    asked: dict[int, list[Conversation]] = {}
+    asked: dict[int, list[JudgeQuestion]] = {}
     for i in range(columns.size):
         response, reference = fields["response"][i], fields["reference"][i]
         try:
@@ -118,14 +118,12 @@ def judge_rubric(columns: Columns, params: Params) -> Effectful[Outcome]:
                 asked[i] = [_build_question(fields["prompt"][i], response, reference, params)]
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
-    problems = name_problems("judge_rubric", params, asked, fields["prompt"], fields["reference"])
     judged: Judged[list[FloatArray]] = yield from ask_panel(
         params,
         asked,
         partial(parse_grades, params=params),
         _make_schema(params),
         partial(_weigh_grades, params=params) if params.grade == "expected" else None,
-        problems,
     )
     grades |= {i: np.mean(votes, axis=0) for i, votes in judged.values.items()}
     weights = np.array([1.0 if params.weights is None else params.weights[name] for name in params.criteria])
@@ -150,7 +148,7 @@ def _make_schema(params: Params) -> dict[str, Any] | None:
     return None if params.reply is not None else make_schema(dict.fromkeys(params.criteria, grade))
 
 
-def _build_question(prompt: str | None, response: str, reference: str | None, params: Params) -> Conversation:
+def _build_question(prompt: str | None, response: str, reference: str | None, params: Params) -> JudgeQuestion:
     return question(
         "rubric",
         {"prompt": prompt, "reference": reference, "response": response},

@@ -1,5 +1,6 @@
 """MM-RLHF's critique-based reward model: first a critique in words, then a number for the answer with the critique."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +12,14 @@ from reward_gateway.sample import FloatArray, Invalid
 from ..columns import Columns
 from ..effects import Effectful
 from ..hosted import ask_model
-from ..judged import Conversation, ask_judge, find_injections
+from ..judged import JudgeQuestion, ask_judge, find_injections
 from ..media import user_message
 from ..multimodal import batch_of, exchange, images_of
 from ..names import HostedReward, JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..registry import OperationItem, OperationParams, operation
+from ..time_limits import name_problem, tell_limits
 from ..transform.mmrlhf_beta import SOURCE
 
 
@@ -52,7 +54,7 @@ def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
     fields = {name: columns.objects(name) for name in Item.model_fields}
     invalid: dict[int, Invalid] = {}
     scores: list[list[float] | None] = [list(own) if own is not None else None for own in fields["scores"]]
-    asked: dict[int, Conversation] = {}
+    asked: dict[int, JudgeQuestion] = {}
     owners: list[int] = []
     rows: dict[int, tuple[Any, str, list[bytes]]] = {}
     critiques: dict[int, list[str]] = {}
@@ -71,9 +73,9 @@ def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
             if row["critique"] is not None:
                 critiques[i] = [row["critique"]]
                 continue
-            (message,) = question("critique", {"question": asks, "response": response})
+            critic = _build_question(asks, response, images)
             for _ in range(params.num_critic):
-                asked[len(owners)] = [user_message(message["content"], images)]
+                asked[len(owners)] = critic
                 owners.append(i)
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
@@ -94,9 +96,18 @@ def mm_rlhf(columns: Columns, params: Params) -> Effectful[Outcome]:
     details: dict[str, Sequence[Any]] = {
         "critique": ["\n\n".join(critiques[i]) if i in critiques else None for i in range(columns.size)],
         "scores": scores,
+        **tell_limits(columns.size, judged.limits_of(owners)),
     }
     flags = find_injections(fields["response"])
     return Outcome(reward=_mean_scores(scores), details=details, invalid=invalid, flags=flags)
+
+
+def _build_question(asks: str, response: str, images: Sequence[bytes]) -> JudgeQuestion:
+    """The question about an answer, whose problem is the question about the images."""
+    worded = question("critique", {"question": asks, "response": response})
+    (message,) = worded.conversation
+    shown = [hashlib.blake2b(image).hexdigest() for image in images]
+    return JudgeQuestion([user_message(message["content"], images)], name_problem(worded.problem, shown))
 
 
 def _mean_scores(scores: list[list[float] | None]) -> FloatArray:

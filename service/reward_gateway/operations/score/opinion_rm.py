@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from reward_gateway.sample import FloatArray, Invalid
 
 from ..columns import Columns
-from ..effects import Conversation, Effectful
+from ..effects import Effectful
 from ..grading.objects import make_schema, read_keys
-from ..judged import ask_judge, find_injections
+from ..judged import JudgeQuestion, ask_judge, find_injections
 from ..mlp import Activation, Head, linear, read_head
 from ..names import JudgeName, StoredSet
 from ..outcome import ItemError, Outcome, invalid_field
@@ -108,7 +108,7 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
     invalid: dict[int, Invalid] = {}
     texts = columns.rows(("reviews", "summary"))
     table = _read_features(columns)
-    asked: dict[int, Conversation] = {}
+    asked: dict[int, JudgeQuestion] = {}
     for i in range(columns.size):
         try:
             if (features := table[i]) is not None:
@@ -135,7 +135,7 @@ def opinion_rm(columns: Columns, params: Params) -> Effectful[Outcome]:
             reward[kept] = _apply_head(head, np.array([rows[i] for i in kept]) / HIGHEST)
         except ItemError as error:
             invalid.update(dict.fromkeys(kept, Invalid("model_unavailable", str(error))))
-    details: dict[str, Sequence[Any]] = {"features": rows, "judge_answer": judged.words(columns.size)}
+    details: dict[str, Sequence[Any]] = {"features": rows, **judged.tell(columns.size)}
     flags = find_injections(columns.objects("reviews"), columns.objects("summary"))
     return Outcome(reward=reward, details=details, invalid=invalid, flags=flags)
 
@@ -155,6 +155,6 @@ def _apply_head(head: Head, inputs: FloatArray) -> FloatArray:
     return np.asarray(outputs[:, 0])
 
 
-def _build_question(reviews: list[str], summary: str) -> Conversation:
+def _build_question(reviews: list[str], summary: str) -> JudgeQuestion:
     listed = "\n".join(f"- {review}" for review in reviews)
     return question("opinion", {"reviews": listed, "summary": summary}, features=", ".join(FEATURES))

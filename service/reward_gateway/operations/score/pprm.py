@@ -12,11 +12,12 @@ from ..columns import Columns
 from ..credit.renorm import SOURCE, process_score
 from ..effects import Effectful
 from ..grading.visible import drop_quotations, read_final
-from ..judged import Conversation, ask_judge, find_injections
+from ..judged import JudgeQuestion, ask_judge, find_injections
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..prompts import question
 from ..registry import OperationItem, OperationParams, operation
+from ..time_limits import tell_limits
 
 PRINCIPLES = (
     "Information extraction: does the turn take what matters from the results it was given?",
@@ -70,7 +71,7 @@ def _read_by(text: str | None) -> str | None:
     return "lenient" if parse_final_score(text) is None else "strict"
 
 
-def conversation(asked: str, turns: Sequence[str], place: int) -> Conversation:
+def _build_question(asked: str, turns: Sequence[str], place: int) -> JudgeQuestion:
     """The question to the judge about one turn."""
     return question(
         "turn",
@@ -98,7 +99,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     questions, turns = columns.objects("question"), columns.objects("turns")
     process: list[list[list[int] | None] | None] = [None] * columns.size
     invalid: dict[int, Invalid] = {}
-    asked: dict[int, Conversation] = {}
+    asked: dict[int, JudgeQuestion] = {}
     places: list[tuple[int, int]] = []
     for i in range(columns.size):
         if single[i] is not None:
@@ -108,7 +109,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
         elif questions[i] is not None and turns[i] is not None:
             process[i] = [None] * max(len(turns[i]) - 1, 0)
             for place in range(len(turns[i]) - 1):
-                asked[len(places)] = conversation(questions[i], turns[i], place)
+                asked[len(places)] = _build_question(questions[i], turns[i], place)
                 places.append((i, place))
         else:
             invalid[i] = invalid_field("give question and turns, or the judge's answers")
@@ -123,6 +124,7 @@ def pprm(columns: Columns, params: Params) -> Effectful[Outcome]:
     for number, (i, _) in enumerate(places):
         words[i] = [*(words[i] or []), judged.answers.get(number)]
     outcome.details["judge_answer"] = words
+    outcome.details |= tell_limits(columns.size, judged.limits_of([i for i, _ in places]))
     if params.lenient:
         given = [[text] if text is not None else own for text, own in zip(single, several, strict=True)]
         read = [own if own is not None else said for own, said in zip(given, words, strict=True)]

@@ -9,11 +9,20 @@ from pydantic import Field
 from reward_gateway.sample import Invalid
 
 from ..columns import Columns
-from ..effects import Effectful, RunSandboxed, perform
+from ..effects import Effectful, RunSandboxed, SandboxAnswer, perform
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, operation
 from ..sandboxed import SandboxResult
 from ..stored_sets import read_sets
+from ..time_limits import (
+    ADAPTIVE_TIMEOUT,
+    choose_limits,
+    explain_timeout,
+    find_limits,
+    name_problem,
+    note_passing,
+    tell_limits,
+)
 from ..transform.sign_scale import SOURCE, signed
 
 DRIVER = """
@@ -36,6 +45,7 @@ class Params(OperationParams):
     sparse_scale: float = Field(1.0, description="Size of the sparse reward.")
     dense_scale: float = Field(0.1, description="Size of the dense reward.")
     timeout_s: float = Field(5.0, gt=0, le=60, description="Time for an episode, without what it waits for a CPU.")
+    adaptive_timeout: float | None = ADAPTIVE_TIMEOUT
 
 
 class Item(OperationItem):
@@ -61,7 +71,9 @@ def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     `program` names registered sources (`POST /v1/programs`; `name` or `name@version`), or the item has `sparse_src`
     and `dense_src`. A step whose code fails, runs out of time or returns no finite number has reward 0 and is listed in
     `details.errors`; the item is flagged `program_error`, so that a 0 is never silent. A program that is not
-    registered, or no sources, is an item error.
+    registered, or no sources, is an item error, and so is one that is stopped by its own limit (`adaptive_timeout`,
+    from the times of its episodes that ended well): `timeout`. Details: `errors`, `limit_s` (of an episode, where its
+    programs have limits of their own).
     """
     observations, names, episodes = (columns.objects(name) for name in ("observations", "program", "episode"))
     own = list(zip(columns.objects("sparse_src"), columns.objects("dense_src"), strict=True))
@@ -78,16 +90,20 @@ def program(columns: Columns, params: Params) -> Effectful[Outcome]:
     for (sparse, dense, _), rows in chains.items():
         programs += [driven(sparse, "sparse"), driven(dense, "dense")]
         inputs += [[step for i in rows for step in observations[i]]] * 2
-    answers = (yield from perform(RunSandboxed("python", programs, inputs, params.timeout_s))) if programs else []
+    answers, limits = yield from _run_programs(programs, inputs, params)
+    own_limits: dict[int, float] = {}
     rewards: list[Any] = [None] * columns.size
     errors: list[Any] = [None] * columns.size
     for place, rows in enumerate(chains.values()):
-        unrun = next((a for a in answers[2 * place : 2 * place + 2] if isinstance(a, Invalid)), None)
+        pair = answers[2 * place : 2 * place + 2]
+        if found := [limits[k] for k in (2 * place, 2 * place + 1) if k in limits]:
+            own_limits |= dict.fromkeys(rows, min(found))
+        unrun = next((answer for answer in pair if isinstance(answer, Invalid)), None)
         if unrun is not None:
             invalid.update(dict.fromkeys(rows, unrun))
             continue
         lengths = [len(observations[i]) for i in rows]
-        parts = [steps_of(answers[2 * place + side], sum(lengths)) for side in (0, 1)]
+        parts = [steps_of(answer, sum(lengths)) for answer in pair]
         values = signed(parts[0][0], parts[1][0], params.sparse_scale, params.dense_scale)
         faults = [a or b for a, b in zip(parts[0][1], parts[1][1], strict=True)]
         start = 0
@@ -98,7 +114,32 @@ def program(columns: Columns, params: Params) -> Effectful[Outcome]:
             errors[i] = [{"step": t, "error": fault} for t, fault in enumerate(broken) if fault is not None]
             start += length
     flags: dict[int, tuple[str, ...]] = {i: ("program_error",) for i, found in enumerate(errors) if found}
-    return Outcome(rewards=rewards, details={"errors": errors}, invalid=invalid, flags=flags)
+    details = {"errors": errors, **tell_limits(columns.size, own_limits)}
+    return Outcome(rewards=rewards, details=details, invalid=invalid, flags=flags)
+
+
+def _run_programs(
+    programs: list[str], inputs: list[list[Any]], params: Params
+) -> Effectful[tuple[list[SandboxAnswer | Invalid], dict[int, float]]]:
+    """What programs gave for their episodes, and their limits; :class:`reward_gateway.sample.Invalid` in place of one
+    that its limit stopped."""
+    if not programs:
+        return [], {}
+    factor = params.adaptive_timeout
+    problems = {k: name_problem("program", program) for k, program in enumerate(programs) if factor is not None}
+    limits = yield from find_limits(factor, params.timeout_s, problems)
+    own = choose_limits(range(len(programs)), limits)
+    answers = list((yield from perform(RunSandboxed("python", programs, inputs, params.timeout_s, limits=own))))
+    seconds: dict[int, float] = {}
+    for k, answer in enumerate(answers):
+        if isinstance(answer, Invalid):
+            continue
+        if SandboxResult.of(answer).error == "timeout":
+            answers[k] = explain_timeout(limits.get(k), params.timeout_s) or answer
+        elif answer.get("slowest_s") is not None and not any(steps_of(answer, len(inputs[k]))[1]):
+            seconds[k] = answer["slowest_s"]
+    yield from note_passing(factor, problems, seconds)
+    return answers, limits
 
 
 def _select_sources(registered: Any, own: tuple[str | None, str | None]) -> tuple[str, str] | None:

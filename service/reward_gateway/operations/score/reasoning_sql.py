@@ -1,6 +1,6 @@
 """Reasoning-SQL: partial rewards for text-to-SQL, from the result of a query down to its words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -14,13 +14,15 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..grading.grade import Scale, read_grade
 from ..grading.objects import make_schema
-from ..judged import Conversation, ask_judge, find_injections
+from ..judged import JudgeQuestion, ask_judge, find_injections
 from ..names import JudgeName
 from ..outcome import Outcome, invalid_field
 from ..prompts import question
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..sql import bigrams, is_ordered, jaccard, schema_items
-from ..sql_results import MOST_ROWS, run_queries, same_rows
+from ..sql_results import MOST_ROWS, QueryPair, same_rows
+from ..time_limits import ADAPTIVE_TIMEOUT, merge_limits, tell_limits
+from ..timed_queries import run_timed_queries
 
 SOURCE = Source(
     "Reasoning-SQL: Reinforcement Learning with SQL Tailored Partial Rewards", "https://arxiv.org/abs/2503.23157"
@@ -37,6 +39,7 @@ class Params(OperationParams):
     )
     max_rows: int = Field(MOST_ROWS, ge=1, le=1_000_000, description="Rows that a result may have.")
     timeout_s: float = Field(5.0, gt=0, le=60, description="Time for one query, without what it waits for a CPU.")
+    adaptive_timeout: float | None = ADAPTIVE_TIMEOUT
 
 
 class Item(OperationItem):
@@ -93,23 +96,34 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
 
     exec: 1 if the two results hold the same rows (multisets; in order where the gold query itself says ORDER BY).
     judge: the judge's score in [0, 1], used only where exec is 0, else 0; a named judge that fails counts .2 and the
-    item is flagged `judge_fallback`; without any it is 0. syntax: 1 if the predicted query ran. schema: Jaccard of the
+    item is flagged `judge_fallback`; without any it is 0; one that is stopped by its question's own limit
+    (`adaptive_timeout`) gives no score. syntax: 1 if the predicted query ran. schema: Jaccard of the
     tables and columns that both use, from `pred_schema` and `gold_schema`, or read from the SQL. ngram: Jaccard of the
     sets of word bigrams. format: `format_ok`, or whether `output` has its reasoning and its answer in tags; 0 without
     either. A Jaccard of two empty sets is 1.
 
     Rows are `pred_rows` (null for a query that failed: exec is then 0) and `gold_rows`, or both queries run read-only
     in the sandbox on a copy of `db`. A database that cannot be built and a right query that fails are item errors.
-    Wrong queries reach 6 and right ones start at 4, so look at the components, which all stand in the details. A judge
-    score outside [0, 1] is an item error.
+    Wrong queries reach 6 and right ones start at 4, so look at the components, which all stand in the details, with
+    `limit_s` (the shorter one of the query's and the judge's, where they have limits of their own). A judge score
+    outside [0, 1] is an item error.
     """
     fields = {name: list(columns.objects(name)) for name in Item.model_fields}
-    errors, invalid = yield from _run_queries(fields, params)
+    ran = [i for i, db in enumerate(fields["db"]) if db is not None]
+    queries = yield from run_timed_queries(
+        [(fields["pred_sql"][i], fields["gold_sql"][i]) for i in ran],
+        [fields["db"][i] for i in ran],
+        timeout_s=params.timeout_s,
+        adaptive_timeout=params.adaptive_timeout,
+        max_rows=params.max_rows,
+        gold="gold_sql",
+    )
+    errors, invalid = _fill_in_rows(fields, dict(zip(ran, queries.answers, strict=True)))
     for i, rows in enumerate(fields["gold_rows"]):
         if rows is None and i not in invalid:
             invalid[i] = invalid_field("the right query has no rows to compare with: it failed", "gold_rows")
     parts: list[dict[str, float]] = []
-    asked: dict[int, Conversation] = {}
+    asked: dict[int, JudgeQuestion] = {}
     for i in range(columns.size):
         row = {name: values[i] for name, values in fields.items()}
         parts.append(_compute_components(row))
@@ -117,17 +131,23 @@ def reasoning_sql(columns: Columns, params: Params) -> Effectful[Outcome]:
             invalid[i] = invalid_field("judge must lie in [0, 1]", "judge")
         elif i not in invalid and parts[i]["exec"] == 0 and row["judge"] is None and params.judge is not None:
             asked[i] = question("sql", {"correct_sql": row["gold_sql"], "predicted_sql": row["pred_sql"]})
+    yield from queries.note_right(place for place, i in enumerate(ran) if i not in invalid and parts[i]["exec"] == 1)
     judged = yield from ask_judge(params.judge or "", asked, parse_judge, schema=SCHEMA)
     for i in asked:
         parts[i]["judge"] = judged.values.get(i, FALLBACK_JUDGE)
     reward = np.array([sum(weight * part[name] for name, weight in WEIGHTS.items()) for part in parts])
     details: dict[str, Sequence[Any]] = {name: [part[name] for part in parts] for name in WEIGHTS}
+    own = {ran[place]: limit_s for place, limit_s in queries.limits.items()}
     details["judge_answer"] = judged.words(columns.size)
+    details |= tell_limits(columns.size, merge_limits(own, judged.limits))
     if errors:
         details["errors"] = [errors.get(i) for i in range(columns.size)]
     flags = find_injections([query if i in asked else None for i, query in enumerate(fields["pred_sql"])])
-    for i in judged.invalid:
-        flags[i] = ("judge_fallback", *flags.get(i, ()))
+    for i, reason in judged.invalid.items():
+        if reason.code == "timeout":
+            invalid[i] = reason
+        else:
+            flags[i] = ("judge_fallback", *flags.get(i, ()))
     return Outcome(reward, details=details, invalid=invalid, flags=flags)
 
 
@@ -150,17 +170,13 @@ def _compute_components(row: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _run_queries(
-    fields: dict[str, list[Any]], params: Params
-) -> Effectful[tuple[dict[int, list[str | None]], dict[int, Invalid]]]:
-    """Fill in the rows of items that name a database; why queries failed, and why items could not be answered."""
-    rows = [i for i, db in enumerate(fields["db"]) if db is not None]
-    pairs = [(fields["pred_sql"][i], fields["gold_sql"][i]) for i in rows]
-    databases = [fields["db"][i] for i in rows]
-    answers = yield from run_queries(pairs, databases, params.timeout_s, params.max_rows, "gold_sql")
+def _fill_in_rows(
+    fields: dict[str, list[Any]], answers: Mapping[int, QueryPair | Invalid]
+) -> tuple[dict[int, list[str | None]], dict[int, Invalid]]:
+    """Fill in the rows of items whose queries were run; why queries failed, and why items could not be answered."""
     errors: dict[int, list[str | None]] = {}
     invalid: dict[int, Invalid] = {}
-    for i, answer in zip(rows, answers, strict=True):
+    for i, answer in answers.items():
         if isinstance(answer, Invalid):
             invalid[i] = replace(answer, param="db") if answer.param == "database" else answer
             continue

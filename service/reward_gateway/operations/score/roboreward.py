@@ -16,11 +16,12 @@ from ..grading.expected import expect_grades
 from ..grading.grade import Scale, read_grade
 from ..grading.visible import read_final
 from ..hosted import image_bytes
-from ..judged import Conversation, Judged, ask_judge
+from ..judged import Judged, JudgeQuestion, ask_judge
 from ..media import Frame, user_message
 from ..names import JudgeName
 from ..outcome import ItemError, Outcome, invalid_field
 from ..registry import OperationItem, OperationParams, Source, operation
+from ..time_limits import name_problem
 
 SOURCE = Source(
     "RoboReward: general-purpose vision-language reward models for robotics", "https://arxiv.org/abs/2601.00675"
@@ -113,12 +114,6 @@ def _read_by(answer: str) -> str:
     return "strict"
 
 
-def conversation(task: str, frames: Sequence[bytes]) -> Conversation:
-    """The question to the judge; a single frame is shown twice, since the models take videos (our choice)."""
-    shown = list(frames) * 2 if len(frames) == 1 else list(frames)
-    return [user_message(PROMPT.format(task=task), shown)]
-
-
 @operation("score", "roboreward", item=Item, params=Params, source=SOURCE, fidelity="verified")
 def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Progress of a robot episode: (score − 1) / 4, score from 1 to 5.
@@ -134,7 +129,7 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     tasks, own, frames, videos = (columns.objects(name) for name in ("task", "frames", "frames_b64", "video_b64"))
     answers, scores = columns.objects("answer"), columns.floats("score").copy()
     invalid: dict[int, Invalid] = {}
-    asked: dict[int, Conversation] = {}
+    asked: dict[int, JudgeQuestion] = {}
     parse = parse_leniently if params.lenient else parse_score
     for i in range(columns.size):
         try:
@@ -156,7 +151,7 @@ def roboreward(columns: Columns, params: Params) -> Effectful[Outcome]:
     words = judged.words(columns.size)
     details: dict[str, Sequence[Any]] = {
         "score": [None if np.isnan(score) else int(score) if score % 1 == 0 else float(score) for score in scores],
-        "judge_answer": words,
+        **judged.tell(columns.size),
     }
     if params.lenient:
         read = [given if given is not None else said for given, said in zip(answers, words, strict=True)]
@@ -174,10 +169,15 @@ def _decode_frames(own: Sequence[Media] | None, encoded: Sequence[str] | None) -
     return [frame.data for frame in own or () if frame.data] or [image_bytes(frame) for frame in encoded or ()]
 
 
-def _build_question(task: str | None, frames: Sequence[bytes], video: str | None) -> Conversation:
+def _build_question(task: str | None, frames: Sequence[bytes], video: str | None) -> JudgeQuestion:
+    """The question to the judge; a single frame is shown twice, since the models take videos (our choice)."""
     if task is None or not (frames or video):
         raise ItemError("give task and frames_b64 (or video_b64), or the judge's answer, or the score")
-    if frames:
-        return conversation(task, frames)
+    prompt = PROMPT.format(task=task)
     part = {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{video}"}}
-    return [{"role": "user", "content": [part, {"type": "text", "text": PROMPT.format(task=task)}]}]
+    message = (
+        user_message(prompt, list(frames) * 2 if len(frames) == 1 else list(frames))
+        if frames
+        else {"role": "user", "content": [part, {"type": "text", "text": prompt}]}
+    )
+    return JudgeQuestion([message], name_problem("roboreward", task))

@@ -14,8 +14,9 @@ from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
 from ..sql import is_ordered
-from ..sql_results import MOST_ROWS, REL_TOL, Order, QueryPair, read_query, run_queries, same_rows
-from ..time_limits import ADAPTIVE_TIMEOUT, explain_timeout, find_limits, name_problem, note_passing, tell_limits
+from ..sql_results import MOST_ROWS, REL_TOL, Order, read_query, same_rows
+from ..time_limits import ADAPTIVE_TIMEOUT, tell_limits
+from ..timed_queries import run_timed_queries
 
 
 class Params(FinalTextParams):
@@ -63,38 +64,31 @@ def sql_execution(columns: Columns, params: Params) -> Effectful[Outcome]:
     pairs = [
         (read_query(response), read_query(reference)) for response, reference in zip(responses, references, strict=True)
     ]
-    factor = params.adaptive_timeout
-    problems = {
-        i: name_problem("sql_execution", pairs[i][1], databases[i]) for i in range(columns.size) if factor is not None
-    }
-    limits = yield from find_limits(factor, params.timeout_s, problems)
-    answers = yield from run_queries(pairs, databases, params.timeout_s, params.max_rows, "reference", limits)
-    passing: dict[int, float] = {}
+    queries = yield from run_timed_queries(
+        pairs,
+        databases,
+        timeout_s=params.timeout_s,
+        adaptive_timeout=params.adaptive_timeout,
+        max_rows=params.max_rows,
+        gold="reference",
+    )
     outcome = Outcome(reward=np.full(columns.size, np.nan))
     assert outcome.reward is not None
     errors: list[str | None] = [None] * columns.size
     counts: list[list[int | None] | None] = [None] * columns.size
-    for i, answer in enumerate(answers):
+    for i, answer in enumerate(queries.answers):
         if not pairs[i][1]:
             outcome.invalid[i] = invalid_field("reference: holds no query", "reference")
         elif isinstance(answer, Invalid):
             outcome.invalid[i] = answer
-        elif (stopped := _explain_stopped(answer, limits.get(i), params)) is not None:
-            outcome.invalid[i] = stopped
         else:
             order: Order = (
                 params.order if params.order != "auto" else ("ordered" if is_ordered(pairs[i][1]) else "multiset")
             )
             right = answer.rows is not None and same_rows(answer.rows, answer.gold_rows, order, params.rel_tol)
             outcome.reward[i] = float(right)
-            if right and answer.seconds is not None:
-                passing[i] = answer.seconds
             errors[i] = answer.error
             counts[i] = [None if answer.rows is None else len(answer.rows), len(answer.gold_rows)]
-    yield from note_passing(factor, problems, passing)
-    outcome.details = {"error": errors, "rows": counts, **tell_limits(columns.size, limits)}
+    yield from queries.note_right(i for i in range(columns.size) if outcome.reward[i] == 1)
+    outcome.details = {"error": errors, "rows": counts, **tell_limits(columns.size, queries.limits)}
     return outcome
-
-
-def _explain_stopped(answer: QueryPair, limit_s: float | None, params: Params) -> Invalid | None:
-    return explain_timeout(limit_s, params.timeout_s) if answer.error == "timeout" else None

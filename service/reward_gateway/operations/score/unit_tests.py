@@ -20,6 +20,7 @@ from ..registry import OperationItem, operation
 from ..sandboxed import BROKEN_TEST, TestResults
 from ..time_limits import (
     ADAPTIVE_TIMEOUT,
+    choose_limits,
     explain_stopped,
     find_limits,
     find_passing,
@@ -122,15 +123,9 @@ def unit_tests(columns: Columns, params: Params) -> Effectful[Outcome]:
     factor = params.adaptive_timeout
     problems = {i: name_problem("unit_tests", tests[i]) for i in rows} if factor is not None else {}
     limits = yield from find_limits(factor, params.timeout_s, problems)
-    inputs = [
-        {
-            "tests": tests[i],
-            "most_timeouts": params.most_timeouts,
-            **({"limit_s": limits[i]} if i in limits else {}),
-        }
-        for i in rows
-    ]
-    run = RunSandboxed("unit_tests", [programs[i] for i in rows], inputs, params.timeout_s)
+    inputs = [{"tests": tests[i], "most_timeouts": params.most_timeouts} for i in rows]
+    own = choose_limits(rows, limits)
+    run = RunSandboxed("unit_tests", [programs[i] for i in rows], inputs, params.timeout_s, limits=own)
     answers = (yield from perform(run)) if rows else []
     answer_of: dict[int, Mapping[str, Any] | Invalid] = dict(zip(rows, answers, strict=True))
     told: dict[int, TestResults | Invalid] = {}
