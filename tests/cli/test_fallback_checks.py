@@ -56,3 +56,13 @@ def test_entries_that_are_about_to_be_served_are_checked_before_they_are() -> No
     check_fallbacks(served, {"new": upstream(fallback="small"), "newer": upstream(fallback="new")})
     with pytest.raises(UpstreamsFileError, match=r"upstreams\.new\.fallback: names no upstream"):
         check_fallbacks(served, {"new": upstream(fallback="none")})
+
+
+@pytest.mark.parametrize("fallback", ["", "small"])
+def test_an_upstream_that_is_about_to_go_stands_in_for_none(fallback: str) -> None:
+    going = KnownModel(("response",), ("score",), fallback=fallback)
+    served = {"big": BIG, "going": going, "small": KnownModel(("response",), ("score",))}
+    with pytest.raises(UpstreamsFileError) as raised:
+        check_fallbacks(served, {"big": upstream(fallback="going")}, replaced={"big", "going"})
+    assert raised.value.faults == ["upstreams.big.fallback: names no upstream, and no model that is served"]
+    check_fallbacks(served, {"big": upstream(fallback="small")}, replaced={"big", "going"})

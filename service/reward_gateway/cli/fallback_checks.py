@@ -1,6 +1,6 @@
 """Whether the fallbacks of upstreams are served, and can stand in for them."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from reward_gateway.backends.upstreams.config import UpstreamConfig, UpstreamsFileError
 from reward_gateway.backends.upstreams.rows import inputs_of
@@ -16,18 +16,23 @@ def describe_upstreams(upstreams: Mapping[str, UpstreamConfig]) -> dict[str, Kno
     }
 
 
-def check_fallbacks(models: KnownModels | None, upstreams: Mapping[str, UpstreamConfig] | None = None) -> None:
+def check_fallbacks(
+    models: KnownModels | None,
+    upstreams: Mapping[str, UpstreamConfig] | None = None,
+    replaced: Container[str] = (),
+) -> None:
     """Raise UpstreamsFileError if a fallback cannot stand in for its upstream, as far as is known.
 
     Args:
         models: those that are served; None: none is known yet.
-        upstreams: entries that are about to be served in place of those that are.
+        upstreams: entries that are about to be served.
+        replaced: names of the upstreams that are served until then.
     """
     if models is None:
         return
     if upstreams is not None:
-        served = {name: model for name, model in models.items() if not model.fallback}
-        described = {**served, **describe_upstreams(upstreams)}
+        others = {name: model for name, model in models.items() if name not in replaced}
+        described = {**others, **describe_upstreams(upstreams)}
         models = PartlyKnown(described) if isinstance(models, PartlyKnown) else described
     faults = [
         f"upstreams.{name}.fallback: {fault}"

@@ -275,7 +275,7 @@ async def reload_upstreams(gateway: Gateway, path: Path | None, telemetry: Telem
         return
     try:
         configs = load_upstreams(path)
-        check_fallbacks(gateway.runtime.known_models(), configs)
+        check_fallbacks(gateway.runtime.known_models(), configs, models.upstreams)
         await models.upstreams.replace(configs)
         log.info("upstreams_reloaded", upstreams=len(configs))
     except UpstreamsFileError as error:

@@ -43,8 +43,8 @@ class UpstreamServer:
     def _open(self, name: str, config: UpstreamConfig) -> Upstream:
         return Upstream(name, config, self._make_breaker, self._observer)
 
-    def __contains__(self, name: str) -> bool:
-        return split_version(name)[0] in self._upstreams
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and split_version(name)[0] in self._upstreams
 
     async def replace(self, configs: Mapping[str, UpstreamConfig]) -> None:
         """Take over a changed file: entries that are gone or changed finish what they are scoring."""
