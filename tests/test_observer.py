@@ -20,6 +20,7 @@ from reward_gateway.observer import (
     HedgeOutcome,
     Observer,
     RejectReason,
+    ReplicaKind,
     StoreName,
     UnfinishedReason,
     WorkerPoolName,
@@ -87,11 +88,12 @@ def tell_everything(observer: Observer) -> None:
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_finished("m", 1, 0.1, "ok")
-    observer.replica_call_started("m", "rm:8000", 1)
-    observer.replica_call_started("m", "rm:8000", 1)
-    observer.replica_call_finished("m", "rm:8000", 0.1, "ok")
-    observer.replica_breaker_changed("m", "rm:8000", "closed")
-    observer.replica_breaker_changed("m", "rm:8000", "open")
+    for kind in get_args(ReplicaKind):
+        observer.replica_call_started(kind, "m", "rm:8000", 1)
+        observer.replica_call_started(kind, "m", "rm:8000", 1)
+        observer.replica_call_finished(kind, "m", "rm:8000", 0.1, "ok")
+        observer.replica_breaker_changed(kind, "m", "rm:8000", "closed")
+        observer.replica_breaker_changed(kind, "m", "rm:8000", "open")
     for hedged in get_args(HedgeOutcome):
         observer.call_hedged("judge", "j", hedged)
     for pool in get_args(WorkerPoolName):

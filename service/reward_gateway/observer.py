@@ -26,6 +26,7 @@ CacheLevel = Literal["memory", "redis"]
 CacheOperation = Literal["get", "put"]
 CacheFault = Literal["timeout", "connection", "auth", "loading", "full", "read_only", "response", "other"]
 BreakerState = Literal["closed", "half_open", "open"]
+ReplicaKind = Literal["upstream", "judge"]
 CloseReason = Literal[
     "headers_too_large", "request_timeout", "malformed_body", "too_large", "overloaded", "draining", "idle", "unread"
 ]
@@ -149,15 +150,15 @@ class Observer:
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why its rows have no score."""
 
-    # Replicas of upstreams
+    # Replicas of upstreams and judges
 
-    def replica_call_started(self, upstream: str, replica: str, rows: int) -> None:
-        """A call went out to a replica of an upstream, with so many rows."""
+    def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
+        """A call went out to a replica, with so many rows; to one of a judge, with one question."""
 
-    def replica_call_finished(self, upstream: str, replica: str, seconds: float, outcome: str) -> None:
+    def replica_call_finished(self, kind: ReplicaKind, name: str, replica: str, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why it failed."""
 
-    def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
+    def replica_breaker_changed(self, kind: ReplicaKind, name: str, replica: str, state: BreakerState) -> None:
         """Breaker of a replica: it gets calls (closed), or none until it has answered a look (open)."""
 
     def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:

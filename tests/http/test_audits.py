@@ -96,7 +96,8 @@ def judge_url() -> Iterator[str]:
 @pytest.fixture
 async def http(judge_url: str) -> AsyncIterator[httpx.AsyncClient]:
     judges = Judges(
-        [JudgeConfig(name="gullible", base_url=judge_url, model="m", retries=0)], lambda: Breaker(5, time.monotonic)
+        [JudgeConfig(name="gullible", base_url=judge_url, model="m", retries=0)],
+        lambda changed: Breaker(5, time.monotonic, changed=changed),
     )
     runtime = EffectsRuntime(CachedScorer(Counting(), NullCache()), judges=judges)
     gateway = Gateway(load_book(RECIPES), runtime)

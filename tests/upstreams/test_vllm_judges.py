@@ -89,7 +89,7 @@ async def judge(vllm: Server) -> AsyncIterator[Any]:
     def make(**settings: Any) -> Asking:
         config = JudgeConfig(name="judge", base_url=vllm.url, model="rm", retries=0, **settings)
         answers = TextCache(MemoryCache(1000, 60.0))
-        made.append(Judges([config], lambda: Breaker(100, monotonic), answers=answers))
+        made.append(Judges([config], lambda changed: Breaker(100, monotonic, changed=changed), answers=answers))
         return Asking(made[-1])
 
     yield make

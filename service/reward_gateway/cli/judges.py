@@ -152,7 +152,7 @@ async def _measure(
     from reward_gateway.cache.breaker import Breaker
 
     spent = Spent()
-    judges = Judges(configs, lambda: Breaker(len(items) * 4, time.monotonic), spent)
+    judges = Judges(configs, lambda changed: Breaker(len(items) * 4, time.monotonic, changed=changed), spent)
     try:
         return [await _judge(judges, spent, operation, items, params) for _ in range(repeats)]
     finally:

@@ -142,6 +142,11 @@ def make_replica_breaker(changed: Callable[[BreakerState], None]) -> Breaker:
     return Breaker(REPLICA_FAILURES, time.monotonic, changed=changed)
 
 
+def make_judge_breaker(changed: Callable[[BreakerState], None]) -> Breaker:
+    """Circuit breaker of one replica of a judge, which questions to it close."""
+    return Breaker(JUDGE_FAILURES, time.monotonic, changed=changed)
+
+
 async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     """The gateway over the configured servers.
 
@@ -155,8 +160,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
     observer = telemetry.metrics
     cache = make_cache(settings, telemetry)
     spend = RedisSpend.connect(settings.state_store_url) if settings.state_store_url else None
-    breaker = partial(Breaker, JUDGE_FAILURES, time.monotonic)
-    judges = Judges(load_judges(settings.judges_file), breaker, observer, TextCache(cache), spend)
+    judges = Judges(load_judges(settings.judges_file), make_judge_breaker, observer, TextCache(cache), spend)
     remote_sandboxes = RemoteSandboxes(load_sandboxes(settings.sandboxes_file))
     sandbox = await make_sandbox(settings) if settings.allow_untrusted_code else None
     models = make_model_servers(settings, observer)

@@ -31,6 +31,7 @@ from reward_gateway.observer import (
     HedgeOutcome,
     Observer,
     RejectReason,
+    ReplicaKind,
     ScoredPlan,
     StoreName,
     UnfinishedReason,
@@ -45,10 +46,10 @@ from .job_metrics import JobMetrics
 from .labels import Names
 from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
+from .replica_metrics import ReplicaMetrics
 from .reward_metrics import RewardMetrics
 from .shadow_metrics import ShadowMetrics
 from .tallies import Tallies
-from .upstream_metrics import UpstreamMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
@@ -74,7 +75,10 @@ class Metrics(Observer):
         self.verdicts = Names()
         self._codes = Names(get_args(InvalidCode))
         self._calls = ModelMetrics(make, self.models, self._tallies)
-        self._upstreams = UpstreamMetrics(make)
+        self._replicas = {kind: ReplicaMetrics(make, kind) for kind in get_args(ReplicaKind)}
+        self._upstream_rows = make.counter(
+            "upstream_rows_total", "Rows sent in calls of upstreams' replicas.", "upstream", "replica"
+        )
         self._hedged = make.counter(
             "hedged_calls_total",
             "Slow calls sent to a second replica too, and those it won.",
@@ -228,14 +232,16 @@ class Metrics(Observer):
     def judge_cached(self, judge: str, answers: int) -> None:
         self._calls.count_cached_answers(judge, answers)
 
-    def replica_call_started(self, upstream: str, replica: str, rows: int) -> None:
-        self._upstreams.count_started(upstream, replica, rows)
+    def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
+        self._replicas[kind].count_started(name, replica)
+        if kind == "upstream":
+            self._upstream_rows.labels(name, replica).inc(rows)
 
-    def replica_call_finished(self, upstream: str, replica: str, seconds: float, outcome: str) -> None:
-        self._upstreams.count_finished(upstream, replica, seconds, outcome)
+    def replica_call_finished(self, kind: ReplicaKind, name: str, replica: str, seconds: float, outcome: str) -> None:
+        self._replicas[kind].count_finished(name, replica, seconds, outcome)
 
-    def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
-        self._upstreams.set_breaker(upstream, replica, state)
+    def replica_breaker_changed(self, kind: ReplicaKind, name: str, replica: str, state: BreakerState) -> None:
+        self._replicas[kind].set_breaker(name, replica, state)
 
     def call_hedged(self, kind: str, name: str, outcome: HedgeOutcome) -> None:
         self._hedged.labels(kind, name, outcome).inc()

@@ -52,7 +52,9 @@ class Asking:
             JudgeConfig(name="judge", adaptive_timeout=3.0, **settings),
             JudgeConfig(name="patient", **settings),
         ]
-        self.judges = Judges(configs, lambda: Breaker(2, clock), answers=TextCache(MemoryCache(1000, 60.0)))
+        self.judges = Judges(
+            configs, lambda changed: Breaker(2, clock, changed=changed), answers=TextCache(MemoryCache(1000, 60.0))
+        )
         self.runtime = EffectsRuntime(
             CachedScorer(NoModels(), NullCache()),  # type: ignore[arg-type]
             StateStore.in_process(),

@@ -34,7 +34,7 @@ class Asking:
     def __init__(self, url: str) -> None:
         config = JudgeConfig(name="judge", base_url=url, model="m", retries=RETRIES)
         answers = TextCache(MemoryCache(1000, 60.0))
-        judges = Judges([config], lambda: Breaker(100, time.monotonic), answers=answers)
+        judges = Judges([config], lambda changed: Breaker(100, time.monotonic, changed=changed), answers=answers)
         self.runtime = EffectsRuntime(
             CachedScorer(NoModels(), NullCache()),  # type: ignore[arg-type]
             StateStore.in_process(),

@@ -81,7 +81,9 @@ async def judging(fake: FakeJudge) -> AsyncIterator[Judging]:
             JudgeConfig(name="spare", base_url=spare.url, model="s", retries=0),
         ]
         clock = asyncio.get_running_loop().time
-        judges = Judges(configs, lambda: Breaker(100, clock), answers=TextCache(MemoryCache(1000, 60.0)))
+        judges = Judges(
+            configs, lambda changed: Breaker(100, clock, changed=changed), answers=TextCache(MemoryCache(1000, 60.0))
+        )
         runtime = EffectsRuntime(
             CachedScorer(NoModels(), NullCache()),  # type: ignore[arg-type]
             StateStore.in_process(),

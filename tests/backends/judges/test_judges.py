@@ -30,7 +30,9 @@ PAUSE_S = 3600.0
 async def judging(url: str, failures: int = 100, **settings: Any) -> AsyncIterator[Judges]:
     config = JudgeConfig(name="j", base_url=url, model="m", **settings)
     clock = asyncio.get_running_loop().time
-    judges = Judges([config], lambda: Breaker(failures, clock, pause_s=PAUSE_S, max_pause_s=PAUSE_S))
+    judges = Judges(
+        [config], lambda changed: Breaker(failures, clock, pause_s=PAUSE_S, max_pause_s=PAUSE_S, changed=changed)
+    )
     try:
         yield judges
     finally:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from reward_gateway.backends import hedging
@@ -58,7 +59,12 @@ async def judging(
     observer = metrics or Metrics()
     observer.models.register(["j"])
     clock = asyncio.get_running_loop().time
-    judges = Judges([config], lambda: Breaker(failures, clock, pause_s=PAUSE_S, max_pause_s=PAUSE_S), observer, answers)
+    judges = Judges(
+        [config],
+        lambda changed: Breaker(failures, clock, pause_s=PAUSE_S, max_pause_s=PAUSE_S, changed=changed),
+        observer,
+        answers,
+    )
     try:
         yield judges
     finally:
@@ -94,6 +100,20 @@ async def test_the_one_with_the_fewest_questions_under_way_is_asked(fake: FakeJu
             assert await judges.ask("j", [says(f"q{i}")]) == ["YES"]
         held.cancel()
     assert len(fake.bodies) == 1
+
+
+async def test_what_replicas_do_is_told(fake: FakeJudge) -> None:
+    metrics = Metrics()
+    labels = {"judge": "j", "replica": urlsplit(fake.url).netloc}
+    away = {"judge": "j", "replica": urlsplit(AWAY).netloc}
+    async with judging([AWAY, fake.url], metrics=metrics) as judges:
+        assert await judges.ask("j", [says(f"q{i}") for i in range(3)]) == ["YES"] * 3
+        assert total(metrics, "judge_calls_total", **labels, outcome="ok") == 3
+        assert total(metrics, "judge_calls_total", **away, outcome="judge_error") >= 1
+        assert total(metrics, "judge_call_duration_seconds_count", **labels) == 3
+        assert total(metrics, "judge_calls_in_flight", **labels) == 0
+        assert [total(metrics, "judge_breaker_open", **each) for each in (labels, away)] == [0, 1]
+    assert total(metrics, "judge_breaker_open", **away) == 0, "what is closed is watched no more"
 
 
 async def test_a_replica_that_is_down_is_passed_over(fake: FakeJudge) -> None:
@@ -248,7 +268,7 @@ async def test_the_names_of_cached_answers_of_a_judge_with_one_address_stay(fake
     kept = KeptNames()
     clock = asyncio.get_running_loop().time
     config = JudgeConfig(name="j", base_url=fake.url, model="m")
-    judges = Judges([config], lambda: Breaker(1, clock), answers=kept)
+    judges = Judges([config], lambda changed: Breaker(1, clock, changed=changed), answers=kept)
     await judges.ask("j", [says("q")], cache=CacheUse("use", "alice"))
     await judges.close()
     answer, version = kept.names

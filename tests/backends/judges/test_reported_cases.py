@@ -144,7 +144,7 @@ async def test_a_judge_gives_what_it_gave_alone(
     configs = [JudgeConfig(name=name, base_url=base_url, model="m", **settings) for name in ("judge", *names)]
     answers = TextCache(MemoryCache(1000, 60.0))
     runtime, contract = service
-    runtime.judges = Judges(configs, lambda: Breaker(100, time.monotonic), answers=answers)
+    runtime.judges = Judges(configs, lambda changed: Breaker(100, time.monotonic, changed=changed), answers=answers)
     want = case["want"]
     async with contract.client() as client:
         started = time.monotonic()

@@ -58,7 +58,7 @@ class Elsewhere:
 @pytest.fixture
 async def http(fake: Any) -> AsyncIterator[httpx.AsyncClient]:
     judge = JudgeConfig(name="roboreward", base_url=fake.url, model="RoboReward-8B", retries=0)
-    judges = Judges([judge], lambda: Breaker(100, time.monotonic))
+    judges = Judges([judge], lambda changed: Breaker(100, time.monotonic, changed=changed))
     runtime = EffectsRuntime(CachedScorer(Elsewhere(), NullCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
     book = load_book(Settings().rewards_file.read_text(encoding="utf-8"))
     app = create_app(Gateway(book, runtime), Settings())

@@ -47,7 +47,7 @@ async def judging(
     observer.models.register(["j", "k"])
     clock = asyncio.get_running_loop().time
     answers = answers or TextCache(MemoryCache(1000, 60.0))
-    judges = Judges(configs, lambda: Breaker(100, clock), observer, answers, spend)
+    judges = Judges(configs, lambda changed: Breaker(100, clock, changed=changed), observer, answers, spend)
     try:
         yield judges
     finally:

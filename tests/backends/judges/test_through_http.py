@@ -59,7 +59,7 @@ class NoModels:
 async def http(fake: Any) -> AsyncIterator[httpx.AsyncClient]:
     names = ("judge", "roboreward", "pprm")
     configs = [JudgeConfig(name=name, base_url=fake.url, model="m", retries=0) for name in names]
-    judges = Judges(configs, lambda: Breaker(100, time.monotonic))
+    judges = Judges(configs, lambda changed: Breaker(100, time.monotonic, changed=changed))
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process(), judges=judges)  # type: ignore[arg-type]
     app = create_app(Gateway(load_book(RECIPES), runtime), Settings())
     async with HttpContract(app).client() as client:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from reward_gateway.backends.upstreams import replica as replica_module
 from reward_gateway.backends.upstreams import replicas, upstream
-from reward_gateway.observer import BreakerState, Observer
+from reward_gateway.observer import BreakerState, Observer, ReplicaKind
 from starlette.responses import Response
 
 from tests.clock import LONGEST_WAIT_S, until
@@ -243,13 +243,13 @@ class Noting(Observer):
         self.rows = 0
         self.breakers: list[tuple[str, BreakerState]] = []
 
-    def replica_call_started(self, upstream: str, replica: str, rows: int) -> None:
+    def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
         self.rows += rows
 
-    def replica_call_finished(self, upstream: str, replica: str, seconds: float, outcome: str) -> None:
-        self.finished.append((upstream, replica, outcome))
+    def replica_call_finished(self, kind: ReplicaKind, name: str, replica: str, seconds: float, outcome: str) -> None:
+        self.finished.append((name, replica, outcome))
 
-    def replica_breaker_changed(self, upstream: str, replica: str, state: BreakerState) -> None:
+    def replica_breaker_changed(self, kind: ReplicaKind, name: str, replica: str, state: BreakerState) -> None:
         self.breakers.append((replica, state))
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from .images import UnreadableImage, encode_images, has_images
 from .parameters import Parameters
 from .questions import Question
 from .rate_limiter import RateLimiter, TokenLimiter
-from .replica import Breaker, JudgeReplica
+from .replica import JudgeReplica, MakeBreaker
 from .replies import Completion, Reply, judge_failure
 from .spending import Budget, LocalSpend, SpendStore
 
@@ -38,7 +37,7 @@ class ChatEndpoint:
     def __init__(
         self,
         config: JudgeConfig,
-        make_breaker: Callable[[], Breaker],
+        make_breaker: MakeBreaker,
         observer: Observer,
         spend: SpendStore | None = None,
     ) -> None:
@@ -52,7 +51,7 @@ class ChatEndpoint:
         self.version = ""
         """Model and version as the server told them last; empty if that is not known."""
         self._replicas = [
-            JudgeReplica(config, url, self._parameters, make_breaker(), observer) for url in config.chat_urls
+            JudgeReplica(config, url, self._parameters, make_breaker, observer) for url in config.chat_urls
         ]
         self._least_busy = LeastBusy()
         self._hedging = Hedging(partial(observer.call_hedged, "judge", config.name))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from reward_gateway.errors import JudgeNotFound
@@ -13,7 +13,7 @@ from .cached_replies import decode_reply, encode_reply
 from .config import JudgeConfig
 from .endpoint import ChatEndpoint
 from .questions import NOT_CACHED, CacheUse, Conversation, Question
-from .replica import Breaker
+from .replica import MakeBreaker
 from .replies import Reply
 from .spending import SpendStore
 
@@ -44,7 +44,7 @@ class Judges:
     def __init__(
         self,
         configs: Iterable[JudgeConfig],
-        make_breaker: Callable[[], Breaker],
+        make_breaker: MakeBreaker,
         observer: Observer = UNOBSERVED,
         answers: AnswerCache | None = None,
         spend: SpendStore | None = None,

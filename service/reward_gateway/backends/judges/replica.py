@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
 
-from reward_gateway.observer import Observer
+from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.sample import Invalid
 
 from ..outgoing_http import open_client
@@ -38,6 +39,10 @@ class Breaker(Protocol):
         """A call was not."""
 
 
+MakeBreaker = Callable[[Callable[[BreakerState], None]], Breaker]
+"""Makes a breaker that tells every change of its state."""
+
+
 class JudgeReplica:
     """A server of a judge.
 
@@ -46,18 +51,19 @@ class JudgeReplica:
         parameters: what is sent beside model and messages; shared by the judge's replicas.
 
     Attributes:
-        label: the host and port of its address, for logs.
+        label: the host and port of its address, for logs and metrics.
         in_flight: calls that are not answered yet.
     """
 
     def __init__(
-        self, config: JudgeConfig, url: str, parameters: Parameters, breaker: Breaker, observer: Observer
+        self, config: JudgeConfig, url: str, parameters: Parameters, make_breaker: MakeBreaker, observer: Observer
     ) -> None:
         self.label = urlsplit(url).netloc
         self.in_flight = 0
         self._config, self._url, self._parameters = config, url, parameters
-        self._breaker = breaker
         self._observer = observer
+        self._breaker = make_breaker(self._note_breaker)
+        self._note_breaker("closed")
         key = config.api_key()
         headers = {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
         self._client = open_client(headers, config.concurrency)
@@ -81,6 +87,7 @@ class JudgeReplica:
         outcome, well = "cancelled", not probing  # a caller that leaves proves no fault, except of a probe
         self.in_flight += 1
         self._observer.model_call_started(name, 1)
+        self._observer.replica_call_started("judge", name, self.label, 1)
         try:
             completion = await self._post_question(question)
             outcome = "ok" if isinstance(completion.answer, Reply) else "judge_error"
@@ -90,12 +97,17 @@ class JudgeReplica:
             raise
         finally:
             self.in_flight -= 1
-            self._observer.model_call_finished(name, 1, loop.time() - started, outcome)
+            seconds = loop.time() - started
+            self._observer.model_call_finished(name, 1, seconds, outcome)
+            self._observer.replica_call_finished("judge", name, self.label, seconds, outcome)
             if not well:
                 self._breaker.record_failure(ticket)
             elif outcome not in ("cancelled", "timeout"):  # one that was stopped early tells nothing of its server
                 self._breaker.record_success()
         return completion
+
+    def _note_breaker(self, state: BreakerState) -> None:
+        self._observer.replica_breaker_changed("judge", self._config.name, self.label, state)
 
     async def _post_question(self, question: Question) -> Completion:
         """One attempt; and another at once where the server refuses a parameter that can be left out or renamed."""
@@ -140,6 +152,7 @@ class JudgeReplica:
         return read_completion(name, bytes(reply))
 
     async def close(self) -> None:
+        self._note_breaker("closed")
         await self._client.aclose()
 
 

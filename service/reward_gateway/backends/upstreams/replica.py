@@ -128,21 +128,21 @@ class Replica:
         started, outcome = loop.time(), ["cancelled"]
         self.in_flight += 1
         self._idle.clear()
-        self.observer.replica_call_started(self.name, self.label, rows)
+        self.observer.replica_call_started("upstream", self.name, self.label, rows)
         try:
             yield outcome
         finally:
             self.in_flight -= 1
             if not self.in_flight:
                 self._idle.set()
-            self.observer.replica_call_finished(self.name, self.label, loop.time() - started, outcome[-1])
+            self.observer.replica_call_finished("upstream", self.name, self.label, loop.time() - started, outcome[-1])
 
     async def wait_until_idle(self) -> None:
         """Wait until no call is in flight."""
         await self._idle.wait()
 
     def _note_breaker(self, state: BreakerState) -> None:
-        self.observer.replica_breaker_changed(self.name, self.label, state)
+        self.observer.replica_breaker_changed("upstream", self.name, self.label, state)
         if state == "open":  # calls that wait for it go to another
             self.trusted = False
             for timeout in self._timeouts:
@@ -187,7 +187,7 @@ class Replica:
 
     async def close(self) -> None:
         """Close the connections."""
-        self.observer.replica_breaker_changed(self.name, self.label, "closed")
+        self.observer.replica_breaker_changed("upstream", self.name, self.label, "closed")
         for connection in (self._http, self.grpc):
             if connection is not None:
                 await connection.close()
