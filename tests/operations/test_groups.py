@@ -86,6 +86,13 @@ def test_equal_members_give_exactly_zero_even_without_epsilon(value: float, size
     assert (groups.rank(values, members) == 0.5).all()
 
 
+@pytest.mark.parametrize("values", [[0.1 + 0.2, 0.3], [0.3 - 0.2, 0.5 - 0.4, 0.1], [1e9, 1e9 + 1e-6]])
+def test_members_equal_up_to_rounding_have_no_score(values: list[float]) -> None:
+    assert not groups.zscore(np.array(values), Groups.one(len(values)), eps=0.0).any()
+    for scale in ("group_std", "batch_std", "whiten"):
+        assert not groups.advantages(np.array(values), Groups.one(len(values)), "mean", scale, eps=0.0).any()
+
+
 @given(st.lists(rewards, min_size=2, max_size=20))
 @settings(max_examples=50)
 def test_leave_one_out_is_the_reward_minus_the_mean_of_the_others(values: list[float]) -> None:
@@ -129,18 +136,18 @@ def test_gdpo_tells_apart_what_a_normalised_sum_confuses() -> None:
     table = {"format": np.array([0.0, 1.0, 0.0, 1.0]), "answer": np.array([0.0, 0.0, 0.0, 1.0])}
     grpo = groups.zscore(table["format"] + table["answer"], members, eps=0.0)
     assert grpo[1] == pytest.approx(grpo[3])
-    decoupled = groups.gdpo(table, {}, members, eps=0.0, batch=False)
+    decoupled = groups.gdpo(table, {}, members, batch=False)
     half = math.sqrt(0.5)
     np.testing.assert_allclose(decoupled, [-half, half, -2 * half, 2 * half])
-    normalised = groups.gdpo(table, {}, members, eps=0.0)
+    normalised = groups.gdpo(table, {}, members)
     np.testing.assert_allclose(normalised, decoupled / decoupled.std(ddof=1))
 
 
 def test_gdpo_is_the_same_whatever_the_scale_of_a_component() -> None:
     members = Groups.of(list("aaabbb"))
     helpful, short = np.array([1.0, 2.0, 4.0, 0.0, 3.0, 1.0]), np.array([0.1, 0.3, 0.2, 0.9, 0.1, 0.4])
-    small = groups.gdpo({"helpful": helpful, "short": short}, {"short": 0.5}, members, eps=0.0)
-    large = groups.gdpo({"helpful": helpful, "short": 1000 * short}, {"short": 0.5}, members, eps=0.0)
+    small = groups.gdpo({"helpful": helpful, "short": short}, {"short": 0.5}, members)
+    large = groups.gdpo({"helpful": helpful, "short": 1000 * short}, {"short": 0.5}, members)
     np.testing.assert_allclose(small, large)
 
 

@@ -1,5 +1,7 @@
 """Rewards within their groups, in the way and with the numbers that the recipe names."""
 
+import math
+
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
@@ -54,5 +56,6 @@ def test_components_are_scored_with_the_weights_and_the_eps_of_the_recipe() -> N
     wide = normalize_rewards(GroupSpec(normalize="gdpo", eps=1.0), names, REWARD, table)
     weighted = normalize_rewards(GroupSpec(normalize="gdpo", weights={"y": 3.0}), names, REWARD, table)
     assert plain[1] == pytest.approx(plain[2], abs=1e-3)
+    assert plain[3] == pytest.approx(math.sqrt(1.5), abs=1e-12)  # nothing is added unless the recipe says eps
     assert abs(wide[3]) < abs(plain[3]) - 0.1
     assert weighted[2] > weighted[1]

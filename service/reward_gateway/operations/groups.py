@@ -16,6 +16,9 @@ from reward_gateway.sample import BoolArray, FloatArray
 Spread = Literal["population", "sample"]
 """Standard deviation with divisor n (population) or n - 1 (sample)."""
 
+ROUNDING = 1e-12
+"""Relative range (absolute below 1) within which numbers are equal: differences of rewards carry rounding."""
+
 EPS = 1e-6
 """Added to standard deviations wherever nothing else is said; TRL adds 1e-4."""
 
@@ -52,10 +55,24 @@ def centre(values: FloatArray, groups: Groups) -> FloatArray:
     return deviations
 
 
-def zscore(values: FloatArray, groups: Groups, *, eps: float = EPS, spread: Spread = "sample") -> FloatArray:
-    """(r - mean) / (std + eps) of its group; a group of one, or of equal members, gives 0. [n] -> [n]."""
+def zscore(
+    values: FloatArray,
+    groups: Groups,
+    *,
+    eps: float = EPS,
+    spread: Spread = "sample",
+    magnitudes: FloatArray | None = None,
+) -> FloatArray:
+    """(r - mean) / (std + eps) of its group; a group of one, or of members equal up to rounding, gives 0. [n] -> [n].
+
+    Args:
+        magnitudes: [n] at least 0, of the numbers that each value is the sum of, which say how much of it is rounding;
+            the values' own unless given.
+    """
     deviations, sizes = _group_deviations(values, groups)
-    return _divide(deviations, _group_spreads(deviations, sizes, groups, spread), groups, eps)
+    if magnitudes is None:
+        magnitudes = np.abs(values)
+    return _divide(deviations, _true_spreads(deviations, sizes, groups, spread, magnitudes), groups, eps)
 
 
 def rloo(values: FloatArray, groups: Groups) -> FloatArray:
@@ -117,7 +134,7 @@ def advantages(
             batch = Groups.one(len(values))
             return _divide(centred, _spreads(values, batch, spread), batch, eps)
         case "whiten":
-            return zscore(centred, Groups.one(len(values)), eps=eps, spread=spread)
+            return zscore(centred, Groups.one(len(values)), eps=eps, spread=spread, magnitudes=np.abs(values))
         case _:
             return centred
 
@@ -187,7 +204,7 @@ def gdpo(
     weights: Mapping[str, float],
     groups: Groups,
     *,
-    eps: float = EPS,
+    eps: float = 0.0,
     spread: Spread = "sample",
     batch: bool = True,
 ) -> FloatArray:
@@ -195,23 +212,37 @@ def gdpo(
 
     A = sum over k of w_k * zscore_group(r_k);  A' = (A - mean over all rows) / (std over all rows + eps).
     Normalising before the sum keeps a component of small scale from being drowned by one of large scale
-    (GDPO, arXiv 2601.05242). A row that lacks a component gives NaN.
+    (GDPO, arXiv 2601.05242). Members equal up to rounding give 0, and so do sums over the batch: components that
+    cancel each other leave no advantage of rounding. A row that lacks a component gives NaN.
 
     Args:
         table: component -> [n].
         weights: component -> weight; one that is not named weighs 1.
+        eps: added to each standard deviation: 0 as the paper writes it; its released code adds 1e-4.
         batch: the last step, which keeps the scale from growing with the number of components.
     """
-    total = np.zeros(len(groups.index))
+    total, magnitudes = np.zeros(len(groups.index)), np.zeros(len(groups.index))
     for name, values in table.items():
-        total = total + weights.get(name, 1.0) * zscore(values, groups, eps=eps, spread=spread)
-    return zscore(total, Groups.one(len(total)), eps=eps, spread=spread) if batch else total
+        term = weights.get(name, 1.0) * zscore(values, groups, eps=eps, spread=spread)
+        total, magnitudes = total + term, magnitudes + np.abs(term)
+    if not batch:
+        return total
+    return zscore(total, Groups.one(len(total)), eps=eps, spread=spread, magnitudes=magnitudes)
 
 
 def _spreads(values: FloatArray, groups: Groups, spread: Spread) -> FloatArray:
-    """[groups] standard deviations; exactly 0 where all members are equal."""
+    """[groups] standard deviations; exactly 0 where all members are equal up to rounding."""
     deviations, sizes = _group_deviations(values, groups)
-    return _group_spreads(deviations, sizes, groups, spread)
+    return _true_spreads(deviations, sizes, groups, spread, np.abs(values))
+
+
+def _true_spreads(
+    deviations: FloatArray, sizes: FloatArray, groups: Groups, spread: Spread, magnitudes: FloatArray
+) -> FloatArray:
+    """[groups] standard deviations; 0 where deviations are no more than the rounding of numbers of these magnitudes."""
+    ranges = _group_largest(deviations, groups, sizes) + _group_largest(-deviations, groups, sizes)
+    rounding = ROUNDING * np.maximum(_group_largest(magnitudes, groups, sizes), 1.0)
+    return np.where(ranges <= rounding, 0.0, _group_spreads(deviations, sizes, groups, spread))
 
 
 def _group_spreads(deviations: FloatArray, sizes: FloatArray, groups: Groups, spread: Spread) -> FloatArray:

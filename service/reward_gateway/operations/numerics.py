@@ -6,11 +6,8 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray
 
-from .groups import Groups, zscore
+from .groups import ROUNDING, Groups, zscore
 from .outcome import ItemError
-
-ROUNDING = 1e-12
-"""Relative spread (absolute below 1) under which numbers are equal: differences of rewards carry rounding."""
 
 
 def softplus(x: FloatArray | float) -> FloatArray:
@@ -34,12 +31,7 @@ def standardized(values: FloatArray, ddof: int = 0) -> FloatArray:
 
 def standardized_within(values: FloatArray, groups: Groups) -> FloatArray:
     """:func:`standardized` for every group of a flat array at once (population std). [n] -> [n]."""
-    scores = zscore(values, groups, eps=0.0, spread="population")
-    high, low = np.full(groups.count, -np.inf), np.full(groups.count, np.inf)
-    np.maximum.at(high, groups.index, values)
-    np.minimum.at(low, groups.index, values)
-    size = np.maximum(1.0, np.maximum(np.abs(high), np.abs(low)))
-    return np.where((high - low <= ROUNDING * size)[groups.index], 0.0, scores)
+    return zscore(values, groups, eps=0.0, spread="population")
 
 
 def return_to_go(rewards: FloatArray, gamma: float = 1.0) -> FloatArray:

@@ -90,7 +90,7 @@ def normalize_rewards(
         case "rank":
             return rank(reward, groups)
         case "gdpo":
-            return gdpo(components, spec.weights, groups, eps=spec.eps)
+            return gdpo(components, spec.weights, groups, eps=spec.gdpo_eps)
         case _:
             baseline, scale = spec.ways
             return advantages(reward, groups, baseline, scale, eps=spec.eps, spread=spec.spread, lengths=lengths)

@@ -202,7 +202,8 @@ class GroupSpec(_Model):
         EPS,
         ge=0,
         validation_alias=AliasChoices("eps", "epsilon"),
-        description="Added to the standard deviation. TRL adds 1e-4. `epsilon` is its older name.",
+        description="Added to the standard deviation. TRL adds 1e-4; gdpo adds nothing unless this is given. `epsilon` "
+        "is its older name.",
     )
     cohort: "CohortSpec | None" = Field(None, description="Collect a prompt's samples across requests first.")
     single: Literal["refuse", "raw", "zero"] = Field(
@@ -248,6 +249,11 @@ class GroupSpec(_Model):
     def way(self) -> str:
         """Its name in pictures: ``zscore``, or ``mean, batch_std``."""
         return self.normalize if self.normalize != "none" else ", ".join(self.ways)
+
+    @property
+    def gdpo_eps(self) -> float:
+        """What gdpo adds to its standard deviations: nothing, as in its paper, unless the recipe says ``eps``."""
+        return self.eps if "eps" in self.model_fields_set else 0.0
 
     @property
     def of_one(self) -> Literal["refuse", "raw", "zero"]:

@@ -10,11 +10,11 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..groups import EPS
+from ..groups import EPS, ROUNDING
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
 from ..names import HostedModel
-from ..numerics import ROUNDING, softplus, standardized
+from ..numerics import softplus, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
