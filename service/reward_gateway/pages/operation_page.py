@@ -15,6 +15,7 @@ from .fields import render_fields
 from .html import Html, el, join
 from .layout import code_block, render_layout
 from .prose import phrase, prose
+from .recipe_snippet import write_recipe
 from .site import Place
 
 BASE = "http://127.0.0.1:8080"
@@ -55,7 +56,7 @@ def render_operation(place: Place, operation: Operation, worked: Sequence[tuple[
         el("h2", "Examples"),
         [_render_example(operation, example, answered) for example, answered in worked],
         el("h2", "In a recipe"),
-        code_block(_format_recipe_lines(operation), copy=True),
+        code_block(write_recipe(operation), copy=True),
     )
 
 
@@ -125,21 +126,3 @@ def _render_given(example: WorkedExample) -> Html | None:
     if "sandbox" in example.given:
         return el("p", "Answer if the operator has enabled the sandbox:", class_="note")
     return None
-
-
-def _format_recipe_lines(operation: Operation) -> str:
-    """Lines of a recipe that use the operation, with its required parameters."""
-    needed = ", ".join(
-        f"{field.alias or name}: …" for name, field in operation.params.model_fields.items() if field.is_required()
-    )
-    given = f"{{{needed}}}" if needed else "{}"
-    match operation.kind:
-        case "score":
-            params = f", params: {given}" if needed else ""
-            return f"components:\n  mine: {{score: {operation.name}{params}}}"
-        case "transform":
-            return f"components:\n  mine: {{score: given, transforms: [{{{operation.name}: {given}}}]}}"
-        case "audit":
-            return f"# An audit is not part of a recipe: POST /v1/audit/{operation.name}"
-        case kind:
-            return f"{kind}: {{{operation.name}: {given}}}"
