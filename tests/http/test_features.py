@@ -68,3 +68,32 @@ async def test_no_request_fails_because_it_cannot_be_measured(serve: Serve) -> N
         served.models.away = True
         assert (await served.score({"samples": [{"response": "abc"}]})).status_code == 503
     assert {"request_answered", "batch_scored", "admission_changed"} <= set(told)
+
+
+PROCESS = """
+rewards:
+  r:
+    components:
+      outcome: {score: exact_match}
+      process: {score: given_steps, inputs: {values: {feature: process}}}
+    credit: renorm
+"""
+
+
+async def test_null_among_process_scores_makes_its_sample_invalid_and_names_the_turn(serve: Serve) -> None:
+    async with serve(recipes=PROCESS) as served:
+        samples = [
+            {"response": "a", "reference": "a", "features": {"process": process}}
+            for process in ([0.5, 1.0], [0.5, None], [0.5, 1.5], None, [[4.0, 6.0], [None, 5.0]])
+        ]
+        answer = await served.score({"samples": samples})
+        assert answer.status_code == 200, answer.text
+        fine, *refused = answer.json()["results"]
+    assert (fine["reward"], fine["rewards"]) == (1.0, [0.5, 1.0, 1.0])
+    assert all((result["reward"], result["rewards"]) == (None, None) for result in refused)
+    assert [(result["error"]["code"], result["error"]["param"]) for result in refused] == [
+        ("invalid_field", "features.process[1]"),
+        ("invalid_field", "process[1]"),
+        ("missing_field", "features.process"),
+        ("invalid_field", "features.process[1][0]"),
+    ]

@@ -180,8 +180,18 @@ class BatchBuilder:
                     self.limits.text(len(text), path)
         return [json_text(value) if isinstance(value, (bool, int, float)) else value for value in values]
 
-    def _take_numbers(self, _batch: Batch, _field: str, values: list[Any], _long: bool) -> list[Any]:
-        return [{} if value is None else value for value in values]
+    def _take_numbers(self, batch: Batch, field: str, values: list[Any], _long: bool) -> list[Any]:
+        rows = [{} if row is None else row for row in values]
+        for i, row in enumerate(rows):
+            places = {name: place for name, value in row.items() if (place := _find_null(value)) is not None}
+            if not places:
+                continue
+            rows[i] = {name: value for name, value in row.items() if name not in places}
+            for name, place in places.items():
+                if place:  # one of several numbers is missing; a feature that is null as a whole is not there
+                    param = f"{field}.{name}{place}"
+                    batch.invalid.setdefault(i, Invalid("invalid_field", f"{param}: null is no number", param=param))
+        return rows
 
     def _take_steps(self, batch: Batch, field: str, values: Sequence[list[StepItem] | None], long: bool) -> list[Any]:
         for i, steps in enumerate(values):
@@ -266,6 +276,22 @@ _TAKE: dict[Form, Callable[[BatchBuilder, Batch, str, list[Any], bool], list[Any
 }
 _TAKERS = [(*field, take) for form, take in _TAKE.items() for field in _of_form(form)]
 """Fields, their places, and how their values become a column of the batch, in the order in which they are taken."""
+
+
+def _find_null(value: Any) -> str | None:
+    """Where the first null is in a number or in lists of numbers, as ``[1][0]``; None where there is none."""
+    if value is None:
+        return ""
+    if not isinstance(value, list):
+        return None
+    kinds = set(map(type, value))
+    if type(None) in kinds:
+        return f"[{value.index(None)}]"
+    if list in kinds:
+        for k, part in enumerate(value):
+            if (place := _find_null(part)) is not None:
+                return f"[{k}]{place}"
+    return None
 
 
 def _pack_lists(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -81,9 +81,10 @@ class Field:
         return self.tensor and not self.outside_scores
 
 
-Numbers = float | list[float | list[float | list[float | list[float]]]]
+Numbers = float | list[float | list[float | list[float | list[float | None] | None] | None] | None] | None
 """A number, or a list of numbers; nested lists are well formed, too, for the few operations that read them: whether
-a feature has the shape that a recipe reads is a matter of its sample."""
+a feature has the shape that a recipe reads is a matter of its sample. So is null: a feature that is null is missing,
+and null in a list makes its sample invalid."""
 
 
 class Criterion(Struct, forbid_unknown_fields=True):
