@@ -34,6 +34,12 @@ def test_each_side_is_graded_by_the_others_majority(call: Any) -> None:
         ("no box", ""),
         ("\\boxed{}", ""),
         ("\\boxed{ 4 }", " 4 "),
+        ("So it is $\\boxed 4$, I think.", "4"),
+        ("So it is \\boxed 4", "4"),
+        ("\\boxed{3}, no: $\\boxed 4$", "4"),
+        ("$\\boxed 4$, no: \\boxed{3}", "4"),
+        ("\\boxed4", ""),
+        ("\\boxed", ""),
     ],
 )
 def test_the_answer_is_what_the_last_box_holds(text: str, answer: str) -> None:
@@ -48,6 +54,24 @@ def test_ties_go_to_the_answer_seen_first(call: Any) -> None:
 def test_without_any_answer_there_is_no_signal(call: Any) -> None:
     [result] = call(PATH, {"original": boxed("", ""), "augmented": boxed("", "")})
     assert result["rewards"] == [0.0] * 4
+
+
+def test_a_blank_box_is_no_answer(call: Any) -> None:
+    blank, four = ["\\boxed{ }"] * 3, ["\\boxed{4}"] * 3
+    apart, mixed = call(
+        PATH, {"original": blank, "augmented": four}, {"original": blank + four, "augmented": blank + four}
+    )
+    assert apart["details"]["labels"] == {"original": "4", "augmented": ""}
+    assert apart["rewards"] == [0.0] * 6
+    assert mixed["details"]["labels"] == {"original": "4", "augmented": "4"}
+    assert mixed["rewards"] == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0] * 2
+    [extracted] = call(PATH, {"original": [" ", "4"], "augmented": ["\n", "4"]}, extracted=True)
+    assert extracted["rewards"] == [0.0, 1.0] * 2
+
+
+def test_a_box_without_braces_is_an_answer(call: Any) -> None:
+    [result] = call(PATH, {"original": ["$\\boxed 4$"], "augmented": ["\\boxed{4}"]})
+    assert result["rewards"] == [1.0, 1.0]
 
 
 def test_strings_are_compared_exactly_unless_they_are_normalised(call: Any) -> None:

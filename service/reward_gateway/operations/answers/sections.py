@@ -17,6 +17,18 @@ def last_boxed(text: str) -> str | None:
     return None
 
 
+_UNBRACED = "\\boxed "
+
+
+def unbraced_box(text: str) -> str | None:
+    r"""What follows the last ``\boxed`` and a space, up to a dollar sign or the end: 4 in ``$\boxed 4$``; None without.
+
+    Code that scores MATH reads a box so.
+    """
+    _, found, behind = text.rpartition(_UNBRACED)
+    return behind.partition("$")[0] if found else None
+
+
 _BETWEEN_BOXES = re.compile(
     r"(?:[\s$]|\\[()]|\\q?quad|\\[,; ]){0,20}(?:[,;]|\b(?:and|or)\b|\\text\s?\{\s*,?\s*(?:and|or)\s*\})"
     r"(?:[\s$,]|\\[()]|\\q?quad|\\[,; ]|\b(?:and|or)\b|\\text\s?\{\s*(?:and|or)\s*\}){0,20}"

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from pydantic import Field
 
+from ..answers.sections import unbraced_box
 from ..columns import Columns
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
@@ -17,7 +18,7 @@ SOURCE = Source(
     "https://arxiv.org/abs/2508.00410",
 )
 
-_BOXED = "\\boxed{"
+_BOXED = "\\boxed"
 _NUMBER = re.compile(r"[+-]?(\d{1,100}(\.\d{0,100})?|\.\d{1,100}|\d{1,100}/\d{1,100})")
 _FRACTION = re.compile(r"\\[dt]?frac\{([^{}]+)\}\{([^{}]+)\}")
 
@@ -34,15 +35,22 @@ class Item(OperationItem):
 
 
 def boxed_answer(text: str) -> str:
-    r"""The content of the last ``\boxed{}``, braces matched; empty if there is none or it never closes."""
-    start = text.rfind(_BOXED)
-    if start < 0:
+    r"""The content of the last ``\boxed{}``, braces matched; empty if there is none or it never closes.
+
+    As in the code that the authors use, ``\boxed 4`` holds what follows it up to a dollar sign or the end, and one such
+    box goes before all with braces.
+    """
+    unbraced = unbraced_box(text)
+    if unbraced is not None:
+        return unbraced
+    opening = text.rfind(_BOXED) + len(_BOXED)
+    if not text.startswith(_BOXED + "{", opening - len(_BOXED)):
         return ""
-    depth = 1
-    for place in range(start + len(_BOXED), len(text)):
+    depth = 0
+    for place in range(opening, len(text)):
         depth += {"{": 1, "}": -1}.get(text[place], 0)
         if depth == 0:
-            return text[start + len(_BOXED) : place]
+            return text[opening + 1 : place]
     return ""
 
 
@@ -64,9 +72,10 @@ def majority(answers: Sequence[str]) -> str:
 def co_reward(columns: Columns, params: Params) -> Outcome:
     """Agreement of each rollout with the majority of the other phrasing's rollouts.
 
-    a = content of the last boxed answer, empty if none. A rollout of the question gets 1 if its answer equals the
-    majority answer of the paraphrase's rollouts, and the other way round; an empty majority gives 0. Ties go to the
-    answer seen first; strings are compared exactly. `normalise` (off, as in the repository) makes 1/2 and 0.5 equal.
+    a = content of the last boxed answer (`\\boxed 4` is read up to a dollar sign or the end), empty if there is none or
+    it is blank. A rollout of the question gets 1 if its answer equals the majority answer of the paraphrase's rollouts,
+    and the other way round; an empty majority gives 0. Ties go to the answer seen first; strings are compared exactly.
+    `normalise` (off, as in the repository) makes 1/2 and 0.5 equal.
 
     Both sides must hold as many rollouts, else an item error. `rewards`: those of `original`, then of `augmented`.
     Details: `original`, `augmented`, `labels` (each side's pseudo-label, from the other side), `answers`, `agreement`
@@ -76,7 +85,9 @@ def co_reward(columns: Columns, params: Params) -> Outcome:
 
     def read(text: str) -> str:
         answer = text if params.extracted else boxed_answer(text)
-        return normal_form(answer) if params.normalise and answer else answer
+        if not answer.strip():
+            return ""
+        return normal_form(answer) if params.normalise else answer
 
     def compute_row(i: int) -> Row:
         if len(original[i]) != len(augmented[i]):
