@@ -1,4 +1,4 @@
-"""score/exact_match, contains, regex_match, numeric_match, multiple_choice, boxed_answer."""
+"""score/exact_match, contains, regex_match, numeric_match, multiple_choice."""
 
 from typing import Any
 
@@ -126,12 +126,6 @@ def test_the_text_of_an_option_and_the_words_of_two_are_choices(call: Any) -> No
     assert call("score/multiple_choice", item)[0]["reward"] == 1.0
     assert reward(call, "multiple_choice", "The answer is yes.", "True") == 1.0
     assert reward(call, "multiple_choice", "The answer is no.", "Yes") == 0.0
-
-
-def test_a_boxed_answer_is_compared_with_the_reference_or_its_box(call: Any) -> None:
-    assert reward(call, "boxed_answer", r"\boxed{1} so \boxed{ \pi }", r"\pi") == 1.0
-    assert reward(call, "boxed_answer", r"\boxed{7}", r"thus \boxed{7}") == 1.0
-    assert reward(call, "boxed_answer", "7", "7") == 0.0
 
 
 @pytest.mark.parametrize(

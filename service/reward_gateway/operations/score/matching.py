@@ -23,7 +23,7 @@ from ..patterns import LONGEST, compile_pattern
 from ..reading.alternatives import Reference
 from ..reading.params import FinalTextParams
 from ..reading.rule_fields import FieldsOnly
-from ..registry import OperationItem, Source, operation
+from ..registry import OperationItem, operation
 
 Normalise = Literal["none", "strip", "fold", "squad"]
 
@@ -322,29 +322,3 @@ def multiple_choice(columns: Columns, params: ChoiceParams) -> Outcome:
 
 _YES_OR_NO = ("true", "false", "yes", "no")
 _REL_TOL = 1e-6
-
-
-@operation(
-    "score",
-    "boxed_answer",
-    item=Item,
-    params=ContainsParams,
-    source=Source("Measuring Mathematical Problem Solving With the MATH Dataset", "https://arxiv.org/abs/2103.03874"),
-    fidelity="recalled",
-    cost=Cost(row=15.0, unit=0.1),
-)
-def boxed_answer(columns: Columns, params: ContainsParams) -> Outcome:
-    """1 if the last \\boxed{} of the response equals the reference (or the reference's own box) as a text, else 0.
-
-    No box: 0. For answers that are equal as mathematics, see math_equivalence. Details: `answer`.
-    """
-    alike = NORMALISE[params.normalise]
-
-    def compute_row(i: int) -> Row:
-        reference = columns.objects("reference")[i]
-        wanted = last_boxed(reference)
-        boxed = last_boxed(columns.objects("response")[i])
-        equal = boxed is not None and alike(boxed) == alike(reference if wanted is None else wanted)
-        return Row(float(equal), details={"answer": boxed})
-
-    return by_row(columns.size, compute_row)
