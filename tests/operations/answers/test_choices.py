@@ -68,6 +68,11 @@ def test_true_and_false_are_a_choice_too(text: str, word: str | None) -> None:
     assert find_word(text) == word
 
 
+@pytest.mark.parametrize("text", ["AorA", "B is not right", "A is wrong"])
+def test_a_text_that_names_no_option_or_takes_it_back_has_none(text: str) -> None:
+    assert find_letters(text, "ABCD") is None
+
+
 @given(st.text(alphabet="ABCD abcd()[]{}.,:;*$\\\n'’答案是not answer"))
 def test_any_text_gives_options_or_nothing(text: str) -> None:
     letters = find_letters(text, "ABCD")

@@ -101,7 +101,7 @@ def find_letters(text: str, options: str, choices: Sequence[str] = ()) -> frozen
         _read_loose(prose, options, choices),
     ):
         if letters is not None:
-            return letters
+            return letters or None
     return None
 
 
@@ -153,7 +153,7 @@ def _read_statement(text: str, options: str, choices: Sequence[str]) -> frozense
         return frozenset(bare) if len(set(bare)) == len(bare) else None
     if _SET.fullmatch(bare):
         letters = {found.upper() for found in _LOOSE_LETTER.findall(bare)}
-        return frozenset(letters) if letters <= set(options) else None
+        return frozenset(letters) if letters and letters <= set(options) else None
     headed = re.match(r"[(\[{]?\s*([A-Za-z])\s*[)\]}.:]\s*(?=\S)", bare)
     if headed and headed.group(1).upper() in options:
         rest = bare[headed.end() :]
