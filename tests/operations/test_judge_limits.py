@@ -54,6 +54,9 @@ ASKED = {
     "score/judge_reference": Asked(TEXTS, ["YES"], **OTHER),
     "score/judge_principle": Asked(TEXTS, ["YES"], **OTHER),
     "score/judge_pairwise": Asked({**TEXTS, "other": "?"}, ["VERDICT: A"], **OTHER),
+    "score/rubric": Asked(
+        {"criteria": [{"text": "Is kind."}], "prompt": "Why?", "response": "Hence."}, ['{"C1": true}'], **OTHER
+    ),
     "score/roboreward": Asked(
         {"task": "Lift.", "frames_b64": [PNG]}, ["ANSWER: 3"], {"frames_b64": [PNG, PNG]}, {"task": "Drop."}
     ),

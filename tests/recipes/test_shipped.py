@@ -393,6 +393,17 @@ def test_math_then_judge_is_a_point_and_what_the_judge_says_of_right_answers_alo
     assert result.components["quality"].skipped == [None, "correct"]
 
 
+def test_rubric_is_the_share_of_the_weight_that_the_judge_says_is_met(reward: Any) -> None:
+    criteria = [{"text": text, "weight": weight} for text, weight in (("minutes", 5), ("heat", 3), ("alone", -4))]
+    own = [[{**criterion, "tags": [], "veto": False} for criterion in criteria]]
+    said = ['{"C1": true, "C2": false, "C3": true}', '{"C1": false, "C2": false, "C3": true}', "All of them."]
+    result = reward(
+        "rubric", responses=["a", "b", "c", "d"], further={"rubric": [*own * 3, None]}, answers=[said, None]
+    )
+    assert result.reward[:2].tolist() == [0.125, 0.0]
+    assert {i: reason.code for i, reason in result.invalid.items()} == {2: "judge_error", 3: "missing_field"}
+
+
 def test_mixed_is_what_the_scorer_of_each_task_says(book: RecipeBook) -> None:
     world = World()
     tasks: dict[str, Any] = {"metadata": [b'{"task":"math"}', b'{"task":"chat"}', b'{"task":"poem"}']}

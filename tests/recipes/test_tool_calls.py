@@ -49,6 +49,7 @@ def test_a_judge_is_shown_calls() -> None:
         "{score: judge_reference}",
         "{score: judge_principle}",
         "{score: judge_pairwise, inputs: {other: x}}",
+        "{score: rubric, inputs: {criteria: [{text: Is kind.}]}}",
         "{score: carr, params: {judge: j, rho: 1}, inputs: "
         "{question: {sample: prompt}, outcome: 1, rubrics: [<E0> is], pages: {}}}",
         "{score: critique_f1, params: {extractor: j}, inputs: "

@@ -152,7 +152,7 @@ def find_flags(
 def ask_judge(
     judge: str,
     questions: Mapping[int, JudgeQuestion],
-    parse: Callable[[str], T],
+    parse: Callable[[str], T] | Mapping[int, Callable[[str], T]],
     temperature: float | None = 0.0,
     schema: Schema | Callable[[int], Schema] | None = None,
     draws: Sequence[int] | None = None,
@@ -165,6 +165,7 @@ def ask_judge(
     0, as often as the judge's ``retries`` say.
 
     Args:
+        parse: of all answers, or row -> that of its answer.
         schema: of all answers, or a function that makes that of a row.
         weigh: reads an answer in place of ``parse``, by the probabilities of its tokens.
     """
@@ -197,8 +198,9 @@ def ask_judge(
                 judged.invalid[row] = answer
                 continue
             judged.answers[row] = answer if isinstance(answer, str) else answer.text
+            read = parse if callable(parse) else parse[row]
             try:
-                judged.values[row] = parse(answer) if isinstance(answer, str) else weigh(answer)  # type: ignore[misc]
+                judged.values[row] = read(answer) if isinstance(answer, str) else weigh(answer)  # type: ignore[misc]
             except ItemError as error:
                 judged.invalid[row] = Invalid("judge_error", str(error))
                 unread.append(row)
@@ -215,19 +217,23 @@ def ask_judge(
 def ask_panel(
     params: JudgeParams,
     questions: Mapping[int, Sequence[JudgeQuestion]],
-    parse: Callable[[str], T],
-    schema: Schema | None = None,
+    parse: Callable[[str], T] | Mapping[int, Callable[[str], T]],
+    schema: Schema | Callable[[int], Schema] | None = None,
     weigh: Callable[[JudgeAnswer], T] | None = None,
 ) -> Effectful[Judged[list[T]]]:
     """Ask several questions a row, each as often as there are votes. A row has values if every answer could be read.
 
     Values and words stand in the order of the questions, the votes of a question side by side; the words of a row with
-    one answer are that answer.
+    one answer are that answer. ``parse`` and ``schema`` are as in :func:`ask_judge`, by the rows of ``questions``.
     """
     owners = [row for row, own in questions.items() for _ in range(len(own) * params.repeats)]
     asked = [question for own in questions.values() for question in own for _ in range(params.repeats)]
     draws = [place % params.repeats for place in range(len(asked))] if params.samples else None
-    single = yield from ask_judge(params.judge, dict(enumerate(asked)), parse, params.temperature, schema, draws, weigh)
+    readers = parse if callable(parse) else {number: parse[row] for number, row in enumerate(owners)}
+    schemas = (lambda number: schema(owners[number])) if callable(schema) else schema
+    single = yield from ask_judge(
+        params.judge, dict(enumerate(asked)), readers, params.temperature, schemas, draws, weigh
+    )
     panel: Judged[list[T]] = Judged(limits=single.limits_of(owners))
     for number, row in enumerate(owners):
         if number in single.invalid:

@@ -19,6 +19,7 @@ _BOUND: Mapping[str, Mapping[str, str]] = {
     "pprm": {"question": "prompt", "turns": "steps"},
     "reasoning_sql": {"gold_sql": "reference", "pred_sql": "response"},
     "roboreward": {"task": "prompt"},
+    "rubric": {"criteria": "rubric"},
     "shapley": {"segments": "steps"},
 }
 """Operation -> texts of its items, and the sample's field that has them under another name."""
