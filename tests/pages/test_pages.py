@@ -175,7 +175,7 @@ async def test_a_recipes_example_is_one_that_it_can_score(name: str) -> None:
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
     async with HttpContract(create_app(Gateway(BOOK, runtime), Settings())).client() as client:
         sample = {**build_sample(BOOK.get(name)), "group": "g"}
-        answer = (await client.post("/v1/score", json={"reward": name, "samples": [sample, sample]})).json()
+        answer = (await client.post("/v1/score", json={"reward": name, "samples": [sample] * 4})).json()
     await runtime.close()
     if name in AWAITING:  # no model is served here
         assert answer["error"]["code"] == "model_unavailable"

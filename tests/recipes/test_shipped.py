@@ -342,6 +342,16 @@ def test_reinforce_plus_plus_is_whitened_over_the_request(reward: Any) -> None:
     assert result.reward_raw.tolist() == [1, 0, 0, 0, 1, 1, 1, 0]
 
 
+def test_pass_at_k_is_what_a_response_adds_to_the_best_of_four(reward: Any) -> None:
+    groups = ["a"] * 5 + ["b"] * 5 + ["c"] * 3
+    answers = [RIGHT, *[WRONG] * 4, RIGHT, RIGHT, *[WRONG] * 3, *[RIGHT] * 3]
+    result = reward("pass_at_k", responses=answers, references=["42"] * 13, group_names=groups)
+    # a: 4 of the 5 subsets of four have the only right one. b: 1 of 5 has one of the two without the other, for each
+    # of them; of subsets with both, neither adds anything. c: no four.
+    assert result.reward.tolist()[:10] == pytest.approx([4, 0, 0, 0, 0, 1, 1, 0, 0, 0])
+    assert sorted(result.invalid) == [10, 11, 12]
+
+
 def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
     result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
     assert result.reward.tolist() == [0.5, 1.0, 0.0]

@@ -48,6 +48,14 @@ class Groups:
         """All rows in one group: the whole request."""
         return cls(np.zeros(size, dtype=np.intp), 1)
 
+    def ascending(self, values: FloatArray) -> list[NDArray[np.intp]]:
+        """The rows of each group that has members with a value, the lowest first; equal ones as they came."""
+        rows = np.flatnonzero(~np.isnan(values))
+        if not len(rows):
+            return []
+        order = rows[np.lexsort((values[rows], self.index[rows]))]
+        return np.split(order, np.flatnonzero(np.diff(self.index[order])) + 1)
+
 
 def centre(values: FloatArray, groups: Groups) -> FloatArray:
     """r - mean of its group. [n] -> [n]."""
