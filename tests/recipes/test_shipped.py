@@ -352,6 +352,14 @@ def test_pass_at_k_is_what_a_response_adds_to_the_best_of_four(reward: Any) -> N
     assert sorted(result.invalid) == [10, 11, 12]
 
 
+def test_process_has_a_vector_also_where_samples_say_whether_they_are_right(reward: Any) -> None:
+    features = [{"step_scores": [0.9, 0.2]}, {"step_scores": [0.9, 0.2], "correct": 1.0}]
+    result = reward("process", responses=[RIGHT, RIGHT], references=["42"] * 2, features=features)
+    assert not result.invalid
+    assert list(result.rewards[0]) == list(result.rewards[1])
+    assert len(result.rewards[0]) == 2
+
+
 def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
     result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
     assert result.reward.tolist() == [0.5, 1.0, 0.0]

@@ -112,7 +112,7 @@ def advantages(
     baseline: Baseline,
     scale: Scale,
     *,
-    eps: float = 1e-6,
+    eps: float = EPS,
     spread: Spread = "sample",
     lengths: FloatArray | None = None,
 ) -> FloatArray:

@@ -247,7 +247,7 @@ class Evaluation:
         binder = runner.binder if shown is self.batch else self._bind(shown)
         address = f"{self.plan.name}/{component.address}"
         outcome = yield from runner.run(step, {}, address, name, optional=optional, binder=binder)
-        raw = RawComponent(self._align_turns(runner.extract_value(outcome, name), component, runner.rows))
+        raw = RawComponent(self._align_turns(runner.extract_value(step, outcome, name), component, runner.rows))
         if outcome.fallback is not None:
             raw.model, raw.version = outcome.fallback
             raw.fallback = raw.model

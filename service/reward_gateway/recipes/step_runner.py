@@ -96,9 +96,13 @@ class StepRunner:
             alone = find_alone(comparison, self.binder.groups, self.rows.valid())
             self.rows.fail(dict.fromkeys(alone, REASONS_OF_ONE[comparison]), None)
 
-    def extract_value(self, outcome: Outcome, name: str) -> Value:
-        """The numbers or vectors of an outcome; all rows fail where it has neither."""
-        if outcome.reward is not None:
+    def extract_value(self, step: Step, outcome: Outcome, name: str) -> Value:
+        """The numbers or vectors of a step's outcome; all rows fail where it has neither.
+
+        Some operations that return vectors give their sum with the outcome too, where samples carry that: recipes go
+        on with the vectors in any case, as they were compiled to.
+        """
+        if outcome.reward is not None and (step.operation.returns != "vector" or outcome.rewards is None):
             return outcome.reward
         if outcome.rewards is not None:
             return [None if vector is None else np.asarray(vector, dtype=np.float64) for vector in outcome.rewards]

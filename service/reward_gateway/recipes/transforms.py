@@ -22,7 +22,7 @@ def apply_transform(runner: StepRunner, step: Step, value: Value, address: str, 
         transformed = yield from _transform_stream(runner, step, value, field_name, component)
     else:
         outcome = yield from runner.run(step, {field_name: value}, address, component)
-        transformed = runner.extract_value(outcome, component)
+        transformed = runner.extract_value(step, outcome, component)
     if step.comparison is not None and runner.plan.group.of_one == "raw":
         before = value if isinstance(transformed, list) else sum_vectors(value)
         for i in find_alone(step.comparison, runner.binder.groups, runner.rows.valid()):
