@@ -1,7 +1,7 @@
 """What a job costs beside ``POST /v1/score``: CPU of the gateway per sample, and the time until a job is accepted.
 
     python loadtests/bench_jobs.py                       # the trivial model and a rule, a minute
-    python loadtests/bench_jobs.py --rounds 9 --chars 200
+    python loadtests/bench_jobs.py --rounds 9 --batch 4096
 
 Both ways score the same number of samples, each of them new, by a model whose cost is nearly nothing and by a rule, in
 alternating rounds. The time to accept a job is told beside the time that decoding its body takes in this process.
@@ -22,9 +22,6 @@ from bench_stack import Bench, running
 from reward_gateway.intake.request import ScoreRequest
 from rich.console import Console
 from rich.table import Table
-
-BATCH = 256
-"""Samples of a request of ``/v1/score``, as many as a piece of a job has."""
 
 WORDS = [f"{first}{second}" for first in ("sum", "half", "prime", "even", "so", "thus") for second in range(0, 990, 7)]
 
@@ -49,7 +46,7 @@ def make_body(reward: str, samples: int, chars: int, seed: str) -> bytes:
     draw = random.Random(seed)
     texts = (" ".join(draw.choices(WORDS, k=chars // 6)) for _ in range(samples))
     rows = [{"prompt": f"Problem {seed}-{i}", "response": text} for i, text in enumerate(texts)]
-    return orjson.dumps({"reward": reward, "samples": rows})
+    return orjson.dumps({"reward": reward, "samples": rows, "options": {"cache": "off"}})
 
 
 async def score(client: httpx.AsyncClient, bodies: list[bytes]) -> None:
@@ -71,15 +68,15 @@ async def run_job(client: httpx.AsyncClient, body: bytes) -> float:
         cursor = page["cursor"]
 
 
-async def measure(bench: Bench, reward: str, samples: int, chars: int, rounds: int) -> Costs:
+async def measure(bench: Bench, reward: str, samples: int, batch: int, chars: int, rounds: int) -> Costs:
     """Alternate both ways; the first round of each is thrown away."""
     costs = Costs()
     decode = msgspec.json.Decoder(ScoreRequest).decode
     async with httpx.AsyncClient(base_url=bench.http, timeout=120) as client:
         for turn in range(rounds + 1):
             begun = bench.cpu_seconds()
-            parts = range(0, samples, BATCH)
-            await score(client, [make_body(reward, BATCH, chars, f"score-{turn}-{part}") for part in parts])
+            parts = range(0, samples, batch)
+            await score(client, [make_body(reward, batch, chars, f"score-{turn}-{part}") for part in parts])
             scored = bench.cpu_seconds()
             body = make_body(reward, samples, chars, f"job-{turn}")
             accepted_s = await run_job(client, body)
@@ -103,13 +100,14 @@ def main() -> None:
     """Run both recipes, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=4096)
+    parser.add_argument("--batch", type=int, default=256, help="samples per request of /v1/score, as a piece has")
     parser.add_argument("--chars", type=int, default=1000, help="of a response")
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     table = Table("recipe", "µs of CPU per sample, score", "job", "ratio", "accepted in (ms)", "decoding takes (ms)")
     with running(more={"workers": 1}) as bench:
         for reward in ("trivial", "rule"):
-            costs = asyncio.run(measure(bench, reward, asked.samples, asked.chars, asked.rounds))
+            costs = asyncio.run(measure(bench, reward, asked.samples, asked.batch, asked.chars, asked.rounds))
             ratios = [job / scored for job, scored in zip(costs.job_us, costs.score_us, strict=True)]
             table.add_row(
                 reward,
@@ -120,7 +118,9 @@ def main() -> None:
                 show(costs.decode_s, 1e3),
             )
     Console().print(table)
-    print(f"{asked.samples} samples of {asked.chars} characters per round; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"{asked.samples} samples of {asked.chars} characters per round, {asked.batch} per request; load {os.getloadavg()[0]:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,10 @@ def test_every_rule_over_a_response_says_which_part_it_reads() -> None:
     assert readers - NOT_RULES == {operation.name for operation in rules() if "response" in operation.item.model_fields}
 
 
-FORMS = {"format_tags", "length_penalty", "response_length", "overlong_penalty", "linear_length", "cosine_length"}
+FORMS = {
+    *("format_tags", "length_penalty", "response_length", "overlong_penalty", "linear_length", "cosine_length"),
+    *("kimi_length", "adaptive_length"),
+}
 REPETITION = {"repetition_penalty", "distinct_ngrams"}
 
 
