@@ -118,9 +118,8 @@ def main() -> None:
                 show(costs.decode_s, 1e3),
             )
     Console().print(table)
-    print(
-        f"{asked.samples} samples of {asked.chars} characters per round, {asked.batch} per request; load {os.getloadavg()[0]:.1f}"
-    )
+    each = f"{asked.batch} per request of /v1/score"
+    print(f"{asked.samples} samples of {asked.chars} characters per round, {each}; load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
