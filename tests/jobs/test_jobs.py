@@ -116,6 +116,23 @@ async def test_a_piece_that_is_lost_is_scored_again_alone(served: Served, monkey
     assert state["value"]["count"] == 600
 
 
+async def test_the_piece_that_combines_a_job_is_never_divided(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = served.gateway.runtime.state.jobs
+    record_ahead, parts = store.record_ahead, []
+
+    async def record(taken: TakenPiece, scored: bytes) -> bool:
+        parts.append(taken.piece)
+        if len(parts) == 3:  # the last: from here on every piece counts as lost too often
+            monkeypatch.setattr(runner, "HALVED_AFTER", 0)
+        return await record_ahead(taken, scored)
+
+    monkeypatch.setattr(store, "record_ahead", record)
+    body = samples(*("x" * (place % 5) for place in range(600)), reward="running")
+    done = await served.finish((await served.submit(body))["job"])
+    assert (done["status"], done["completed"], len(parts)) == ("done", 600, 3)
+    assert all(row["valid"] for row in done["results"])
+
+
 async def test_a_sample_that_cannot_be_scored_fails_a_strict_job_of_many_pieces(served: Served) -> None:
     rows = [{"prompt": "p", "response": "x"} for _ in range(600)]
     strict = {"reward": "strict", "samples": rows}

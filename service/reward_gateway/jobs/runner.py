@@ -148,11 +148,18 @@ class JobRunner:
     async def _score(self, lease: Lease) -> None:
         """Score a piece and record its results, unless somebody else has or nobody wants them any more."""
         taken = lease.taken
-        head = decode_head(taken.head)
-        piece, ahead = await self._read_piece(taken, head)
+        head, combines = decode_head(taken.head), taken.piece == COMBINED
+        if combines:
+            recorded = await self._store.read_ahead(taken.tenant, taken.job)
+            if not recorded:  # nobody wants the job any more
+                return
+            piece, ahead = await asyncio.to_thread(join_parts, recorded)
+        else:
+            piece, ahead = decode_piece(taken.input), None
         began = time.time()
         self._observer.job_piece_taken(max(0.0, began - head.submitted_at), again=taken.times > 1)
-        if taken.times > HALVED_AFTER and (head.ahead or not head.whole) and (halves := piece.halve()):
+        divisible = not combines and (head.ahead or not head.whole)
+        if taken.times > HALVED_AFTER and divisible and (halves := piece.halve()):
             await self._store.split(taken, [encode_piece(half) for half in halves])
             return
         if taken.times > GIVEN_UP_AFTER:
@@ -168,16 +175,8 @@ class JobRunner:
             await end_task(work)
         if not work.cancelled():
             work.result()
-            samples = (
-                0 if taken.piece == COMBINED else len(piece.places)
-            )  # these were counted when they were scored ahead
+            samples = 0 if combines else len(piece.places)  # those that are combined were counted before
             self._observer.job_piece_scored(samples, time.time() - began)
-
-    async def _read_piece(self, taken: TakenPiece, head: Head) -> tuple[Piece, ScoredAhead | None]:
-        """The samples of a piece; of the one that combines all, with what was scored of them."""
-        if taken.piece != COMBINED:
-            return decode_piece(taken.input), None
-        return await asyncio.to_thread(join_parts, await self._store.read_ahead(taken.tenant, taken.job))
 
     async def _score_piece(self, taken: TakenPiece, head: Head, piece: Piece, ahead: ScoredAhead | None) -> None:
         reason = FAILED
