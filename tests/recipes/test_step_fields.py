@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reward_gateway.recipes.plan import Plan, Step
+from reward_gateway.recipes.plan import Plan
+from reward_gateway.recipes.step import Step
 from reward_gateway.recipes.step_fields import StepField
 
 from tests.recipes.conftest import compile_recipe

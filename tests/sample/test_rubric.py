@@ -22,7 +22,7 @@ from reward_gateway.oip.tensors import read_inputs
 from reward_gateway.operations.registry import THIS_PROJECT, NoParams, Operation, OperationItem
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.recipes.column_binder import ColumnBinder
-from reward_gateway.recipes.plan import Step
+from reward_gateway.recipes.step import Step
 from reward_gateway.sample import Batch
 from reward_gateway.settings import Settings
 from tritonclient.grpc import service_pb2 as oip

@@ -13,7 +13,8 @@ from reward_gateway.operations.apply import run, run_pure
 from reward_gateway.operations.effects import CompareMath, Effect, Effectful, RunInWorker, RunSandboxed
 from reward_gateway.recipes.column_binder import ColumnBinder
 from reward_gateway.recipes.part_batches import read_json_references
-from reward_gateway.recipes.plan import Plan, Step
+from reward_gateway.recipes.plan import Plan
+from reward_gateway.recipes.step import Step
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.settings import Settings
 

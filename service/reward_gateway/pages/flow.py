@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from reward_gateway.operations.registry import Operation
-from reward_gateway.recipes.plan import ComponentPlan, Plan
+from reward_gateway.recipes.component_plan import ComponentPlan
+from reward_gateway.recipes.plan import Plan
 
 from .html import Html, el
 from .site import Place, operation_path

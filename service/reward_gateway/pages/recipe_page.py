@@ -7,8 +7,9 @@ import yaml
 
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.recipes.column_types import fit_column
+from reward_gateway.recipes.component_plan import ComponentPlan
 from reward_gateway.recipes.picture import describe_use
-from reward_gateway.recipes.plan import ComponentPlan, Plan
+from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample.fields import FIELDS, OF_METADATA
 
 from .flow import draw_flow

@@ -7,9 +7,9 @@ from reward_gateway.operations.effects import AskModels, Effectful, perform
 from reward_gateway.operations.reading.response import Part
 from reward_gateway.sample import Batch, Invalid, RawScores
 
+from .component_plan import ComponentPlan
 from .component_rows import PartRows
 from .model_scores import ModelScores, select_dimension
-from .plan import ComponentPlan
 
 NOT_ASKED = Invalid("internal_error", "the model is not asked about this sample")
 """Excludes a row from a call of a model; no sample has this reason in the end."""

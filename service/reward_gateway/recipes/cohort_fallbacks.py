@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from reward_gateway.operations.names import names_in
 
+from .component_plan import ComponentPlan
 from .known_models import KnownModel
-from .plan import ComponentPlan
 
 
 def explain_fallbacks(

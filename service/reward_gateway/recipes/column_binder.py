@@ -17,7 +17,7 @@ from reward_gateway.sample import Batch, FloatArray, Invalid, Text, own_turns, p
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
-from .plan import Step
+from .step import Step
 from .step_fields import Binding, StepField
 from .turns import turns_as_shown, turns_as_steps
 

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.names import names_in
 
+from .component_plan import ComponentPlan
 from .fields import optional_members, takes_group, value_field
 from .locations import Path
-from .plan import ComponentPlan, Step
 from .schema import RecipeSpec
+from .step import Step
 from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
 

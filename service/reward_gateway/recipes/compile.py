@@ -17,21 +17,24 @@ from reward_gateway.sample.fields import OF_METADATA
 
 from .cohort_fallbacks import explain_fallbacks
 from .combiner_compiler import CombinerCompiler
+from .component_plan import ComponentPlan
 from .condition_compiler import ConditionCompiler
 from .conditions import has_share_of_samples
 from .fields import (
     infer_shape,
     value_field,
 )
+from .group_checks import find_group_faults
 from .group_lengths import weighs_lengths
 from .judging import compile_judge
 from .known_models import KnownModel, KnownModels, join_known, may_be_model
 from .locations import Path
-from .plan import ComponentPlan, GuardPlan, Plan, Step
+from .plan import GuardPlan, Plan
 from .reads import expand_messages, find_fields_read, needs_prompt
 from .sample_keys import explain_unknown_key
-from .schema import CaseSpec, ComponentSpec, KeepSpec, RecipeSpec, RoutedScore
+from .schema import CaseSpec, ComponentSpec, RecipeSpec, RoutedScore
 from .stages import find_circle, find_stages
+from .step import Step
 from .step_compiler import StepCompiler
 from .suggestions import did_you_mean
 
@@ -406,54 +409,10 @@ class Compiler:
             self.steps.add_validation_faults(error, (*path, name))
             return None
 
-    def _check_keep(self, keep: KeepSpec) -> None:
-        path = ("group", "keep")
-        if not self.spec.group.compares:
-            self.add_fault(path, "this recipe compares no samples of a group: set `normalize` or `baseline`")
-        if self.spec.group.cohort is not None:
-            self.add_fault(path, "a cohort joins samples of several requests, so that no answer knows the whole group")
-        if keep.of is None:
-            return
-        compiled = self.compiled.get(keep.of)
-        if compiled is None:
-            known = did_you_mean(keep.of, self.spec.components)
-            self.add_fault((*path, "of"), f"there is no component {keep.of!r}{known}")
-        elif compiled.vector:
-            self.add_fault((*path, "of"), f"{keep.of} gives a vector per sample, which has no spread")
-
     def _check_group(self, over: tuple[str, ...]) -> None:
-        group = self.spec.group
-        for name in group.weights:
-            if name not in over:
-                self.add_fault(
-                    ("group", "weights", name), f"there is no combined component {name!r}{did_you_mean(name, over)}"
-                )
-        if group.cohort is not None and not group.compares:
-            self.add_fault(("group", "cohort"), "a cohort needs a comparison: set `normalize`")
-        if group.cohort is not None and "request" in group.compared_within:
-            self.add_fault(
-                ("group", "scale"),
-                f"{group.scale} divides by what the rewards of a request are spread by, and a cohort joins samples of "
-                "several: use group_std, or drop the cohort",
-            )
-        if group.cohort is not None:
-            for message in explain_fallbacks(self.compiled.values(), self._described, self.judges):
-                self.add_fault(("group", "cohort"), message)
-        if group.keep is not None:
-            self._check_keep(group.keep)
-        if group.answer == "combined" and not group.compares:
-            self.add_fault(("group", "answer"), "combined is the reward before a comparison: set `normalize`")
-        if group.answer == "combined" and group.cohort is not None:
-            self.add_fault(
-                ("group", "answer"), "combined needs no group, so nothing would wait for the cohort: drop one"
-            )
-        if group.answer == "combined" and self.spec.credit is not None:
-            self.add_fault(("group", "answer"), "combined is one number, and this recipe ends in `credit`")
-        if group.weights and group.normalize != "gdpo":
-            self.add_fault(
-                ("group", "weights"),
-                "weights per component need `normalize: gdpo`; otherwise set the weights in `combine`",
-            )
+        fallbacks = list(explain_fallbacks(self.compiled.values(), self._described, self.judges))
+        for path, message in find_group_faults(self.spec, self.compiled, over, fallbacks):
+            self.add_fault(path, message)
 
     def _compares(self, *ends: Step | None) -> bool:
         """Whether a step compares samples."""

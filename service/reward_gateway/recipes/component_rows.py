@@ -10,9 +10,9 @@ from reward_gateway.sample import FloatArray, Invalid
 from reward_gateway.sample.scores import Origin
 
 from .column_binder import Value
+from .component_plan import ComponentPlan
 from .model_scores import no_numbers
 from .outcome_rows import sum_vectors
-from .plan import ComponentPlan
 from .raw_component import RawComponent
 from .rows import Rows
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from reward_gateway.operations.effects import Effectful
 from reward_gateway.sample import Batch, ComponentScores, RawScores, all_finite
 
+from .component_plan import ComponentPlan
 from .evaluation import Check, Evaluation, Rewards, accept_all
-from .plan import ComponentPlan, Plan
+from .plan import Plan
 from .raw_component import RawComponent, ScoredAhead
 from .staged_evaluation import StagedEvaluation
 

@@ -35,6 +35,7 @@ from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
 from .cohort import compare_cohorts
 from .column_binder import ColumnBinder, Value
+from .component_plan import ComponentPlan
 from .fields import takes_group, value_field
 from .group import find_alone, normalize_rows
 from .group_lengths import read_lengths
@@ -42,10 +43,11 @@ from .members import spread_groups
 from .missing_context import find_ignored_media
 from .outcome_rows import is_absent, sum_magnitudes, sum_vectors, zeros_like
 from .part_batches import read_json_references, select_part
-from .plan import ComponentPlan, GuardPlan, Plan, Step
+from .plan import GuardPlan, Plan
 from .raw_component import RawComponent, ScoredAhead
 from .rows import Rows
 from .schema import CohortSpec
+from .step import Step
 from .step_runner import Running, StepRunner
 from .stored_references import references_address
 from .transforms import apply_transform

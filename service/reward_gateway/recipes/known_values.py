@@ -10,7 +10,7 @@ from reward_gateway.sample import Batch, FloatArray
 from reward_gateway.sample.fields import MODEL_INPUTS
 
 from .column_binder import ColumnBinder, Value
-from .plan import ComponentPlan
+from .component_plan import ComponentPlan
 from .sample_keys import SampleKeys
 from .shares import share_of
 

@@ -17,7 +17,7 @@ from reward_gateway.sample import FloatArray, Invalid
 
 from .column_binder import ColumnBinder, Value
 from .fields import member_model
-from .plan import Step
+from .step import Step
 
 
 def spread_groups(

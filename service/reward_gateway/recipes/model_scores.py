@@ -7,7 +7,7 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray, Invalid, RawScores
 
-from .plan import ComponentPlan
+from .component_plan import ComponentPlan
 
 REPLACED = Invalid("model_unavailable", "the model was replaced during the request; try again")
 

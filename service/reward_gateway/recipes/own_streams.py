@@ -7,7 +7,7 @@ from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.effects import Effectful
 from reward_gateway.operations.outcome import Outcome
 
-from .plan import Step
+from .step import Step
 
 STREAM = "stream"
 """The parameter, and the field of an item, that name the moments of a step."""

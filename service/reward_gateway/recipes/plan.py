@@ -7,171 +7,17 @@ from typing import Any, Literal
 
 from reward_gateway.operations.guards import Guard
 from reward_gateway.operations.names import Named, names_in
-from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.reading.response import Part
-from reward_gateway.operations.reading.rule_fields import carries_fields
-from reward_gateway.operations.registry import Comparison, Operation, OperationParams
-from reward_gateway.operations.verdicts import find_verdict_names
+from reward_gateway.operations.registry import Comparison, OperationParams
 from reward_gateway.sample import split_version
 from reward_gateway.sample.fields import MEDIA
 from reward_gateway.whole_numbers import parse_whole
 
 from .chat_formats import ChatFormatName, PlainText, TemplateMarks
-from .conditions import Condition
-from .fields import Shape, infer_shape, table_field, value_field
+from .component_plan import ComponentPlan
 from .judging import JudgePlan
 from .schema import GroupSpec
-from .step_fields import Binding, StepField, find_param
-
-
-@dataclass(frozen=True)
-class Step:
-    """An operation with its parameters and the bindings of its fields; what follows from these is computed once."""
-
-    operation: Operation
-    params: OperationParams
-    bindings: Mapping[str, Binding]
-    checked: bool
-    """Rows are validated by the operation's item model, because it has constraints or reads free-form objects."""
-    fallback: str = ""
-    """Who scored what it is run on, in place of one that is away."""
-
-    @cached_property
-    def fields(self) -> tuple[StepField, ...]:
-        """The fields of its operation, in their order."""
-        fields = self.operation.item.model_fields.items()
-        return tuple(StepField.of(self.operation, name, field, self.bindings.get(name)) for name, field in fields)
-
-    @cached_property
-    def reference(self) -> StepField | None:
-        """The field of the reference, where that may be an object with fields of rules."""
-        if not carries_fields(self.operation):
-            return None
-        return next(field for field in self.fields if field.name == REFERENCE)
-
-    @cached_property
-    def value(self) -> tuple[str, Shape]:
-        """The field of a transform that takes the value to transform, and its shape."""
-        name = value_field(self.operation) or "reward"
-        return name, infer_shape(self.operation.item.model_fields[name])
-
-    @cached_property
-    def table(self) -> tuple[str, Shape]:
-        """The field of a combiner that takes the components, and its shape."""
-        name = table_field(self.operation) or "rewards"
-        return name, infer_shape(self.operation.item.model_fields[name])
-
-    def find_param(self, name: str) -> str | None:
-        """As :func:`.step_fields.find_param`."""
-        return find_param(self.operation, name, self.bindings.get(name))
-
-    @cached_property
-    def shows_calls(self) -> bool:
-        """The texts that it reads have their tool calls in them: it reads calls, or shows texts to a model or judge."""
-        if self.operation.calls or self.shows_turns:
-            return True
-        return any(named.mark.kind == "model" for named in names_in(self.params))
-
-    @cached_property
-    def shows_turns(self) -> bool:
-        """The texts that it reads are shown to a judge, with the roles of their turns."""
-        return self.operation.judges_texts and any(named.mark.kind == "judge" for named in names_in(self.params))
-
-    @cached_property
-    def grouped(self) -> bool:
-        """An answer depends on other samples."""
-        return self.operation.is_grouped(self.params)
-
-    @cached_property
-    def verdict_names(self) -> tuple[str, ...]:
-        """The verdicts that it counts."""
-        return find_verdict_names(self.operation, self.params)
-
-    @cached_property
-    def comparison(self) -> Comparison | None:
-        """With what a sample is compared."""
-        return self.operation.find_comparison(self.params)
-
-    def describe(self) -> dict[str, Any]:
-        """The step in the body of ``GET /v1/rewards/{name}``."""
-        return {
-            "operation": f"{self.operation.kind}/{self.operation.name}",
-            "params": self.params.model_dump(mode="json"),
-            "inputs": {name: {binding.kind: binding.value} for name, binding in self.bindings.items()},
-        }
-
-
-@dataclass(frozen=True)
-class ComponentPlan:
-    """One component: a model's number or a scoring operation, then transforms.
-
-    ``vector``: its value after the transforms is a vector per sample.
-    """
-
-    name: str
-    model: str | None
-    dimension: str | None
-    step: Step | None
-    transforms: tuple[Step, ...]
-    refuse_truncated: bool
-    vector: bool
-    optional: bool = False
-    """A sample that lacks what the operation reads is scored without this component."""
-    reads: frozenset[str] = frozenset()
-    """The sample's fields that the model or the steps read, required or not."""
-    text: Part = "whole"
-    """What a model or a judge reads of the response; a rule has it among its parameters."""
-    when: tuple[Condition, ...] = ()
-    """It is computed only in the rows that pass all of these."""
-    otherwise: float | None = None
-    """Its value after the transforms in the other rows."""
-    timeout_s: float | None = None
-    """Seconds that scoring it may take; None: as long as the request."""
-    late_otherwise: bool = False
-    """Rows for which that was too short have the value ``otherwise``; else they are invalid."""
-    audit: bool = False
-    """It is outside the reward, and what fails in it fails no sample."""
-    by: str = ""
-    """The key of the sample that chooses among the cases."""
-    cases: tuple["ComponentPlan", ...] = ()
-    """What it is for some of the samples: each has this component's name, and its case."""
-    case: str = ""
-    """Of a case: the value of the key that chooses it."""
-
-    @property
-    def certain(self) -> bool:
-        """Every sample with a reward has it, and so what it reads."""
-        return not (self.optional or self.when or self.audit or self.cases)
-
-    @property
-    def parts(self) -> "tuple[ComponentPlan, ...]":
-        """What scores it: itself, or its cases."""
-        return self.cases or (self,)
-
-    @property
-    def address(self) -> str:
-        """Its name, and that of its case: no other part of the recipe has the same."""
-        return f"{self.name}.{self.case}" if self.case else self.name
-
-    @cached_property
-    def steps(self) -> tuple[Step, ...]:
-        """Every step of it."""
-        return tuple(step for part in self.parts for step in (part.step, *part.transforms) if step is not None)
-
-    @cached_property
-    def needs(self) -> frozenset[str]:
-        """The components that have to be computed before it."""
-        bindings = [binding for step in self.steps for binding in step.bindings.values()]
-        bound = frozenset(str(binding.value) for binding in bindings if binding.kind == "component")
-        return bound.union(*(condition.reads for condition in self.when))
-
-    @cached_property
-    def scored_first(self) -> bool:
-        """True if it is scored before all state: it uses none, and reads no other component."""
-        if self.step is None:
-            return True
-        reads_component = any(binding.kind == "component" for binding in self.step.bindings.values())
-        return not (self.step.operation.stateful or reads_component)
+from .step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from .plan import ComponentPlan
+from .component_plan import ComponentPlan
 
 
 class Progress:

@@ -9,8 +9,8 @@ import numpy as np
 from reward_gateway.sample import BoolArray, FloatArray, Scored
 
 from .column_binder import Value
+from .component_plan import ComponentPlan
 from .outcome_rows import is_absent
-from .plan import ComponentPlan
 from .rows import Rows
 
 

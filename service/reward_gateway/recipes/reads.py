@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from reward_gateway.sample.fields import MESSAGES
 
 from .fields import reads_sample, table_field, takes_group
-from .plan import Step
+from .step import Step
 
 _MEMBER_FIELDS = frozenset({"response", "id"})
 """What the members of a group operation read of their samples, besides features."""

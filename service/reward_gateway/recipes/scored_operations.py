@@ -7,9 +7,9 @@ import numpy as np
 from reward_gateway.errors import GatewayError
 from reward_gateway.operations.effects import Effectful
 
+from .component_plan import ComponentPlan
 from .component_rows import join_rows
 from .model_scores import no_numbers
-from .plan import ComponentPlan
 from .raw_component import RawComponent
 from .rows import Rows
 

@@ -28,6 +28,7 @@ from reward_gateway.sample.flags import TIMED_OUT
 
 from .asked_models import AskedModels, Call
 from .column_binder import Value
+from .component_plan import ComponentPlan
 from .component_rows import ComponentRows, PartRows, explain_no_case, fill_skipped, leave_out
 from .conditions import find_skipped, has_share_of_samples
 from .evaluation import Check, Evaluation, Rewards
@@ -36,7 +37,7 @@ from .missing_context import NO_PROMPT, NO_RESPONSE
 from .model_scores import no_numbers
 from .needed_media import load_media
 from .part_batches import select_part
-from .plan import ComponentPlan, Plan
+from .plan import Plan
 from .progress import Progress
 from .raw_component import RawComponent
 from .rows import Rows

@@ -14,7 +14,7 @@ from .column_types import find_fault
 from .fields import SAMPLE_FIELDS, needs_row_validation, reads_sample, table_field, value_field
 from .known_models import KnownModels, may_be_model
 from .locations import Path
-from .plan import Step
+from .step import Step
 from .step_fields import Binding
 from .suggestions import did_you_mean
 

@@ -17,8 +17,9 @@ from .group import find_alone
 from .missing_context import REASONS_OF_ONE
 from .outcome_rows import spread_outcome
 from .own_streams import run_step
-from .plan import Plan, Step
+from .plan import Plan
 from .rows import Rows
+from .step import Step
 from .turns import align_columns, is_by_turn
 from .unavailable import explain_unavailable
 

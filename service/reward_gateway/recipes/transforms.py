@@ -9,7 +9,7 @@ from .column_binder import ColumnBinder, Value
 from .group import find_alone
 from .outcome_rows import sum_vectors
 from .own_streams import run_step
-from .plan import Step
+from .step import Step
 from .step_runner import Running, StepRunner
 
 

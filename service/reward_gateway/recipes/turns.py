@@ -12,7 +12,8 @@ from reward_gateway.operations.outcome import invalid_field
 from reward_gateway.sample import POLICY_ROLES, Invalid, Text, label_turns, own_turns, turn_text
 
 from .fields import value_field
-from .plan import Plan, Step
+from .plan import Plan
+from .step import Step
 
 
 def find_own_turns(response: Text | None) -> list[int] | None:
