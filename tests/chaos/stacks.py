@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import Stack, start_stack, stop_stack
+from tests.families import find_in_family, find_one, has_in_command, is_valkey_in
 
 RECIPES = """
 default: rule
@@ -103,23 +103,22 @@ class ChaosStack:
 
     def workers(self) -> list[int]:
         """Process ids of the gateway's workers, oldest first."""
-        found = [p for p in self.processes() if "reward_gateway.cli.worker" in self._command(p)]
-        return [p.pid for p in sorted(found, key=psutil.Process.create_time)]
+        return [process.pid for process in self._find(has_in_command("reward_gateway.cli.worker"))]
 
     def triton(self) -> int:
-        return self._only(p for p in self.processes() if p.name() == "tritonserver")
+        return self._find_one(lambda process: process.name() == "tritonserver")
 
     def model_processes(self) -> list[int]:
         """Process ids in which Triton runs models written in Python."""
-        return [p.pid for p in self.processes() if "triton_python_backend_stub" in " ".join(self._command(p))]
+        return [process.pid for process in self._find(has_in_command("triton_python_backend_stub"))]
 
     def cache(self) -> int:
         """Process id of the embedded Valkey that caches scores."""
-        return self._only(p for p in self.processes() if "valkey" in p.name() and Path(p.cwd()).name == "valkey")
+        return self._find_one(is_valkey_in("valkey"))
 
     def state(self) -> int:
         """Process id of the embedded Valkey that keeps state."""
-        return self._only(p for p in self.processes() if "valkey" in p.name() and Path(p.cwd()).name == "state")
+        return self._find_one(is_valkey_in("state"))
 
     def metric(self, name: str, **labels: str) -> float:
         """A metric summed over its other labels."""
@@ -135,17 +134,11 @@ class ChaosStack:
     def said(self) -> str:
         return self.running.log.read_text(errors="replace")
 
-    @staticmethod
-    def _command(process: psutil.Process) -> list[str]:
-        with contextlib.suppress(psutil.Error):
-            return process.cmdline()
-        return []
+    def _find(self, is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+        return find_in_family(self.running.process.pid, is_wanted)
 
-    @staticmethod
-    def _only(found: Any) -> int:
-        (process,) = found
-        pid: int = process.pid
-        return pid
+    def _find_one(self, is_wanted: Callable[[psutil.Process], bool]) -> int:
+        return find_one(self.running.process.pid, is_wanted)
 
 
 @dataclass

@@ -6,6 +6,7 @@ everywhere, on an engine that does arithmetic.
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-import psutil
 import pytest
 import yaml
 from reward_models.convert.samples import EXCHANGES
@@ -23,6 +23,7 @@ from reward_models.repository import card as cards
 from reward_models.repository import versions
 
 from tests.conftest import ROOT, start_stack, stop_stack
+from tests.families import find_one, has_in_command
 
 if TYPE_CHECKING:
     from tests.conftest import Stack
@@ -130,9 +131,7 @@ def test_it_is_listed_like_any_model(service: "Stack", repository: Path) -> None
 
 def test_a_process_that_is_killed_costs_no_number_and_comes_back(service: "Stack") -> None:
     before = rewards_of(service, "arithmetic")
-    family = psutil.Process(service.process.pid).children(recursive=True)
-    (engine,) = (process for process in family if str(ARITHMETIC) in process.cmdline())
-    engine.kill()
+    os.kill(find_one(service.process.pid, has_in_command(str(ARITHMETIC))), signal.SIGKILL)
     failed, end = [], time.monotonic() + 60
     while (answer := score(service, "arithmetic", EXCHANGES)).status_code == 503 and time.monotonic() < end:
         failed.append(answer.json())

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import psutil
 import pytest
 
 from tests.conftest import start_stack, stop_stack
+from tests.families import find_one, has_in_command
 from tests.load import Load
 
 if TYPE_CHECKING:
@@ -34,17 +34,12 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stack"]:
 
 
 def pid_of(stack: "Stack", name: str) -> int:
-    found = [p.pid for p in psutil.Process(stack.process.pid).children(recursive=True) if name in p.name()]
-    assert found, f"no {name} runs"
-    return found[0]
+    return find_one(stack.process.pid, lambda process: name in process.name())
 
 
 def cache_pid(stack: "Stack") -> int:
     """The Valkey that caches scores: its title ends in its address."""
-    address = stack.redis.removeprefix("unix://")
-    family = psutil.Process(stack.process.pid).children(recursive=True)
-    (found,) = (p.pid for p in family if address in " ".join(p.cmdline()))
-    return found
+    return find_one(stack.process.pid, has_in_command(stack.redis.removeprefix("unix://")))
 
 
 def post(stack: "Stack", rows: list[tuple[str, str]], cache: str = "use") -> httpx.Response:

@@ -1,6 +1,5 @@
 """Neither the disk nor shared memory has free space: two workers answer all the time, and lose no count."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -9,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 from reward_gateway.telemetry.tallies import WRITE_S
 
 from tests.conftest import Stack, start_stack, stop_stack
+from tests.families import find_in_family, has_in_command
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -56,12 +55,7 @@ def fill(folder: Path) -> Path:
 
 def workers(stack: Stack) -> set[int]:
     """Process ids of the workers that run."""
-    found = set()
-    for process in psutil.Process(stack.process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it has ended
-            if "reward_gateway.cli.worker" in process.cmdline():
-                found.add(process.pid)
-    return found
+    return {process.pid for process in find_in_family(stack.process.pid, has_in_command("reward_gateway.cli.worker"))}
 
 
 def score(stack: Stack) -> int:
