@@ -156,3 +156,10 @@ def test_a_row_without_one_of_the_components_has_no_gdpo_advantage() -> None:
     advantages = groups.gdpo(table, {}, Groups.one(3))
     assert np.isnan(advantages[1])
     assert np.isfinite(advantages[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_rows_have_no_values(function: Callable[[FloatArray, Groups], FloatArray]) -> None:
+    assert function(np.empty(0), Groups.one(0)).tolist() == []
+    assert function(np.empty(0), Groups.of([])).tolist() == []
+    assert np.isnan(function(np.full(3, np.nan), Groups.one(3))).all()

@@ -6,6 +6,7 @@ members are all equal carries no signal and gives exactly 0, whatever rounding d
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -13,11 +14,7 @@ from numpy.typing import NDArray
 
 from reward_gateway.sample import BoolArray, FloatArray
 
-Spread = Literal["population", "sample"]
-"""Standard deviation with divisor n (population) or n - 1 (sample)."""
-
-ROUNDING = 1e-12
-"""Relative range (absolute below 1) within which numbers are equal: differences of rewards carry rounding."""
+from .group_rows import Members, Spread
 
 EPS = 1e-6
 """Added to standard deviations wherever nothing else is said; TRL adds 1e-4."""
@@ -29,7 +26,7 @@ Scale = Literal["none", "group_std", "batch_std", "whiten"]
 """What the difference is divided by; see :func:`advantages`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Groups:
     """Which row belongs where: ``index`` [n] int in 0..count-1."""
 
@@ -39,14 +36,18 @@ class Groups:
     @classmethod
     def of(cls, names: Sequence[Hashable]) -> "Groups":
         """Groups by equal names, numbered as they first appear."""
-        numbers: dict[Hashable, int] = {}
-        index = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), dtype=np.intp, count=len(names))
-        return cls(index, len(numbers))
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        return cls(np.fromiter(map(numbers.__getitem__, names), dtype=np.intp, count=len(names)), len(numbers))
 
     @classmethod
     def one(cls, size: int) -> "Groups":
         """All rows in one group: the whole request."""
         return cls(np.zeros(size, dtype=np.intp), 1)
+
+    def members(self, values: FloatArray) -> "Members":
+        """The rows of [n] that have a value."""
+        absent = np.isnan(values)
+        return Members.of(self.index, np.flatnonzero(~absent)) if absent.any() else self._everyone
 
     def ascending(self, values: FloatArray) -> list[NDArray[np.intp]]:
         """The rows of each group that has members with a value, the lowest first; equal ones as they came."""
@@ -56,11 +57,15 @@ class Groups:
         order = rows[np.lexsort((values[rows], self.index[rows]))]
         return np.split(order, np.flatnonzero(np.diff(self.index[order])) + 1)
 
+    @cached_property
+    def _everyone(self) -> "Members":
+        return Members.of(self.index, None)
+
 
 def centre(values: FloatArray, groups: Groups) -> FloatArray:
     """r - mean of its group. [n] -> [n]."""
-    deviations, _ = _group_deviations(values, groups)
-    return deviations
+    members = groups.members(values)
+    return members.put(members.deviations(members.take(values)))
 
 
 def zscore(
@@ -77,10 +82,10 @@ def zscore(
         magnitudes: [n] at least 0, of the numbers that each value is the sum of, which say how much of it is rounding;
             the values' own unless given.
     """
-    deviations, sizes = _group_deviations(values, groups)
-    if magnitudes is None:
-        magnitudes = np.abs(values)
-    return _divide(deviations, _true_spreads(deviations, sizes, groups, spread, magnitudes), groups, eps)
+    members = groups.members(values)
+    deviations = members.deviations(members.take(values))
+    rounded = members.take(np.abs(values if magnitudes is None else magnitudes))
+    return members.put(members.divide(deviations, members.std(deviations, rounded, spread), eps))
 
 
 def rloo(values: FloatArray, groups: Groups) -> FloatArray:
@@ -88,8 +93,8 @@ def rloo(values: FloatArray, groups: Groups) -> FloatArray:
 
     Equal to n / (n - 1) times the centred reward.
     """
-    deviations, sizes = _group_deviations(values, groups)
-    return deviations * (sizes / np.maximum(sizes - 1, 1))[groups.index]
+    members = groups.members(values)
+    return members.put(_leave_one_out(members, members.deviations(members.take(values))))
 
 
 def opo(values: FloatArray, groups: Groups, lengths: FloatArray) -> FloatArray:
@@ -99,11 +104,8 @@ def opo(values: FloatArray, groups: Groups, lengths: FloatArray) -> FloatArray:
     Args:
         lengths: [n] at least 0; a group of which all are 0 has the plain mean.
     """
-    deviations, _ = _group_deviations(values, groups)
-    weights = np.where(np.isnan(values), np.nan, lengths)
-    sums = _group_sums(weights, groups)
-    shifts = _group_sums(weights * deviations, groups) / np.where(sums > 0, sums, 1.0)
-    return deviations - shifts[groups.index]
+    members = groups.members(values)
+    return members.put(_weigh_by_length(members, members.deviations(members.take(values)), members.take(lengths)))
 
 
 def advantages(
@@ -126,25 +128,31 @@ def advantages(
     Args:
         lengths: [n] for ``opo``.
     """
+    members = groups.members(values)
+    own = members.take(values)
+    deviations = members.deviations(own)
     match baseline:
         case "mean":
-            centred = centre(values, groups)
+            centred = deviations
         case "rloo":
-            centred = rloo(values, groups)
+            centred = _leave_one_out(members, deviations)
         case "opo":
-            centred = opo(values, groups, np.ones_like(values) if lengths is None else lengths)
+            weights = np.ones_like(own) if lengths is None else members.take(lengths)
+            centred = _weigh_by_length(members, deviations, weights)
         case _:
-            centred = values
+            centred = own
+    magnitudes, batch = np.abs(own), Groups.one(len(own)).members(own)
     match scale:
         case "group_std":
-            return _divide(centred, _spreads(values, groups, spread), groups, eps)
+            centred = members.divide(centred, members.std(deviations, magnitudes, spread), eps)
         case "batch_std":
-            batch = Groups.one(len(values))
-            return _divide(centred, _spreads(values, batch, spread), batch, eps)
+            centred = batch.divide(centred, batch.std(batch.deviations(own), magnitudes, spread), eps)
         case "whiten":
-            return zscore(centred, Groups.one(len(values)), eps=eps, spread=spread, magnitudes=np.abs(values))
+            from_mean = batch.deviations(centred)
+            centred = batch.divide(from_mean, batch.std(from_mean, magnitudes, spread), eps)
         case _:
-            return centred
+            pass
+    return members.put(centred)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,44 +175,45 @@ class GroupColumns:
 
 def measure(values: FloatArray, groups: Groups) -> GroupColumns:
     """What each group is like. [n] -> [groups]."""
-    deviations, sizes = _group_deviations(values, groups)
-    spreads = _group_spreads(deviations, sizes, groups, "sample")
-    known = np.where(sizes > 0, sizes, np.nan)
+    members = groups.members(values)
+    own = members.take(values)
+    std = members.std(members.deviations(own), None, "sample")
     # Of equal members the mean is each of them, whatever rounding makes of their sum.
-    equal = spreads == 0
-    firsts = np.full(groups.count, np.nan)
-    present = ~np.isnan(values)
-    firsts[groups.index[present]] = values[present]
-    means = np.where(equal, firsts, _group_sums(values, groups) / known)
-    right = _group_sums(present & (np.nan_to_num(values) > 0.5), groups)
-    return GroupColumns(sizes, means, np.where(sizes > 1, spreads, np.nan), equal, right / known)
+    equal = std == 0
+    mean = np.where(equal, own[members.starts], members.sum(own) / members.sizes)
+    sizes, found_equal = np.zeros(groups.count), np.ones(groups.count, dtype=bool)
+    sizes[members.numbers], found_equal[members.numbers] = members.sizes, equal
+    means, spreads, accuracies = (np.full(groups.count, np.nan) for _ in range(3))
+    means[members.numbers] = mean
+    spreads[members.numbers] = np.where(members.sizes > 1, std, np.nan)
+    accuracies[members.numbers] = members.sum(own > 0.5) / members.sizes
+    return GroupColumns(sizes, means, spreads, found_equal, accuracies)
 
 
 def rank(values: FloatArray, groups: Groups) -> FloatArray:
     """Place in its group, from 0 (lowest) to 1 (highest), ties averaged; alone, 0.5. [n] -> [n]."""
-    rows = np.flatnonzero(~np.isnan(values))
-    ranks = np.full(len(values), np.nan)
-    if not len(rows):
-        return ranks
-    order = rows[np.lexsort((values[rows], groups.index[rows]))]
-    member, value = groups.index[order], values[order]
-    starts = np.r_[True, (member[1:] != member[:-1]) | (value[1:] != value[:-1])]
-    first = np.flatnonzero(starts)
-    last = np.r_[first[1:], len(order)] - 1
-    tied = np.cumsum(starts) - 1
-    sizes = np.bincount(member, minlength=groups.count)
-    offsets = np.cumsum(sizes) - sizes
-    places = (0.5 * (first + last))[tied] - offsets[member]
-    ranks[order] = np.where(sizes[member] > 1, places / np.maximum(sizes[member] - 1, 1), 0.5)
-    return ranks
+    members = groups.members(values)
+    own = members.take(values)
+    group = np.repeat(np.arange(len(members.sizes)), members.sizes)
+    order = np.lexsort((own, group))  # moves no member out of its group
+    value = own[order]
+    begins = np.append(True, (group[1:] != group[:-1]) | (value[1:] != value[:-1]))[: len(value)]
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(value)) - 1
+    tied = np.cumsum(begins) - 1
+    places = (0.5 * (first + last))[tied] - members.starts[group]
+    ranks = np.empty(len(own))
+    ranks[order] = np.where(members.sizes[group] > 1, places / np.maximum(members.sizes[group] - 1, 1), 0.5)
+    return members.put(ranks)
 
 
 def minmax(values: FloatArray, groups: Groups) -> FloatArray:
     """(r - min) / (max - min) of its group; 0 where all are equal. [n] -> [n] in [0, 1]."""
-    sizes = _group_sums(~np.isnan(values), groups)
-    low = -_group_largest(-values, groups, sizes)
-    span = _group_largest(values, groups, sizes) - low
-    return (values - low[groups.index]) / np.where(span > 0, span, 1.0)[groups.index]
+    members = groups.members(values)
+    own = members.take(values)
+    low = members.min(own)
+    span = members.max(own) - low
+    return members.put((own - members.spread(low)) / members.spread(np.where(span > 0, span, 1.0)))
 
 
 def gdpo(
@@ -238,61 +247,12 @@ def gdpo(
     return zscore(total, Groups.one(len(total)), eps=eps, spread=spread, magnitudes=magnitudes)
 
 
-def _spreads(values: FloatArray, groups: Groups, spread: Spread) -> FloatArray:
-    """[groups] standard deviations; exactly 0 where all members are equal up to rounding."""
-    deviations, sizes = _group_deviations(values, groups)
-    return _true_spreads(deviations, sizes, groups, spread, np.abs(values))
+def _leave_one_out(members: Members, deviations: FloatArray) -> FloatArray:
+    """[m] from the mean of the group -> [m] from that of its other members."""
+    return deviations * members.spread(members.sizes / np.maximum(members.sizes - 1, 1))
 
 
-def _true_spreads(
-    deviations: FloatArray, sizes: FloatArray, groups: Groups, spread: Spread, magnitudes: FloatArray
-) -> FloatArray:
-    """[groups] standard deviations; 0 where deviations are no more than the rounding of numbers of these magnitudes."""
-    ranges = _group_largest(deviations, groups, sizes) + _group_largest(-deviations, groups, sizes)
-    rounding = ROUNDING * np.maximum(_group_largest(magnitudes, groups, sizes), 1.0)
-    return np.where(ranges <= rounding, 0.0, _group_spreads(deviations, sizes, groups, spread))
-
-
-def _group_spreads(deviations: FloatArray, sizes: FloatArray, groups: Groups, spread: Spread) -> FloatArray:
-    """[groups] standard deviations of the deviations from each mean."""
-    # Scaled by the largest deviation, so that squares neither overflow nor vanish.
-    scales = _group_largest(np.abs(deviations), groups, sizes)
-    safe = np.where(scales > 0, scales, 1.0)
-    squares = _group_sums((deviations / safe[groups.index]) ** 2, groups)
-    divisors = np.maximum(sizes - (spread == "sample"), 1)
-    return scales * np.sqrt(squares / divisors)
-
-
-def _divide(centred: FloatArray, spreads: FloatArray, groups: Groups, eps: float) -> FloatArray:
-    """Each row over the spread of its group and eps; 0 where the spread is 0, NaN stays NaN."""
-    divisors = np.where(spreads > 0, spreads + eps, np.inf)
-    return centred / divisors[groups.index]
-
-
-def _group_sums(values: FloatArray | BoolArray, groups: Groups) -> FloatArray:
-    """[groups] sums, in which a missing value counts nothing."""
-    weights = np.nan_to_num(values.astype(np.float64, copy=False), nan=0.0)
-    return np.bincount(groups.index, weights=weights, minlength=groups.count).astype(np.float64, copy=False)
-
-
-def _group_largest(values: FloatArray, groups: Groups, sizes: FloatArray) -> FloatArray:
-    """[groups] the largest member of each; 0 for a group without members."""
-    largest = np.full(groups.count, -np.inf)
-    present = ~np.isnan(values)
-    np.maximum.at(largest, groups.index[present], values[present])
-    return np.where(sizes > 0, largest, 0.0)
-
-
-def _group_deviations(values: FloatArray, groups: Groups) -> tuple[FloatArray, FloatArray]:
-    """[n] deviations from the group's mean and [groups] sizes.
-
-    Each group is first shifted by one of its members: equal members then deviate by exactly 0, and
-    a large common offset costs no digits.
-    """
-    present = ~np.isnan(values)
-    sizes = _group_sums(present, groups)
-    anchors = np.zeros(groups.count)
-    anchors[groups.index[present]] = values[present]
-    shifted = values - anchors[groups.index]
-    means = _group_sums(shifted, groups) / np.maximum(sizes, 1)
-    return shifted - means[groups.index], sizes
+def _weigh_by_length(members: Members, deviations: FloatArray, lengths: FloatArray) -> FloatArray:
+    """[m] from the mean of the group -> [m] from its mean weighted by length."""
+    sums = members.sum(lengths)
+    return deviations - members.spread(members.sum(lengths * deviations) / np.where(sums > 0, sums, 1.0))

@@ -6,7 +6,8 @@ import numpy as np
 
 from reward_gateway.sample import FloatArray
 
-from .groups import ROUNDING, Groups, zscore
+from .group_rows import ROUNDING
+from .groups import Groups, zscore
 from .outcome import ItemError
 
 

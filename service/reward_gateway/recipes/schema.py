@@ -29,7 +29,8 @@ from pydantic import (
     model_validator,
 )
 
-from reward_gateway.operations.groups import EPS, Baseline, Scale, Spread
+from reward_gateway.operations.group_rows import Spread
+from reward_gateway.operations.groups import EPS, Baseline, Scale
 from reward_gateway.operations.registry import Comparison
 from reward_gateway.sample import json_text
 

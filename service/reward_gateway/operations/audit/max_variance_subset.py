@@ -7,7 +7,7 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..costs import Cost
-from ..groups import ROUNDING
+from ..group_rows import ROUNDING
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 

@@ -7,7 +7,8 @@ from pydantic import Field
 from .. import groups
 from ..columns import Columns
 from ..costs import Cost
-from ..groups import EPS, Groups, Spread
+from ..group_rows import Spread
+from ..groups import EPS, Groups
 from ..names import ComponentName
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation

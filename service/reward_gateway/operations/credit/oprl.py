@@ -10,7 +10,8 @@ from reward_gateway.sample import FloatArray
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..groups import EPS, ROUNDING
+from ..group_rows import ROUNDING
+from ..groups import EPS
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
 from ..names import HostedModel

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from ..columns import Columns
 from ..costs import CHEAP
-from ..groups import ROUNDING
+from ..group_rows import ROUNDING
 from ..outcome import Outcome
 from ..ragged import Ragged
 from ..registry import OperationItem, OperationParams, operation
