@@ -32,6 +32,7 @@ ALONE = {
     *("combine/barfi", "combine/heron", "credit/info_gain", "credit/sotopia", "score/co_reward", "score/donor_game"),
     *("score/gtalign_action", "score/program", "score/rere", "transform/distance_reward", "transform/mmrlhf_batch"),
     *("transform/mmrlhf_beta", "transform/sign_scale", "score/perceptual_step", "score/reasoning_sql"),
+    "combine/tournament",
 }
 """Operations of items that no sample holds. Audits are called by themselves, too."""
 OPERATIONS = [pytest.param(op, id=f"{op.kind}/{op.name}") for op in catalog()]

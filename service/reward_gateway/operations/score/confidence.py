@@ -153,7 +153,7 @@ def self_certainty(columns: Columns, params: CertaintyParams) -> Outcome:
             table = read_table(logprobs, params.tolerance)
             if size is not None and table.shape[1] != size:
                 raise ItemError(f"its rows have {table.shape[1]} entries, and the vocabulary {int(size)}", "logprobs")
-            return -(table / table.shape[1]).sum(axis=1) - math.log(table.shape[1])
+            return np.asarray(-(table / table.shape[1]).sum(axis=1) - math.log(table.shape[1]))
         if size is None:
             raise ItemError("mean_logprob needs the size of the vocabulary", "vocabulary")
         certainty = -read_list(means, "mean_logprob") - math.log(size)
