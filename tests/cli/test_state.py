@@ -49,6 +49,17 @@ def test_a_value_is_shown_and_reset(stored: Service, run: Run) -> None:
     assert (gone.code, "not_found" in gone.err) == (3, True)
 
 
+def test_a_coefficient_is_shown_and_reset(stored: Service, run: Run) -> None:
+    import httpx
+
+    body = {"items": [{"reward": 2.0, "cost": 0.5}], "params": {"name": "safe"}}
+    httpx.post(f"{stored.url}/run/C/v1/combine/lagrangian", json=body, timeout=60).raise_for_status()
+    at = ("coefficients", "safe", "--url", stored.url, "--run", "C")
+    assert json.loads(run("state", "show", *at).out)["value"] == {"value": 1.05, "updates": 1.0}
+    assert run("state", "reset", *at).code == 0
+    assert run("state", "show", *at).code == 3
+
+
 def test_there_is_nothing_to_move_in_a_store_of_one_process(stored: Service, run: Run) -> None:
     ended = run("state", "migrate", "--url", stored.url, "--tenant", "alice", "--discard")
     assert (ended.code, "moved" in ended.out) == (0, False)

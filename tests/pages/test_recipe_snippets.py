@@ -29,7 +29,7 @@ from tests.contract import HttpContract
 pytestmark = pytest.mark.anyio
 
 ALONE = {
-    *("combine/barfi", "combine/heron", "credit/info_gain", "credit/sotopia", "score/co_reward", "score/donor_game"),
+    *("combine/heron", "credit/info_gain", "credit/sotopia", "score/co_reward", "score/donor_game"),
     *("score/gtalign_action", "score/program", "score/rere", "transform/distance_reward", "transform/mmrlhf_batch"),
     *("transform/mmrlhf_beta", "transform/sign_scale", "score/perceptual_step", "score/reasoning_sql"),
     "combine/tournament",

@@ -360,6 +360,13 @@ def test_process_has_a_vector_also_where_samples_say_whether_they_are_right(rewa
     assert len(result.rewards[0]) == 2
 
 
+def test_safe_rlhf_is_the_helpfulness_less_a_price_of_the_harm(reward: Any) -> None:
+    raw = {"helpful": [2.0, 1.0], "cost": [-0.5, 1.5]}
+    assert reward("safe_rlhf", raw=raw, answers=[1.0]).reward.tolist() == [0.75, 1.25]
+    dearer = reward("safe_rlhf", raw=raw, answers=[3.0])
+    assert dearer.reward.tolist() == [(2.0 - 3 * 0.5) / 4, (1.0 + 3 * 1.5) / 4]
+
+
 def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
     result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
     assert result.reward.tolist() == [0.5, 1.0, 0.0]

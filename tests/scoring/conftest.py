@@ -55,6 +55,11 @@ rewards:
         otherwise: 0
         transforms: [{running_scale: {stream: run}}]
     combine: weighted_sum
+  constrained:
+    components:
+      reward: {score: model}
+      harm: {score: given, inputs: {value: {feature: v}}}
+    combine: {lagrangian: {cost: {component: harm}, name: harm}}
   staged_audit:
     components:
       rule: {score: given, inputs: {value: {feature: v}}}

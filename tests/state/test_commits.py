@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.state.attempts import AttemptRecord, Begun, LeaseLost
+from reward_gateway.state.coefficients import Update
 from reward_gateway.state.commits import VersionTaken
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
@@ -17,6 +18,7 @@ def every_kind() -> StateWrites:
     return (
         StateWrites()
         .merge_moments("m", 2.0, 2.0, 2.0)
+        .update_coefficient("c", Update("add", 0.5, start=1.0))
         .append_to_archive("a", np.array([[1.0, 2.0]]))
         .queue_messages("l", ["new", "newer"])
         .add_references("r", {"p": [0.5, 0.25]})
@@ -27,6 +29,7 @@ def every_kind() -> StateWrites:
 async def contents(store: StateStore) -> dict[str, Any]:
     return {
         "moments": await store.moments.read("m"),
+        "coefficient": await store.coefficients.read("c"),
         "archive": (await store.archives.read("a")).tolist(),
         "waiting": await store.labels.list_pending("l"),
         "references": [None if r is None else r.tolist() for r in await store.references.read("r", ["p"])],
@@ -39,12 +42,14 @@ async def test_every_kind_is_written_by_one_commit(store: StateStore) -> None:
     await store.commit(every_kind())
     assert await contents(store) == {
         "moments": (2.0, 2.0, 2.0),
+        "coefficient": 1.5,
         "archive": [[1.0, 2.0]],
         "waiting": ["new", "newer"],
         "references": [[0.5, 0.25]],
         "versions": 1,
         "names": [
             ("moments", "m", 1),
+            ("coefficients", "c", 1),
             ("references", "r", 1),
             ("archives", "a", 1),
             ("labels", "l", 1),

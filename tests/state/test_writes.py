@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from reward_gateway.errors import InvalidRequest
+from reward_gateway.state.coefficients import Update
 from reward_gateway.state.writes import SetVersion, StateWrites
 
 EACH: dict[str, Callable[[StateWrites], StateWrites]] = {
     "moments": lambda writes: writes.merge_moments("m", 1.0, 2.0, 0.0),
+    "coefficients": lambda writes: writes.update_coefficient("c", Update("add", 1.0, 1.0)),
     "archives": lambda writes: writes.append_to_archive("a", [[1.0]]),
     "labels": lambda writes: writes.queue_messages("l", ["x"]),
     "references": lambda writes: writes.add_references("r", {"p": [1.0]}),

@@ -10,12 +10,12 @@ from .output import TIMEOUT_S, ApiKey, AsJson, Run, Url, err, print_table
 from .service import ask_service
 
 app = typer.Typer(
-    help="""Named state of a running service: running moments, archives, references, labels and sets.
+    help="""Named state of a running service: running moments, coefficients, archives, references, labels and sets.
 
-    What scoring writes (moments, archives, cohorts, queues of messages to label) belongs to a tenant and one of its
-    runs. References, labels and sets are uploaded, and belong to the tenant, for all its runs. A name that begins with
-    tenant/ (a stream "tenant/rewards", say) is shared by all runs of the tenant. The tenant is that of the API key
-    (tenant: in the keys file, else the key's name), and "anonymous" without keys; the run is that of --run.
+    What scoring writes (moments, coefficients, archives, cohorts, queues of messages to label) belongs to a tenant and
+    one of its runs. References, labels and sets are uploaded, and belong to the tenant, for all its runs. A name that
+    begins with tenant/ (a stream "tenant/rewards", say) is shared by all runs of the tenant. The tenant is that of the
+    API key (tenant: in the keys file, else the key's name), and "anonymous" without keys; the run is that of --run.
     """,
     no_args_is_help=True,
 )
@@ -24,7 +24,9 @@ Tenant = Annotated[
     str | None,
     typer.Option("--tenant", help="Whose state; another tenant's needs the right admin.", show_default="the key's"),
 ]
-Kind = Annotated[str, typer.Argument(help="moments, references, archives, labels or sets.", show_default=False)]
+Kind = Annotated[
+    str, typer.Argument(help="moments, coefficients, references, archives, labels or sets.", show_default=False)
+]
 Name = Annotated[str, typer.Argument(help="Name of the state.", show_default=False)]
 
 

@@ -12,7 +12,7 @@ An effect that cannot be answered raises its :class:`reward_gateway.errors.Gatew
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from reward_gateway.sample import Batch, FloatArray, Invalid, RawScores
 
@@ -73,6 +73,26 @@ class MergeMoments(Effect[Moments]):
 
     stream: str
     batch: Moments
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCoefficient(Effect[float]):
+    """Change a named coefficient by a rule, once the request is answered: from the value that is stored then.
+
+    Answer: the value as it was read, before all that this request changes; ``start`` if none is stored.
+
+    Attributes:
+        rule: add: v + a. grow: v exp(v a), which is ln v + v a. scale: v a.
+        amount: a.
+        least, most: the new value is at least and at most these.
+    """
+
+    name: str
+    rule: Literal["add", "grow", "scale"]
+    amount: float
+    start: float
+    least: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)

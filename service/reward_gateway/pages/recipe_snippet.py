@@ -7,7 +7,14 @@ import yaml
 
 from reward_gateway.operations.registry import Operation
 from reward_gateway.operations.worked_examples import examples_of
-from reward_gateway.recipes.fields import infer_shape, reads_sample, table_field, takes_group, value_field
+from reward_gateway.recipes.fields import (
+    infer_shape,
+    number_fields,
+    reads_sample,
+    table_field,
+    takes_group,
+    value_field,
+)
 
 _BOUND: Mapping[str, Mapping[str, str]] = {
     "carr": {"question": "prompt", "label": "reference"},
@@ -52,8 +59,8 @@ def explain_no_recipe(operation: Operation) -> str:
         return "An audit is not part of a recipe"
     if operation.kind == "transform" and value_field(operation) is None:
         return "It transforms no value of a component, and is not part of a recipe"
-    if operation.kind == "combine" and table_field(operation) is None:
-        return "It combines no table of components, and is not part of a recipe"
+    if operation.kind == "combine" and table_field(operation) is None and not number_fields(operation):
+        return "It combines no components, and is not part of a recipe"
     if name := _NOT_IN_SAMPLES.get(operation.name):
         return f"A sample cannot hold {name}, so it is not part of a recipe"
     if outside := [name for name in _list_features(operation) if not _is_numbers(_find_value(operation, name))]:
@@ -130,7 +137,10 @@ def _find_params(operation: Operation) -> dict[str, Any]:
 
 def _list_components(operation: Operation) -> dict[str, Any]:
     """Components of a combiner, named as in its first worked example."""
-    table = examples_of(operation.kind, operation.name)[0].items[0][table_field(operation) or ""]
+    item = examples_of(operation.kind, operation.name)[0].items[0]
+    if parts := number_fields(operation):
+        return {name: _give("given", name) for name in parts if name in item}
+    table = item[table_field(operation) or ""]
     names = list(table) if isinstance(table, Mapping) else [f"part_{i}" for i in range(1, len(table) + 1)]
     if isinstance(table, list) and isinstance(table[0], Mapping):
         names = [name for name, value in table[0].items() if isinstance(value, int | float)]
@@ -156,11 +166,13 @@ def _list_credited(operation: Operation) -> dict[str, Any]:
 def _list_features(operation: Operation) -> list[str]:
     """The fields that every item needs and that recipes read from features."""
     computed = {"score": None, "combine": table_field(operation)}.get(operation.kind, value_field(operation))
+    parts = number_fields(operation)
     return [
         name
         for name, field in operation.item.model_fields.items()
         if field.is_required()
         and name != computed
+        and name not in parts
         and name not in ("outcome", "reward", "group", "trajectories")
         and name not in operation.rule_fields
         and not reads_sample(name, field)

@@ -10,7 +10,7 @@ from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.names import names_in
 
 from .component_plan import ComponentPlan
-from .fields import optional_members, takes_group, value_field
+from .fields import number_fields, optional_members, takes_group, value_field
 from .locations import Path
 from .schema import RecipeSpec
 from .step import Step
@@ -71,7 +71,18 @@ class CombinerCompiler:
                 if component not in names:
                     self.add_fault(("combine", key), self.explain_missing_component(component))
         name, arguments = self._replace_log_sigmoid_sum(name, arguments, over)
-        return over, add, self.steps.compile_step("combine", {name: arguments}, ("combine",))
+        step = self.steps.compile_step("combine", {name: arguments}, ("combine",))
+        if step is not None:
+            self._check_fields(step, over)
+        return over, add, step
+
+    def _check_fields(self, step: Step, over: tuple[str, ...]) -> None:
+        """Add faults for required parts of a combiner that no component gives."""
+        for field in number_fields(step.operation):
+            required = step.operation.item.model_fields[field].is_required()
+            if required and field not in step.bindings and field not in over:
+                message = f"name a component {field}, or say which one it is: {field}: {{component: NAME}}"
+                self.add_fault(("combine", step.operation.name, field), message)
 
     def check_optional(self, over: tuple[str, ...], add: tuple[str, ...], combine: Step | None) -> None:
         """Add faults for optional components that are models, or that the combiner requires."""
@@ -135,6 +146,10 @@ class CombinerCompiler:
             message = (
                 f"is not used by combine/{combine.operation.name}: give it a weight (0 only reports it), or remove it"
             )
+            if parts := number_fields(combine.operation):
+                used = {name for name in parts if name not in combine.bindings}
+                used |= {str(bound.value) for bound in combine.bindings.values() if bound.kind == "component"}
+                message = f"is not read by combine/{combine.operation.name}: bind it to a field, or remove it"
         elif credit is not None and len(over) > 1 and not takes_group(credit.operation):
             fields = credit.operation.item.model_fields
             first = over[:1] if {"reward", "outcome"} & {*fields} else ()

@@ -36,7 +36,7 @@ from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 from .cohort import compare_cohorts
 from .column_binder import ColumnBinder, Value
 from .component_plan import ComponentPlan
-from .fields import takes_group, value_field
+from .fields import number_fields, takes_group, value_field
 from .group import find_alone, normalize_rows
 from .group_lengths import read_lengths
 from .members import spread_groups
@@ -336,6 +336,8 @@ class Evaluation:
         table = {name: self.components[name].value for name in plan.over}
         if plan.combine is None:
             reward = next(iter(table.values())).copy() if table else np.zeros(size)
+        elif number_fields(plan.combine.operation):
+            reward = yield from self._run_combiner(plan.combine, table)
         else:
             field_name, wanted_shape = plan.combine.table
             if field_name == "group":
@@ -343,11 +345,15 @@ class Evaluation:
                 reward = np.array([np.nan if number is None else float(number) for number in numbers])
             else:
                 column = table if wanted_shape == "table" else list(np.stack(list(table.values()), axis=1))
-                outcome = yield from self.runner.run(plan.combine, {field_name: column}, plan.name)
-                reward = outcome.reward if outcome.reward is not None else np.full(size, np.nan)
+                reward = yield from self._run_combiner(plan.combine, {field_name: column})
         for name in plan.add:
             reward = reward + self.components[name].value
         return reward
+
+    def _run_combiner(self, step: Step, provided: Mapping[str, Any]) -> Effectful[FloatArray]:
+        """[n] what a combiner that answers sample by sample makes of the components."""
+        outcome = yield from self.runner.run(step, provided, self.plan.name)
+        return outcome.reward if outcome.reward is not None else np.full(self.rows.size, np.nan)
 
     def _apply_to_groups(self, step: Step, table: Mapping[str, FloatArray]) -> Running:
         """Run a combiner or credit assignment whose item is a group: its members are the samples of one prompt.

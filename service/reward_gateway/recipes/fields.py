@@ -67,6 +67,14 @@ def table_field(operation: Operation) -> str | None:
     return next((name for name in (*_TABLES, "group") if name in operation.item.model_fields), None)
 
 
+def number_fields(operation: Operation) -> tuple[str, ...]:
+    """The fields of a combiner that takes one number for each of its parts, by its name, and no table; else none."""
+    fields = operation.item.model_fields
+    if operation.kind != "combine" or table_field(operation) is not None:
+        return ()
+    return tuple(fields) if all(infer_shape(field) == "number" for field in fields.values()) else ()
+
+
 def takes_group(operation: Operation) -> bool:
     """True if an item of a credit assignment is a group of samples; a `group` that is a text names the prompt."""
     fields = operation.item.model_fields

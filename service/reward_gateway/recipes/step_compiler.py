@@ -11,7 +11,7 @@ from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
 
 from .column_types import find_fault
-from .fields import SAMPLE_FIELDS, needs_row_validation, reads_sample, table_field, value_field
+from .fields import SAMPLE_FIELDS, needs_row_validation, number_fields, reads_sample, table_field, value_field
 from .known_models import KnownModels, may_be_model
 from .locations import Path
 from .step import Step
@@ -82,10 +82,10 @@ class StepCompiler:
             return None
         provided = {
             "transform": (value_field(operation),),
-            "combine": (table_field(operation),),
+            "combine": (table_field(operation), *number_fields(operation)),
             "credit": ("reward", "outcome", value_field(operation)),
         }[cast("str", kind)]
-        if kind == "combine" and table_field(operation) is None:
+        if kind == "combine" and table_field(operation) is None and not number_fields(operation):
             self._add_fault(path, f"combine/{name} does not take named components, so a recipe cannot feed it")
             return None
         return self.compile_arguments(operation, arguments, (*path, name), provided)

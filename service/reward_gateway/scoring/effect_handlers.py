@@ -14,6 +14,7 @@ from reward_gateway.operations import effects
 from reward_gateway.operations.effects import Effect
 from reward_gateway.parking import park
 from reward_gateway.sample import FloatArray, Invalid, RawScores, Usage
+from reward_gateway.state.coefficients import Update
 
 from .judge_questions import ask_again, ask_for_texts, ask_for_tokens, name_problems
 from .request_context import RequestContext
@@ -52,6 +53,14 @@ async def _merge_moments(
     services: ScoringServices, effect: effects.MergeMoments, context: RequestContext
 ) -> effects.Moments:
     return await context.state.merge_moments(services.state, effect.stream, effect.batch)
+
+
+@register_handler(effects.UpdateCoefficient)
+async def _update_coefficient(
+    services: ScoringServices, effect: effects.UpdateCoefficient, context: RequestContext
+) -> float:
+    update = Update(effect.rule, effect.amount, effect.start, effect.least, effect.most)
+    return await context.state.update_coefficient(services.state, effect.name, update)
 
 
 @register_handler(effects.LookUpLabels)

@@ -10,6 +10,7 @@ import numpy as np
 
 from reward_gateway.operations.effects import Moments
 from reward_gateway.sample import FloatArray
+from reward_gateway.state.coefficients import Update
 from reward_gateway.state.moments import Triple
 from reward_gateway.state.namespace import NO_NAMESPACE, Namespace
 from reward_gateway.state.store import StateStore
@@ -27,6 +28,7 @@ class StateView:
         self.space = space
         self._writes: StateWrites | None = None
         self._moments: dict[str, Triple] = {}
+        self._coefficients: dict[str, float | None] = {}
         self._archives: dict[str, FloatArray] = {}
 
     @property
@@ -49,6 +51,14 @@ class StateView:
         self.writes.merge_moments(stream, batch.count, batch.mean, batch.m2)
         own = self.writes.moments.get(stream)
         return Moments(*stored) if own is None else Moments(*stored).merged(Moments(*own))
+
+    async def update_coefficient(self, store: StateStore, name: str, update: Update) -> float:
+        """Change a coefficient; returns its value as read, before all changes of this request."""
+        if name not in self._coefficients:
+            self._coefficients[name] = await store.coefficients.within(self.space).read(name)
+        self.writes.update_coefficient(name, update)
+        stored = self._coefficients[name]
+        return update.start if stored is None else stored
 
     async def read_archive(self, store: StateStore, archive: str) -> FloatArray:
         """The archive's vectors [m, d] as read, followed by those that this request appends."""

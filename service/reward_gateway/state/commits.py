@@ -11,6 +11,7 @@ from reward_gateway.errors import InternalError
 from . import archives, labels, references
 from .archives import LocalArchives, RedisArchives, make_size_error, pack_vectors
 from .attempts import AttemptRecord, LeaseLost, LocalAttempts, attempt_key, lease_key
+from .coefficients import LARGEST_EXPONENT, LocalCoefficients, RedisCoefficients
 from .epoch import StoreEpoch
 from .labels import LocalLabels, RedisLabels, encode_message
 from .moments import LocalMoments, RedisMoments
@@ -45,6 +46,7 @@ class LocalCommits:
     def __init__(
         self,
         moments: LocalMoments,
+        coefficients: LocalCoefficients,
         references: LocalReferences,
         archives: LocalArchives,
         labels: LocalLabels,
@@ -52,6 +54,7 @@ class LocalCommits:
         attempts: LocalAttempts,
     ) -> None:
         self._moments, self._references, self._archives = moments, references, archives
+        self._coefficients = coefficients
         self._labels, self._sets, self._attempts = labels, sets, attempts
 
     async def commit(self, writes: StateWrites, *records: AttemptRecord) -> None:
@@ -65,6 +68,8 @@ class LocalCommits:
                 raise VersionTaken
         for stream, batch in writes.moments.items():
             self._moments.within(writes.space).merge_batch(stream, batch)
+        for name, updates in writes.coefficients.items():
+            self._coefficients.within(writes.space).update(name, updates)
         for archive, rows in writes.archives.items():
             stored_archives.append_vectors(archive, rows)
         for table, messages in writes.labels.items():
@@ -122,6 +127,7 @@ class RedisKinds(NamedTuple):
     """The stores of all kinds, whose keys a commit writes."""
 
     moments: RedisMoments
+    coefficients: RedisCoefficients
     references: RedisReferences
     archives: RedisArchives
     labels: RedisLabels
@@ -132,6 +138,7 @@ class RedisKinds(NamedTuple):
         """The stores over one client."""
         return cls(
             RedisMoments(client, timeout_s, epoch),
+            RedisCoefficients(client, timeout_s, epoch),
             RedisReferences(client, timeout_s, epoch),
             RedisArchives(client, timeout_s, epoch),
             RedisLabels(client, timeout_s, epoch),
@@ -142,6 +149,7 @@ class RedisKinds(NamedTuple):
         """The stores as a namespace sees them."""
         return RedisKinds(
             self.moments.within(space),
+            self.coefficients.within(space),
             self.references.within(space),
             self.archives.within(space),
             self.labels.within(space),
@@ -152,6 +160,7 @@ class RedisKinds(NamedTuple):
         """Every name that is written, with its store."""
         for store, names in (
             (self.moments, writes.moments),
+            (self.coefficients, writes.coefficients),
             (self.references, writes.references),
             (self.archives, writes.archives),
             (self.labels, writes.labels),
@@ -178,6 +187,9 @@ def _encode_writes(
     """Kind, keys and arguments of every write, as ``commit_writes.lua`` takes them."""
     for stream, batch in writes.moments.items():
         yield "moments", _list_keys(stores.moments, stream), [stream, *batch]
+    for name, updates in writes.coefficients.items():
+        keys = _list_keys(stores.coefficients, name)
+        yield "coefficients", keys, [name, LARGEST_EXPONENT, updates]
     for archive, rows in writes.archives.items():
         vectors = [blobs.add_value(row) for row in pack_vectors(rows)]
         yield "archives", _list_keys(stores.archives, archive), [archive, archives.CAP, vectors]

@@ -66,6 +66,13 @@ class MomentsStore(VersionedStore, Protocol):
         """Count, mean and sum of squared deviations; zeros for an empty stream."""
 
 
+class CoefficientStore(VersionedStore, Protocol):
+    """Coefficients that batches adapt."""
+
+    async def read(self, name: str) -> float | None:
+        """The value; None if nothing is stored."""
+
+
 class ReferenceStore(VersionedStore, Protocol):
     """Reference rewards by reward or model (its version included) and group."""
 

@@ -1,4 +1,4 @@
-"""All named state: running moments, references, archives, labels and sets, each name with a version.
+"""All named state: running moments, coefficients, references, archives, labels and sets, each name with a version.
 
 store = StateStore.on_redis(client)      # shared by processes
 store = StateStore.in_process()          # this process only
@@ -20,6 +20,7 @@ from reward_gateway.fair_queue import WEIGHTS
 
 from .archives import LocalArchives
 from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
+from .coefficients import LocalCoefficients
 from .commits import Commits, LocalCommits, RedisCommits, RedisKinds
 from .epoch import StoreEpoch
 from .jobs import JobStore
@@ -29,6 +30,7 @@ from .moments import LocalMoments
 from .namespace import Namespace
 from .port import (
     ArchiveStore,
+    CoefficientStore,
     LabelStore,
     MomentsStore,
     ReferenceStore,
@@ -52,6 +54,7 @@ class StateStore:
     """Named state by kind. Every call may raise :class:`reward_gateway.errors.StateUnavailable`."""
 
     moments: MomentsStore
+    coefficients: CoefficientStore
     references: ReferenceStore
     archives: ArchiveStore
     labels: LabelStore
@@ -75,7 +78,14 @@ class StateStore:
     @classmethod
     def in_process(cls) -> Self:
         """State that lives as long as this process, for use without Redis."""
-        kinds = LocalMoments(), LocalReferences(), LocalArchives(), LocalLabels(), LocalSets()
+        kinds = (
+            LocalMoments(),
+            LocalCoefficients(),
+            LocalReferences(),
+            LocalArchives(),
+            LocalLabels(),
+            LocalSets(),
+        )
         attempts = LocalAttempts()
         return cls(*kinds, attempts, LocalCommits(*kinds, attempts), runs=LocalRuns(*kinds))
 
@@ -125,6 +135,7 @@ class StateStore:
         return replace(
             self,
             moments=self.moments.within(space),
+            coefficients=self.coefficients.within(space),
             references=self.references.within(space),
             archives=self.archives.within(space),
             labels=self.labels.within(space),
@@ -140,7 +151,7 @@ class StateStore:
 
     @property
     def stores(self) -> tuple[VersionedStore, ...]:
-        return (self.moments, self.references, self.archives, self.labels, self.sets)
+        return (self.moments, self.coefficients, self.references, self.archives, self.labels, self.sets)
 
     def store_of(self, kind: str) -> VersionedStore:
         """The store of one kind.

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from reward_gateway.sample import FloatArray
 
+from .coefficients import Update
 from .moments import NOTHING, Triple, merge_triples
 from .namespace import NO_NAMESPACE, Namespace
 from .values import check_reference_rewards, check_vectors, encode_set
@@ -36,6 +37,7 @@ class StateWrites:
     Attributes:
         space: the namespace that is written.
         moments: stream -> count, mean and m2 of the request's own numbers.
+        coefficients: name -> how it changes, in order.
         archives: archive -> vectors [k, d] that are appended.
         labels: table -> messages to queue if they have no label, in order.
         references: name -> rewards by group.
@@ -44,18 +46,26 @@ class StateWrites:
 
     space: Namespace = NO_NAMESPACE
     moments: dict[str, Triple] = field(default_factory=dict)
+    coefficients: dict[str, list[Update]] = field(default_factory=dict)
     archives: dict[str, FloatArray] = field(default_factory=dict)
     labels: dict[str, dict[str, None]] = field(default_factory=dict)
     references: dict[str, ReferenceWrite] = field(default_factory=dict)
     sets: list[SetVersion] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any((self.moments, self.archives, self.labels, self.references, self.sets))
+        changed = self.moments, self.coefficients, self.archives, self.labels, self.references, self.sets
+        return any(changed)
 
     def merge_moments(self, stream: str, count: float, mean: float, m2: float) -> Self:
         """Merge a batch's count, mean and sum of squared deviations into a stream's."""
         if count > 0:
             self.moments[stream] = merge_triples(self.moments.get(stream, NOTHING), (count, mean, m2))
+        return self
+
+    def update_coefficient(self, name: str, *updates: Update) -> Self:
+        """Change a coefficient, after what the request changes of it already."""
+        if updates:
+            self.coefficients.setdefault(name, []).extend(updates)
         return self
 
     def append_to_archive(self, archive: str, rows: Any) -> Self:
@@ -100,6 +110,8 @@ class StateWrites:
         """Add all that another part of the same request changes. Raises InvalidRequest for vectors of two sizes."""
         for stream, moments in other.moments.items():
             self.merge_moments(stream, *moments)
+        for name, updates in other.coefficients.items():
+            self.update_coefficient(name, *updates)
         for archive, rows in other.archives.items():
             self.append_to_archive(archive, rows)
         for table, messages in other.labels.items():

@@ -34,7 +34,7 @@ from ..wire.response import (
 
 router = raw_router("state")
 
-_KIND = parameter("kind", "path", "moments, references, archives, labels or sets.")
+_KIND = parameter("kind", "path", "moments, coefficients, references, archives, labels or sets.")
 _NAME = parameter("name", "path", "Name of the state. May hold slashes.")
 _ADDRESS = (_KIND, _NAME, RUN, TENANT)
 
@@ -112,9 +112,10 @@ async def listing(request: Request) -> Response:
     ),
 )
 async def list_runs(request: Request) -> Response:
-    """Every run of the caller for which scoring has written `moments`, `archives` or `queues` of messages to label that
-    were not reset since; `""` are the requests that named no run. A page takes a bounded time, so that it may be short
-    or empty while there are more, and a run may stand on several pages: go on until `cursor` is null.
+    """Every run of the caller for which scoring has written `moments`, `coefficients`, `archives` or `queues` of
+    messages to label that were not reset since; `""` are the requests that named no run. A page takes a bounded time,
+    so that it may be short or empty while there are more, and a run may stand on several pages: go on until `cursor` is
+    null.
     """
     given = request.query_params.get("limit", str(DEFAULT_LIMIT))
     limit = parse_whole(given)

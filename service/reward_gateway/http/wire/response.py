@@ -265,7 +265,7 @@ class StateRun(Struct):
     """A run that has state, and of which kinds."""
 
     run: str
-    kinds: list[Literal["moments", "archives", "queues"]]
+    kinds: list[Literal["moments", "coefficients", "archives", "queues"]]
 
 
 class StateRuns(Struct):

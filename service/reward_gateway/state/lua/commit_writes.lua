@@ -11,6 +11,9 @@ local function change(index, clock, name)
   redis.call('HSET', index, name, redis.call('INCR', clock))
 end
 
+-- 17 significant digits carry a double without loss.
+local function text(number) return string.format('%.17g', number) end
+
 -- What refuses the whole. Nothing is written before all of it was looked at.
 for i, record in ipairs(request.records) do
   if redis.call('GET', KEYS[2 * i]) ~= record[1] then
@@ -39,9 +42,27 @@ function commit.moments(k, name, nb, mean_b, m2_b)
   local delta = mean_b - mean_a
   local mean = mean_a + delta * nb / count
   local m2 = m2_a + m2_b + delta * delta * na * nb / count
-  -- 17 significant digits carry a double without loss.
-  local function text(number) return string.format('%.17g', number) end
   redis.call('HSET', KEYS[k], 'count', text(count), 'mean', text(mean), 'm2', text(m2))
+  change(KEYS[k + 1], KEYS[k + 2], name)
+end
+
+-- Change a value by rules. Keys: data, index, clock. Arguments: name, largest exponent, {rule, amount, start, least,
+-- most}s.
+function commit.coefficients(k, name, largest_exponent, updates)
+  local stored = redis.call('HMGET', KEYS[k], 'value', 'updates')
+  local value, count = tonumber(stored[1] or updates[1][3]), tonumber(stored[2] or '0')
+  for _, update in ipairs(updates) do
+    local rule, amount, least, most = update[1], update[2], update[4], update[5]
+    if rule == 'add' then
+      value = value + amount
+    elseif rule == 'grow' then
+      value = value * math.exp(math.min(value * amount, largest_exponent))
+    else
+      value = value * amount
+    end
+    value = math.min(math.max(value, least), most)
+  end
+  redis.call('HSET', KEYS[k], 'value', text(value), 'updates', text(count + #updates))
   change(KEYS[k + 1], KEYS[k + 2], name)
 end
 
