@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reward_gateway.cli.judge_agreement import cohens_kappa, self_consistency, wilson_interval
+from reward_gateway.cli.judge_agreement import self_consistency
 from reward_gateway.cli.main import app
+from reward_gateway.lab.intervals import wilson_interval
+from reward_gateway.lab.kappa import cohens_kappa
 from typer.testing import CliRunner
 
 Serve = Callable[[Callable[[str], str]], str]

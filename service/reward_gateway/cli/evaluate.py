@@ -1,120 +1,207 @@
-"""``models evaluate``: measure models on held-out data and compare with a baseline, targets and their cards."""
+"""``evaluate PAIRS``: how often one or two rewards prefer what people prefer, with a running service."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+import hashlib
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from reward_gateway import extras
+from reward_gateway import __version__
+from reward_gateway.errors import GatewayError
+from reward_gateway.lab.outcomes import Ties
 
-from .output import FAULTY, AsJson, Unusable, err, out, print_error, print_table
-from .repository import Repository, wanted
-from .repository import folder as folder_of
+from .output import FAULTY, INTERRUPTED, ApiKey, AsJson, Run, Unusable, Url, err, print_error, without_password
+from .termination import until_terminated
+from .whole_files import write_whole
 
 if TYPE_CHECKING:
-    from reward_models.evaluate import Part, Row, Subject
+    from reward_gateway.lab.layouts import Preferences
+    from reward_gateway.lab.report import Report
+    from reward_gateway.lab.scores import RewardScores
 
-COLUMNS = ("model", "measured on", "n", "figure", "found", "baseline", "target", "card", "verdict")
+    from .sample_scores import Asking
+
+MOST = 2
+"""Rewards that are compared at a time."""
+
+
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        import msgspec
+
+        from reward_gateway.lab.report import report_schema
+
+        print(msgspec.json.format(msgspec.json.encode(report_schema()), indent=2).decode())
+        raise typer.Exit
 
 
 def evaluate(
-    names: Annotated[list[str] | None, typer.Argument(help="Names of models.", show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every model of the repository.")] = False,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the public datasets that some measurements need.")
+    pairs: Annotated[Path, typer.Argument(help="Preferences: .jsonl, .csv or .parquet.")],
+    rewards: Annotated[
+        list[str],
+        typer.Option("--reward", help="Name of the recipe; give it twice to compare two.", show_default=False),
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder of the report and the scores.", show_default="PAIRS without its suffix, .evaluation"
+        ),
     ] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Write the measured figures to evaluation.json and the card.")
-    ] = False,
-    repository: Repository = None,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="Layout of the file.", show_default="recognised by its columns")
+    ] = None,
+    ties: Annotated[Ties, typer.Option("--ties", help="What equal scores count.")] = Ties.HALF,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            "--min-accuracy",
+            min=0,
+            max=1,
+            help="Exit 1 if the lower end of a reward's 95 % interval is below this.",
+            show_default=False,
+        ),
+    ] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    training_run: Run = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=4096, help="Samples per request.")] = 256,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="Concurrent requests.")] = 4,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Timeout per request in seconds, retries included.")
+    ] = 600.0,
     as_json: AsJson = False,
+    _schema: Annotated[
+        bool,
+        typer.Option("--schema", callback=_print_schema, is_eager=True, help="Print the JSON Schema of the report."),
+    ] = False,
 ) -> None:
-    """Measure models on data they were never trained on. Exit 1 if a figure differs from its card.
+    """Measure rewards on a file of preferences.
 
-    A model is loaded as Triton loads it. A measurement whose data is missing is skipped; its row names the data it
-    needs and shows the card's figure.
+    Layouts: pairs, hh, rewardbench, rewardbench2, rm-bench, judgebench, helpsteer2, helpsteer3, best-of-k. The report
+    is printed, and written to OUT as report.json and report.html. Run the same command again to resume a run that was
+    stopped; a different recipe, recipe version, model version or service is refused. Samples without a score are left
+    out and counted. Recipes that compare samples are measured before the comparison (reward_raw).
     """
-    with extras.needed():
-        from reward_models.evaluate import Subject, measure_model, write_figures
-    from reward_models.repository import RepositoryError
+    from .preference_files import read_preference_file
+    from .sample_scores import Asking
 
-    if every == bool(names):
-        raise Unusable("name the models to measure, or give --all")
-    if data is not None and not data.is_dir():
-        raise Unusable(f"there is no folder {data}")
-    folder = folder_of(repository)
-    rows: list[Row] = []
-    failed = False
-    with _progress() as show:
-        for name in wanted(names, folder):
-            try:
-                subject = Subject(name, folder, show.advance)
-                found_rows, found = measure_model(subject, data, show.starts(subject))
-            except RepositoryError as error:
-                print_error(str(error))
-                failed = True
-                continue
-            rows += found_rows
-            if write and found:
-                write_figures(subject.folder, found)
-    _print(rows, as_json)
-    if failed or any(row.faulty for row in rows):
+    if len(rewards) > MOST:
+        raise Unusable(f"--reward takes one recipe, or two to compare, not {len(rewards)}")
+    if len(set(rewards)) < len(rewards):
+        raise Unusable(f"--reward names {rewards[0]} twice: name another recipe to compare it with")
+    found = read_preference_file(pairs, layout)
+    folder = to or pairs.with_name(f"{pairs.stem}.evaluation")
+    asking = Asking(url, api_key, training_run, batch, concurrency, timeout_s)
+    scores = _score_all(found, pairs, rewards, folder, asking)
+    report = _make_report(found, pairs, scores, asking, ties, min_accuracy)
+    _write(report, found, folder, as_json)
+    _judge(report, min_accuracy)
+
+
+def _score_all(
+    found: "Preferences", pairs: Path, rewards: list[str], folder: Path, asking: "Asking"
+) -> "list[RewardScores]":
+    """The scores of all responses by each reward, kept in the folder as they come."""
+    from .sample_scores import Samples, score_samples
+
+    samples, labels = [], []
+    for comparison in found.comparisons:
+        for place, sample in enumerate(comparison.samples()):
+            rejected = place - len(comparison.chosen)
+            which = {"chosen": place} if rejected < 0 else {"rejected": rejected}
+            samples.append(sample)
+            labels.append({"row": comparison.row + 1, **which})
+    made = Samples(pairs, samples, labels)
+
+    async def score() -> "list[RewardScores]":
+        await asking.find_rewards(rewards)  # so that an unknown second one is refused before the first is scored
+        return [
+            await score_samples(made, reward, folder / f"scores.{side}.jsonl", asking)
+            for side, reward in zip("ab", rewards, strict=False)
+        ]
+
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Unusable(f"{folder} cannot be written to ({error.strerror}); choose another --out") from None
+    try:
+        return asyncio.run(until_terminated(score()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print_error("stopped; run the same command again to resume")
+        raise typer.Exit(INTERRUPTED) from None
+    except GatewayError:
+        if any(folder.iterdir()):
+            err.print("what is scored is kept; run the same command again to resume")
+        raise
+    except OSError as error:  # a full disk, or a folder that was removed: the service's faults are GatewayErrors
+        raise Unusable(f"{folder} cannot be written to ({error.strerror})") from None
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # goes only if it is empty: a run that scored nothing leaves nothing
+
+
+def _make_report(
+    found: "Preferences",
+    pairs: Path,
+    scores: "list[RewardScores]",
+    asking: "Asking",
+    ties: Ties,
+    min_accuracy: float | None,
+) -> "Report":
+    from reward_gateway.lab.intervals import RESAMPLES, SEED
+    from reward_gateway.lab.measure import measure_rewards
+    from reward_gateway.lab.report import Measured, Report
+    from reward_gateway.sample import prompt_group
+
+    measured = Measured(
+        file=pairs.name,
+        sha256=hashlib.sha256(pairs.read_bytes()).hexdigest(),
+        layout=found.layout.name,
+        rows=found.rows,
+        left_out=dict(found.left_out),
+        comparisons=len(found.comparisons),
+        prompts=len({prompt_group(comparison.prompt) for comparison in found.comparisons}),
+        service=without_password(asking.client().url),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        gateway_version=__version__,
+        ties=ties,
+        min_accuracy=min_accuracy,
+        resamples=RESAMPLES,
+        seed=SEED,
+    )
+    return Report(1, measured, *measure_rewards(found.comparisons, scores, ties))
+
+
+def _write(report: "Report", found: "Preferences", folder: Path, as_json: bool) -> None:
+    from reward_gateway.lab.report import encode_report
+
+    encoded = encode_report(report)
+    write_whole(folder / "report.json", encoded)
+    if as_json:
+        print(encoded.decode(), end="")
+    err.print(f"report in {folder}", markup=False, soft_wrap=True)
+
+
+def _judge(report: "Report", least: float | None) -> None:
+    """End with 1 where a reward could not be measured, or is not accurate enough."""
+    faults = []
+    for reward in report.rewards:
+        low = reward.accuracy.low
+        if low is None:
+            faults.append(f"{reward.name}: no comparison has all its scores: {_list_reasons(reward.reasons)}")
+        elif least is not None and low < least:
+            faults.append(f"{reward.name}: the 95 % interval begins at {low:.4f}, below --min-accuracy {least:g}")
+    for fault in faults:
+        print_error(fault)
+    if faults:
         raise typer.Exit(FAULTY)
 
 
-class _Shown:
-    """Progress display: the current measurement and its number of scored rows."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=None)
-
-    def starts(self, subject: "Subject") -> Callable[["Part"], None]:
-        """A callback for the start of each measurement of a model."""
-
-        def part_starts(part: "Part") -> None:
-            if not self._progress.console.is_terminal:
-                err.print(f"{subject.name}: {part.name}", markup=False)
-            self._progress.reset(self._task, description=f"{subject.name}: {part.name}", completed=0, total=None)
-
-        return part_starts
-
-    def advance(self, rows: int) -> None:
-        """Add scored rows to the progress."""
-        self._progress.advance(self._task, rows)
-
-
-@contextmanager
-def _progress() -> Iterator[_Shown]:
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield _Shown(progress)
-
-
-def _print(rows: list["Row"], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([row.plain() for row in rows]))
-        return
-    cells = [_cells(row) for row in rows]
-    if not out.is_terminal:
-        print_table(COLUMNS, cells)
-        return
-    table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
-    for row, line in zip(rows, cells, strict=True):
-        style = "red" if row.faulty else "dim" if row.found is None else None
-        table.add_row(*line, style=style)
-    out.print(table)
-
-
-def _cells(row: "Row") -> list[str]:
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.3f}"
-
-    count = "" if row.count is None else str(row.count)
-    numbers = [number(row.found), number(row.baseline), row.target, number(row.claimed)]
-    return [row.model, row.part, count, row.figure, *numbers, row.verdict]
+def _list_reasons(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{code} ({count:,} samples)" for code, count in reasons.items()) or "none of its rule is counted"

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reward_gateway.lab.intervals import wilson_interval
+from reward_gateway.lab.kappa import cohens_kappa
 from reward_gateway.observer import Observer
 
-from .judge_agreement import accuracy, cohens_kappa, self_consistency, wilson_interval
+from .judge_agreement import accuracy, self_consistency
 from .output import FAULTY, AsJson, Unusable, err, print_table
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 
 from . import live
 from .add import add
-from .evaluate import evaluate
 from .known.command import known
+from .models_evaluate import evaluate
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, err, print_error, print_table
 from .repository import Repository, wanted
 from .repository import folder as folder_of

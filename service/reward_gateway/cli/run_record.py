@@ -50,6 +50,11 @@ class RunRecord:
         """Path of the record."""
         return self.out.with_name(f"{self.out.name}.run.json")
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is known of the run, and of the one that started the output."""
+        return {**self._begun, **self._facts}
+
     def tell(self, **facts: Any) -> None:
         """Add facts of this run; the entries of a mapping are compared one by one.
 
@@ -57,7 +62,7 @@ class RunRecord:
             Unusable: a fact differs from that of the run that started the output, or from an earlier one of this run.
         """
         for name, value in facts.items():
-            before = {**self._begun, **self._facts}.get(name)
+            before = self.facts.get(name)
             if isinstance(value, Mapping):
                 for key, current in value.items():
                     if before is not None and key in before and before[key] != current:

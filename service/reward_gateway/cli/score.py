@@ -1,10 +1,8 @@
 """``score FILE``: score all rows of a file with a running service."""
 
 import asyncio
-import signal
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +10,7 @@ from reward_gateway.errors import GatewayError
 from reward_gateway.sample.fields import FIELDS
 
 from .output import INTERRUPTED, ApiKey, Run, Unusable, Url, err, out, print_error
-
-if TYPE_CHECKING:
-    from .scoring import Tally
+from .termination import until_terminated
 
 _FIELDS = ("prompt", "response", "reference", "group", "id")
 
@@ -80,7 +76,7 @@ def score(
     record = RunRecord(target, resumed=sink.begun)
     run = FileRun(source, sink, fields, reward, batch, concurrency, timeout_s, prefix, components, record, chat_format)
     try:
-        tally = asyncio.run(_until_terminated(run.score_file(url, api_key, training_run)))
+        tally = asyncio.run(until_terminated(run.score_file(url, api_key, training_run)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print_error(
             f"stopped after {run.tally.rows:,} rows; run the same command again to resume"
@@ -97,13 +93,6 @@ def score(
         raise Unusable(f"{target} cannot be written to ({error.strerror}){kept}") from None
     out.print(summarize(run.reward or "default", tally.rewards, tally.reasons))
     err.print(f"{tally.rows:,} rows in {target}", markup=False, soft_wrap=True)
-
-
-async def _until_terminated(work: Coroutine[Any, Any, "Tally"]) -> "Tally":
-    """The result of ``work``; SIGTERM stops it as Ctrl-C does, and what is scored is kept."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
 
 
 def map_columns(columns: list[str], given: dict[str, str | None]) -> dict[str, str]:

@@ -98,7 +98,9 @@ class FileRun:
                 self.tally.add(scored, self.prefix)
             grouped = await self._choose_reward(client)
             with progress_bar() as progress:
-                bar = progress.add_task("scoring", total=self.source.count(), completed=self.tally.rows)
+                bar = progress.add_task(
+                    f"scoring with {self.reward}", total=self.source.count(), completed=self.tally.rows
+                )
                 await self._score_batches(client, self._read_batches(grouped), progress, bar)
         self.sink.finish()
         return self.tally
@@ -113,10 +115,7 @@ class FileRun:
         rows = await client.rewards()
         if self.reward is None:
             self.reward = (await client.score([], [])).reward
-        row = next((row for row in rows if row["name"] == self.reward), None)
-        if row is None:
-            names = [str(row["name"]) for row in rows]
-            raise NotFound(f"there is no reward {self.reward!r}{did_you_mean(self.reward, names)}")
+        row = find_reward(rows, self.reward)
         self.record.tell(reward=self.reward, recipe_version=row["version"])
         return bool(row["grouped"])
 
@@ -238,6 +237,14 @@ class FileRun:
     def _make_row(self, reward: float | None, valid: bool, error: str | None, more: Row) -> Row:
         row = {"reward": reward, "valid": valid, "error": error, **more}
         return {f"{self.prefix}{name}": value for name, value in row.items()}
+
+
+def find_reward(rows: Sequence[Row], name: str) -> Row:
+    """The row of a recipe in the service's list. Raises NotFound, with a name that is similar."""
+    for row in rows:
+        if row["name"] == name:
+            return row
+    raise NotFound(f"there is no reward {name!r}{did_you_mean(name, [str(row['name']) for row in rows])}")
 
 
 def _model_versions(scores: Scores) -> dict[str, str]:

@@ -31,6 +31,9 @@ class Source(Protocol):
     def rows(self, start: int = 0) -> Iterator[Row]:
         """Rows from ``start`` on. Raises Unusable for a row that cannot be read."""
 
+    def place(self, row: int) -> str:
+        """Where a row stands, for people; rows are counted from 0."""
+
 
 class JsonLines:
     """One JSON object per line; empty lines are skipped."""
@@ -55,6 +58,11 @@ class JsonLines:
             lines = ((number, line) for number, line in enumerate(file, 1) if not line.isspace())
             for number, line in islice(lines, start, None):
                 yield self._row(number, line)
+
+    def place(self, row: int) -> str:
+        with self.path.open("rb") as file:
+            lines = (number for number, line in enumerate(file, 1) if not line.isspace())
+            return f"line {next(islice(lines, row, None))}"
 
     def _row(self, number: int, line: bytes) -> Row:
         try:
@@ -92,6 +100,12 @@ class Csv:
             except csv.Error as error:
                 raise Unusable(f"{self.path}, line {reader.line_num}: {error}") from None
 
+    def place(self, row: int) -> str:
+        with self.path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            next(islice(reader, row, None))
+            return f"line {reader.line_num}"
+
 
 class Parquet:
     """An Apache Parquet file."""
@@ -121,6 +135,9 @@ class Parquet:
                 continue
             yield from batch.slice(start).to_pylist()
             start = 0
+
+    def place(self, row: int) -> str:
+        return f"row {row + 1}"
 
 
 KINDS: dict[str, type[Source]] = {
