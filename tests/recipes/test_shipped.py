@@ -367,6 +367,14 @@ def test_safe_rlhf_is_the_helpfulness_less_a_price_of_the_harm(reward: Any) -> N
     assert dearer.reward.tolist() == [(2.0 - 3 * 0.5) / 4, (1.0 + 3 * 1.5) / 4]
 
 
+def test_ttrl_is_agreement_with_most_responses_to_the_prompt(reward: Any) -> None:
+    groups = ["a"] * 4 + ["b"] * 2
+    answers = [RIGHT, r"\boxed{\frac{84}{2}}", WRONG, "<think>6 times", "", "<answer></answer>"]
+    result = reward("ttrl", responses=answers, group_names=groups)
+    assert result.reward.tolist() == [1, 1, 0, 0, 0, 0]
+    assert not result.invalid
+
+
 def test_best_of_n_is_the_place_within_the_prompt(reward: Any) -> None:
     result = reward("best_of_n", raw={"helpful": [0.1, 3.0, -1.0]})
     assert result.reward.tolist() == [0.5, 1.0, 0.0]

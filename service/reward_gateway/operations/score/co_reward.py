@@ -1,13 +1,12 @@
 """Co-Reward: a question and its paraphrase grade each other by majority."""
 
 import re
-from collections import Counter
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 from pydantic import Field
 
+from ..answers.majority import majority
 from ..answers.sections import unbraced_box
 from ..columns import Columns
 from ..outcome import ItemError, Outcome, Row, by_row
@@ -60,12 +59,6 @@ def normal_form(answer: str) -> str:
     if _NUMBER.fullmatch(plain) and not re.search(r"/0+$", plain):
         return str(Fraction(plain))
     return re.sub(r"[\s$]+", "", answer).lower()
-
-
-def majority(answers: Sequence[str]) -> str:
-    """The most common answer that is not empty; of equally common ones the first seen; empty if there is none."""
-    counts = Counter(answer for answer in answers if answer)
-    return counts.most_common(1)[0][0] if counts else ""
 
 
 @operation("score", "co_reward", item=Item, params=Params, source=SOURCE, fidelity="verified", returns="vector")
