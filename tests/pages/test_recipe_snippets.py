@@ -101,7 +101,7 @@ def fill(sample: dict[str, Any], operation: Operation) -> dict[str, Any]:
     features = {name: value for name, value in {**item, **(table or {})}.items() if is_numbers(value)}
     if operation.kind == "transform":
         features |= {"my_score": item.get(main or "", 1.0), "my_steps": item.get(main or "", [1.0])}
-    if operation.kind == "credit" and main is not None:
+    if operation.kind == "credit" and main is not None and not isinstance(item.get(main), float | int):
         features[main] = item[main] if all(isinstance(value, float | int) for value in item.get(main, [[]])) else [0.5]
     if operation.name == "prm_refine":
         del features["correct"]  # with it the answer is one number

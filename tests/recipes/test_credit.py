@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from reward_gateway.errors import InvalidRecipe
 
 RECIPE = """
 components:
@@ -25,6 +26,32 @@ def test_a_list_of_trajectories_is_all_samples_of_the_prompt(evaluated: Any) -> 
     ]
     result = evaluated(RECIPE % "oprl", features=samples)
     assert [list(row) for row in result.rewards] == [pytest.approx([0.02, -0.01]), pytest.approx([0.02])]
+
+
+KL = """
+components:
+  outcome: {score: given, inputs: {value: {feature: outcome}}}
+credit: {kl_penalty: %s}
+"""
+
+
+def test_the_divergence_of_every_token_is_charged_and_the_outcome_stands_on_the_last(evaluated: Any) -> None:
+    samples = [{"outcome": 1.0, "logp": [-0.6, -1.2], "ref_logp": [-1.0, -1.0]}, {"outcome": 1.0, "logp": [-0.6]}]
+    result = evaluated(KL % "{beta: 0.1}", features=samples)
+    assert list(result.rewards[0]) == pytest.approx([-0.04, 1.02])
+    assert result.invalid[1].code == "missing_field"
+
+
+def test_a_coefficient_that_adapts_makes_the_recipe_stateful_and_none_a_cohort_could_use(compiled: Any) -> None:
+    adaptive, cohort = (
+        "{name: kl, target: 6, horizon: 100}",
+        "group: {normalize: mean, cohort: {size: 2, timeout_s: 1}}",
+    )
+    assert not compiled(KL % "{beta: 0.1}").stateful
+    assert compiled(KL % adaptive).stateful
+    assert compiled(KL % "{beta: 0.1}" + cohort).group.cohort is not None
+    with pytest.raises(InvalidRecipe, match="kl_penalty keeps state"):
+        compiled(KL % adaptive + cohort)
 
 
 OUTCOME_AND_PROCESS = """

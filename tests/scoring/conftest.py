@@ -60,6 +60,9 @@ rewards:
       reward: {score: model}
       harm: {score: given, inputs: {value: {feature: v}}}
     combine: {lagrangian: {cost: {component: harm}, name: harm}}
+  kl:
+    components: {a: {score: model}}
+    credit: {kl_penalty: {name: kl, beta: 0.5, target: 0.1, horizon: 10}}
   staged_audit:
     components:
       rule: {score: given, inputs: {value: {feature: v}}}

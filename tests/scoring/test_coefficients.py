@@ -77,6 +77,17 @@ async def test_batches_at_the_same_time_each_count_once(world: World) -> None:
     assert await read(world) == pytest.approx(1 + 16 * 0.1)
 
 
+async def test_the_coefficient_of_a_divergence_is_state_of_a_recipe_too(world: World) -> None:
+    gateway = world.gateway()
+    features: Any = [{"logp": [-0.6, -1.2], "ref_logp": [-1.0, -1.0]}] * 2
+    options = ScoreOptions(scope=RequestScope("a", "r", "key"))
+    for _ in range(2):
+        scored = await gateway.score(batch_of(1, 2, features=features), "kl", options)
+        assert [list(vector) for vector in scored.rewards or ()] == [pytest.approx([-0.2, r + 0.1]) for r in (1, 2)]
+    stored = await world.state.coefficients.within(Namespace("a", "r")).read("kl")
+    assert stored == pytest.approx(0.5 * (1 + 0.2 * 2 / 10))
+
+
 async def test_what_is_changed_meanwhile_is_what_the_batch_goes_on_from(world: World) -> None:
     gateway = world.gateway()
     await gateway.score(batch_of(2, 2, features=HARM), "constrained")

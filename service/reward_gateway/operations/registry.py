@@ -108,7 +108,7 @@ class Operation:
     source: Source
     fidelity: Fidelity
     returns: Returns
-    stateful: bool
+    stateful: bool | Callable[[Any], bool]
     grouped: bool | Callable[[Any], bool]
     pooled: bool
     """The items of a request are answered together (one result at index 0): audits over observations."""
@@ -152,6 +152,10 @@ class Operation:
         """With these parameters, an answer depends on other items of its group or request."""
         return self.grouped(params) if callable(self.grouped) else self.grouped
 
+    def keeps_state(self, params: OperationParams) -> bool:
+        """With these parameters, an answer depends on stored state."""
+        return self.stateful(params) if callable(self.stateful) else self.stateful
+
     def takes_lists(self, params: OperationParams) -> bool:
         """With these parameters, one accepted answer is a list."""
         return self.one_is_list(params) if callable(self.one_is_list) else self.one_is_list
@@ -171,7 +175,7 @@ class Operation:
             "returns": self.returns,
             "source": {"title": self.source.title, "url": self.source.url},
             "fidelity": self.fidelity,
-            "stateful": self.stateful,
+            "stateful": bool(self.stateful),
             "grouped": bool(self.grouped),
         }
 
@@ -189,7 +193,7 @@ def operation(
     source: Source = THIS_PROJECT,
     fidelity: Fidelity = "design",
     returns: Returns = "scalar",
-    stateful: bool = False,
+    stateful: bool | Callable[[Any], bool] = False,
     grouped: bool | Callable[[Any], bool] = False,
     compares: Comparison | Callable[[Any], Comparison | None] | None = None,
     pooled: bool = False,
@@ -204,7 +208,8 @@ def operation(
     """Register a function as the operation ``kind/name``.
 
     Args:
-        stateful: the answer depends on stored state, so it is never cached and not batch invariant.
+        stateful: the answer depends on stored state, so it is never cached and not batch invariant; a function of the
+            parameters where they decide.
         grouped: an answer depends on the other members of its group; a function of the parameters where they decide.
         compares: with what an item is compared; likewise.
         pooled: the request's items are one data set, answered by one result.

@@ -96,6 +96,11 @@ class Compiler:
         judge = compile_judge(spec.judge, spec.answer_template, self.add_fault)
         if spec.group.single != "refuse" and not spec.group.compares and not self._compares(combine, credit):
             self.add_fault(("group", "single"), "nothing in this recipe compares the samples of a group")
+        if credit is not None and credit.stateful and spec.group.cohort is not None:
+            message = (
+                f"{credit.operation.name} keeps state, which a cohort's samples would change before they are scored"
+            )
+            self.add_fault(("credit",), message)
         if spec.on_invalid == "default" and spec.default_reward is None:
             self.add_fault(("on_invalid",), "default needs default_reward")
         ends = [step for step in (combine, credit) if step]
@@ -162,7 +167,7 @@ class Compiler:
             reasoning_opened=spec.reasoning == "opened",
             json_references=spec.references == "json",
             optional=tuple(spec.optional),
-            stateful=spec.group.cohort is not None or any(step.operation.stateful for step in steps),
+            stateful=spec.group.cohort is not None or any(step.stateful for step in steps),
             source=spec.model_dump(mode="json", exclude_unset=True),
         )
 

@@ -79,4 +79,4 @@ class ComponentPlan:
         if self.step is None:
             return True
         reads_component = any(binding.kind == "component" for binding in self.step.bindings.values())
-        return not (self.step.operation.stateful or reads_component)
+        return not (self.step.stateful or reads_component)

@@ -24,7 +24,7 @@ class Progress:
         stateful: list[str] = []
         for component in components:
             if component.name in self.awaited:
-                keeps_state = any(step.operation.stateful for step in component.steps)
+                keeps_state = any(step.stateful for step in component.steps)
                 self._to_finish[component.name] = component, frozenset(stateful if keeps_state else ())
                 stateful += [component.name] if keeps_state else []
 

@@ -74,6 +74,11 @@ class Step:
         return self.operation.is_grouped(self.params)
 
     @cached_property
+    def stateful(self) -> bool:
+        """An answer depends on stored state."""
+        return self.operation.keeps_state(self.params)
+
+    @cached_property
     def verdict_names(self) -> tuple[str, ...]:
         """The verdicts that it counts."""
         return find_verdict_names(self.operation, self.params)
