@@ -8,6 +8,7 @@ import pytest
 from reward_gateway.operations.effects import Vector
 from reward_gateway.operations.registry import catalog
 from reward_gateway.recipes.evaluate import evaluate_plan
+from reward_gateway.recipes.fields import member_model
 from reward_gateway.recipes.turns import find_own_turns
 
 from tests.recipes.conftest import batch_of, compile_recipe
@@ -133,11 +134,14 @@ def test_a_response_without_a_turn_of_the_assistants_is_refused(evaluated: Any) 
 
 def test_every_credit_assignment_by_step_says_so() -> None:
     """The rest places rewards on tokens, frames, regions or denoising steps, which are no turns."""
-    elsewhere = {"prime", "treg", "progress_steps", "shapley", "spatial_map", "turning_point"}
+    elsewhere = {"prime", "treg", "progress_steps", "shapley", "spatial_map", "token_redistribution", "turning_point"}
     by_step = {operation.name for operation in catalog().of_kind("credit") if operation.turn_fields is not None}
     assert by_step == {operation.name for operation in catalog().of_kind("credit")} - elsewhere
     for operation in catalog().of_kind("credit"):
-        assert set(operation.turn_fields or ()) <= set(operation.item.model_fields)
+        grouped = "trajectories" in operation.item.model_fields
+        item = member_model(operation, "trajectories") if grouped else operation.item
+        assert item is not None
+        assert set(operation.turn_fields or ()) <= set(item.model_fields)
 
 
 def test_groups_that_reward_another_number_of_turns_are_refused(evaluated: Any) -> None:

@@ -45,6 +45,25 @@ def return_to_go(rewards: FloatArray, gamma: float = 1.0) -> FloatArray:
     return np.array(returns[::-1], dtype=np.float64)
 
 
+def split_as(flat: FloatArray, lists: Sequence[FloatArray]) -> list[FloatArray]:
+    """A flat array in pieces as long as these lists."""
+    return np.split(flat, np.cumsum([len(own) for own in lists]))[: len(lists)]
+
+
+def require_finite(values: FloatArray, param: str) -> FloatArray:
+    """The values as they are.
+
+    Args:
+        param: the field whose numbers they are made of.
+
+    Raises:
+        ItemError: one of them ran over.
+    """
+    if not np.isfinite(values).all():
+        raise ItemError(f"the numbers of {param} are so large that differences of them have no value", param=param)
+    return values
+
+
 def unit(vector: FloatArray, what: str) -> FloatArray:
     """The vector divided by its length, without overflow.
 

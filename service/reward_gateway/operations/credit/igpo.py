@@ -14,7 +14,7 @@ from ..columns import Columns
 from ..effects import Effectful
 from ..hosted_logprobs import HostedLogprobs
 from ..names import HostedModel
-from ..numerics import return_to_go, standardized
+from ..numerics import return_to_go, split_as, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -197,8 +197,7 @@ def _reward_turns(item: dict[str, Any], params: Params) -> Row:
 def _compute_advantages(rewards: Sequence[FloatArray], params: Params) -> list[FloatArray]:
     if params.variant == "paper":
         scored = standardized(np.concatenate([*rewards, np.empty(0)]))
-        pieces = np.split(scored, np.cumsum([len(row) for row in rewards]))[: len(rewards)]
-        return [return_to_go(piece, params.gamma) for piece in pieces]
+        return [return_to_go(piece, params.gamma) for piece in split_as(scored, rewards)]
     returns = [return_to_go(row) for row in rewards]
     totals = np.zeros(max((len(row) for row in returns), default=0))
     for row in returns:

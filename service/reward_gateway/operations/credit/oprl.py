@@ -15,7 +15,7 @@ from ..groups import EPS
 from ..hosted_logprobs import HostedLogprobs
 from ..members import column, entry
 from ..names import HostedModel
-from ..numerics import softplus, standardized
+from ..numerics import softplus, split_as, standardized
 from ..outcome import ItemError, Outcome, Row, by_row
 from ..registry import OperationItem, OperationParams, Source, operation
 
@@ -119,7 +119,7 @@ def _compare(values: Sequence[FloatArray], params: Params) -> list[FloatArray]:
     """Advantages of the values of trajectories (a list each) within their group, in the same shape."""
     if params.estimator == "paper":
         pooled = standardized(np.concatenate([*values, np.empty(0)]))
-        return np.split(pooled, np.cumsum([len(own) for own in values]))[: len(values)]
+        return split_as(pooled, values)
     compared = np.array([own[0] for own in values if len(own)])
     if len(compared) < 2:
         return [np.zeros(len(own)) for own in values]
