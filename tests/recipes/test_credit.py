@@ -54,6 +54,30 @@ def test_a_coefficient_that_adapts_makes_the_recipe_stateful_and_none_a_cohort_c
         compiled(KL % adaptive + cohort)
 
 
+def test_a_sample_whose_own_trajectory_is_incomplete_leaves_the_others_of_its_prompt_alone(evaluated: Any) -> None:
+    whole = {"outcome": 1.0, "states": [1, 2], "step_rewards": [0.0, 1.0]}
+    samples = [whole, {**whole, "outcome": 0.0}, {"outcome": 1.0, "states": [1]}]
+    result = evaluated(RECIPE % "gigpo", features=samples)
+    assert [None if row is None else len(row) for row in result.rewards] == [2, 2, None]
+    assert result.rewards[0] == pytest.approx([0.70711, 0.70711], abs=1e-5)
+    assert (result.invalid[2].param, result.invalid[2].message) == (
+        "features",
+        "features: give steps, or states and step_rewards",
+    )
+
+
+def test_turns_are_those_of_the_assistant(evaluated: Any) -> None:
+    turns = [{"role": "assistant", "content": "a"}, {"role": "tool", "content": "b"}]
+    response = [*turns, {"role": "assistant", "content": "c"}]
+    by_turn, by_message = [0.5, 0.0], [0.1, 9.0, 0.0]
+    recipe = RECIPE.replace(
+        "credit", "  turn_rewards: {score: given_steps, inputs: {values: {feature: turns}}}\ncredit"
+    )
+    features = [{"outcome": 1.0, "turns": by_turn}, {"outcome": 0.0, "turns": by_message}]
+    result = evaluated(recipe % "mt_grpo", responses=[response] * 2, features=features)
+    assert result.rewards[1] == pytest.approx([-1.41386, -0.70701], abs=5e-6)
+
+
 OUTCOME_AND_PROCESS = """
 components:
   outcome: {score: given, inputs: {value: {feature: outcome}}}

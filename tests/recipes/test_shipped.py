@@ -305,6 +305,22 @@ def test_process_is_refined_steps_with_the_verdict_on_the_last(reward: Any) -> N
     assert result.rewards == [pytest.approx([0.006, -0.006, 1.0]), pytest.approx([0.0])]
 
 
+def test_mt_grpo_is_the_outcomes_advantage_and_that_of_a_turn(reward: Any) -> None:
+    turns = [{"turn_rewards": [0.5, 0.0]}, {"turn_rewards": [0.1, 0.0]}]
+    result = reward("mt_grpo", responses=[BARE, WRONG], references=["42"] * 2, features=turns)
+    assert result.rewards == [
+        pytest.approx([1.41386, 0.70701], abs=5e-6),
+        pytest.approx([-1.41386, -0.70701], abs=5e-6),
+    ]
+
+
+def test_gigpo_is_the_outcomes_advantage_and_that_of_a_step_among_those_from_its_state(reward: Any) -> None:
+    steps = [{"states": [0, 1], "step_rewards": [0, 1]}, {"states": [0, 2], "step_rewards": [0, 0]}, {"states": [0]}]
+    result = reward("gigpo", responses=[BARE, WRONG, BARE], references=["42"] * 3, features=steps)
+    assert result.rewards == [pytest.approx([0.975, 0.5]), pytest.approx([-0.975, -0.5]), None]
+    assert result.invalid[2].param == "features.step_rewards"
+
+
 def test_process_min_is_the_worst_step(reward: Any) -> None:
     assert reward("process_min", features=[{"step_scores": [0.9, 0.2, 0.4]}]).reward.tolist() == [0.2]
 

@@ -134,7 +134,8 @@ def test_a_response_without_a_turn_of_the_assistants_is_refused(evaluated: Any) 
 
 def test_every_credit_assignment_by_step_says_so() -> None:
     """The rest places rewards on tokens, frames, regions or denoising steps, which are no turns."""
-    elsewhere = {"prime", "treg", "progress_steps", "shapley", "spatial_map", "token_redistribution", "turning_point"}
+    tokens = {"kl_penalty", "prime", "token_redistribution", "treg"}
+    elsewhere = {*tokens, "progress_steps", "shapley", "spatial_map", "turning_point"}
     by_step = {operation.name for operation in catalog().of_kind("credit") if operation.turn_fields is not None}
     assert by_step == {operation.name for operation in catalog().of_kind("credit")} - elsewhere
     for operation in catalog().of_kind("credit"):

@@ -90,6 +90,8 @@ def _build_member(
 def _explain_fault(error: ValidationError, field: str) -> Invalid:
     fault = error.errors(include_url=False, include_input=False)[0]
     names = [part for part in fault["loc"] if isinstance(part, str)]
+    if not names and fault["type"] == "value_error":  # of several fields together, which the message names
+        return Invalid("invalid_field", f"features: {fault['ctx']['error']}", param="features")
     name = names[0] if names else field
     if fault["type"] == "missing":
         return Invalid("missing_field", f"this reward needs features.{name} in the sample", param=f"features.{name}")
