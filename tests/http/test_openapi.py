@@ -86,6 +86,7 @@ async def test_the_whole_error_table_is_on_the_page(served: Any) -> None:
 async def test_every_path_that_counts_a_repeat_once_names_its_header(served: Any) -> None:
     paths = (await page(served))["paths"]
     counted = {"/v1/score", "/v1/{kind}/{name}", "/v1/programs", "/v1/references/{name}", "/get_reward", "/score"}
+    counted.add("/v1/calibrations/{name}")
     for path in counted | {"/v2/models/{model}/infer"}:
         (operation,) = (paths[path][method] for method in ("post", "put") if method in paths[path])
         assert "Idempotency-Key" in {parameter["name"] for parameter in operation.get("parameters", ())}, path

@@ -22,6 +22,8 @@ async def test_the_example_comes_out(
     http: httpx.AsyncClient, given_world: Any, operation: Operation, example: WorkedExample
 ) -> None:
     given_world.give(example)
+    for path, body in example.given.get("put", {}).items():
+        assert (await http.put(path, json=body)).status_code == 200
     answer = await http.post(f"/v1/{operation.kind}/{operation.name}", json=example.request)
     assert answer.status_code == 200, answer.text
     assert not example.differences(answer.json()["results"])

@@ -77,6 +77,9 @@ async def test_its_recipe_scores_samples_that_hold_what_it_reads(operation: Oper
     book = load_book(write_recipe(operation))
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
     async with HttpContract(create_app(Gateway(book, runtime), Settings())).client() as client:
+        for example in examples_of(operation.kind, operation.name):
+            for path, body in example.given.get("put", {}).items():
+                assert (await client.put(path, json=body)).status_code == 200
         sample = fill(build_sample(book.get("mine")), operation)
         answer = (await client.post("/v1/score", json={"samples": [sample, sample]})).json()
     await runtime.close()

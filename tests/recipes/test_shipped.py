@@ -331,6 +331,26 @@ def test_helpful_par_is_the_chance_to_beat_the_stored_references(reward: Any) ->
     assert set(result.invalid) == {1}, "a prompt without references is no number"
 
 
+def test_calibrated_is_the_probability_that_stored_examples_give_a_score(reward: Any) -> None:
+    stored = {"method": "platt", "n": 4, "parameters": {"a": 2.0, "b": -1.0}}
+    assert reward("calibrated", raw={"helpful": [0.5, 3.0]}, answers=[stored]).reward == pytest.approx(
+        [0.5, sigmoid(5)]
+    )
+
+
+def test_length_debiased_is_the_score_less_that_of_its_length(reward: Any) -> None:
+    curve = {"x": [0.0, 10.0], "y": [0.0, 2.0]}
+    stored = {"method": "length", "n": 9, "parameters": {"fraction": 0.5}, "curve": curve}
+    result = reward(
+        "length_debiased",
+        raw={"helpful": [1.5, 1.5, 1.5]},
+        responses=["one two three four five", "one", "one"],
+        features=[{}, {"tokens": 2.5}, {"tokens": 99.0}],
+        answers=[stored],
+    )
+    assert result.reward == pytest.approx([0.5, 1.0, -0.5])
+
+
 def test_worst_of_is_the_lesser_probability(reward: Any) -> None:
     result = reward("worst_of", raw={"helpful": [math.log(3), 5.0], "harmless": [0.0, -5.0]})
     assert result.reward == pytest.approx([0.5, sigmoid(-5)])

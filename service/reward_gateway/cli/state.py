@@ -13,9 +13,10 @@ app = typer.Typer(
     help="""Named state of a running service: running moments, coefficients, archives, references, labels and sets.
 
     What scoring writes (moments, coefficients, archives, cohorts, queues of messages to label) belongs to a tenant and
-    one of its runs. References, labels and sets are uploaded, and belong to the tenant, for all its runs. A name that
-    begins with tenant/ (a stream "tenant/rewards", say) is shared by all runs of the tenant. The tenant is that of the
-    API key (tenant: in the keys file, else the key's name), and "anonymous" without keys; the run is that of --run.
+    one of its runs. References, labels and sets are uploaded, and belong to the tenant, for all its runs; calibrations
+    are the sets calibrations/NAME. A name that begins with tenant/ (a stream "tenant/rewards", say) is shared by all
+    runs of the tenant. The tenant is that of the API key (tenant: in the keys file, else the key's name), and
+    "anonymous" without keys; the run is that of --run.
     """,
     no_args_is_help=True,
 )

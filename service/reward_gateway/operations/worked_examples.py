@@ -7,7 +7,7 @@ One file an operation, ``examples/<kind>/<name>.json``: a list of
 ``results`` holds what is expected of each result, which may say more; numbers agree to ``tolerance``, relative for
 large ones. ``given`` names what stands behind the operation in this example: the scores of a model by its name, the
 log-probabilities that a language model gives to the texts that it is asked for, the numbers that a process model gives
-to their steps, or what the sandbox answers.
+to their steps, what the sandbox answers, or what was put beforehand, by its path.
 """
 
 import json
@@ -27,7 +27,8 @@ class WorkedExample:
         results: what each result must hold, numbers rounded as in their source.
         tolerance: largest difference of a number, relative to the greater of it and 1.
         given: ``{"models": {name: [score per row]}}``, ``{"logprobs": [one list per text]}``,
-            ``{"steps": [one list per answer]}`` or ``{"sandbox": [result a program]}``, where needed.
+            ``{"steps": [one list per answer]}``, ``{"sandbox": [result a program]}`` or ``{"put": {path: body}}``,
+            where needed.
     """
 
     title: str

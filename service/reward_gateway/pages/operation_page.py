@@ -65,9 +65,10 @@ def render_badge(fidelity: str) -> Html:
     return el("span", fidelity, class_=f"badge {fidelity}", title=FIDELITIES[fidelity])
 
 
-def format_curl(path: str, body: Any) -> str:
+def format_curl(path: str, body: Any, method: str = "POST") -> str:
     """Format a shell command that sends a body."""
-    return f"curl -s {BASE}{path} -H 'Content-Type: application/json' -d {shlex.quote(format_json(body))}"
+    named = "" if method == "POST" else f"-X {method} "
+    return f"curl -s {named}{BASE}{path} -H 'Content-Type: application/json' -d {shlex.quote(format_json(body))}"
 
 
 def format_json(value: Any) -> str:
@@ -123,6 +124,9 @@ def _render_given(example: WorkedExample) -> Html | None:
     if "steps" in example.given:
         words = "Answer if the hosted process model gives the steps these numbers, one list per response: "
         return el("p", words, format_json(example.given["steps"]), class_="note")
+    if "put" in example.given:
+        put = [format_curl(path, body, method="PUT") for path, body in example.given["put"].items()]
+        return join(el("p", "Answer after:", class_="note"), code_block("\n".join(put), copy=True))
     if "sandbox" in example.given:
         return el("p", "Answer if the operator has enabled the sandbox:", class_="note")
     return None

@@ -2,7 +2,15 @@
 
 from reward_gateway.traffic.keys import Right
 
-_STATE_PREFIXES = ("/v1/references", "/v1/state", "/v1/sets", "/v1/cohorts", "/v1/archives", "/v1/programs")
+_STATE_PREFIXES = (
+    "/v1/references",
+    "/v1/calibrations",
+    "/v1/state",
+    "/v1/sets",
+    "/v1/cohorts",
+    "/v1/archives",
+    "/v1/programs",
+)
 
 
 def right_for(path: str) -> Right:

@@ -335,6 +335,38 @@ class ReferencesAnswer(Struct):
     invalid: int
 
 
+class CalibrationName(Struct):
+    """One stored calibration."""
+
+    name: str
+    version: int
+
+
+class CalibrationList(Struct):
+    """Every stored calibration, by name."""
+
+    calibrations: list[CalibrationName]
+
+
+class CalibrationCurve(Struct):
+    """A function by its corners: linear between them, flat outside."""
+
+    x: list[float]
+    y: list[float]
+
+
+class CalibrationAnswer(CalibrationName):
+    """What is stored: of how many points or pairs, on scores or margins, its parameters or curve, and how well it fits
+    them ``before`` and ``after``."""
+
+    method: Literal["platt", "isotonic", "temperature", "moments", "length"]
+    on: Literal["score", "margin"]
+    n: int
+    parameters: dict[str, float]
+    curve: CalibrationCurve | None
+    quality: dict[str, dict[str, float | None]]
+
+
 class ProgramCheck(Struct):
     """What one source gave on the samples."""
 

@@ -28,7 +28,8 @@ def running_normalise(columns: Columns, params: Params) -> Effectful[Outcome]:
     """Subtract a stream's running mean and divide by its running standard deviation (n - 1).
 
     The items update the moments first and are then normalised by them: r' = (r - mean) / (std + eps).
-    While the stream has fewer than two values, or no spread, only the mean is subtracted.
+    While the stream has fewer than two values, or no spread, only the mean is subtracted. By moments that stay as they
+    were stored: `transform/calibrate` with the method `moments`.
     """
     rewards = columns.floats("reward")
     large = np.abs(rewards) > LARGEST

@@ -1,0 +1,1 @@
+"""Calibrations: what scores mean, fitted once on known points and applied to every later score."""
