@@ -25,6 +25,7 @@ from .reading.params import TextParams
 from .reading.rule_fields import unpack_item
 from .reading.view import UNFINISHED, mark_unfinished, view_texts
 from .registry import Operation, OperationItem, OperationParams, catalog
+from .single_groups import mark_single
 from .time_limits import LIMIT_S
 from .verdicts import COUNTED_DETAILS
 
@@ -208,6 +209,7 @@ def answer(request: Prepared) -> Effectful[list[dict[str, Any]]]:
     results = [_encode_failure(invalid[i]) if i in invalid else {} for i in range(request.size)]
     if operation.kind == "score":
         _flag_template_marks(columns, outcome)
+    mark_single(operation, columns, params, outcome)
     for row, place in enumerate(request.places):
         results[place] = _encode_result(outcome, row)
     return results

@@ -57,8 +57,8 @@ def gdpo(columns: Columns, params: Params) -> Outcome:
     combinations of rewards the same advantage. All items of a request have the same components: one that
     is missing, named by a weight or by a neighbour, is an item error.
 
-    A group of one gives 0 for each component. A recipe refuses it as `group_of_one`, unless it says
-    `group: {single: raw}` or `group: {single: zero}`.
+    A group of one gives 0 for each component, with `single: true` in the details. A recipe refuses it as
+    `group_of_one`, unless it says `group: {single: raw}` or `group: {single: zero}`.
     """
     table = columns.table("rewards")
     outcome = Outcome()

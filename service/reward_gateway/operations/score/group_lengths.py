@@ -7,7 +7,7 @@ from reward_gateway.sample import FloatArray
 
 from .. import groups
 from ..columns import Columns
-from ..groups import GroupColumns, Groups
+from ..groups import Groups
 from ..outcome import Outcome, invalid_field
 from ..registry import OperationItem, Source, operation
 from .lengths import UnitParams, lengths
@@ -36,12 +36,6 @@ def measure_members(columns: Columns, params: UnitParams) -> tuple[FloatArray, F
     return np.where(absent, np.nan, length), np.where(absent, np.nan, right > 0.5), Groups.of(names), outcome
 
 
-def tell_single(length: FloatArray, members: Groups, found: GroupColumns) -> list[bool | None]:
-    """[n] true for the only member of its group."""
-    alone = (found.sizes[members.index] == 1) & ~np.isnan(length)
-    return [True if one else None for one in alone.tolist()]
-
-
 @operation(
     "score",
     "kimi_length",
@@ -66,7 +60,6 @@ def kimi_length(columns: Columns, params: UnitParams) -> Outcome:
     share = np.where(found.equal[members.index], 0.5, groups.minmax(length, members))
     earned = 0.5 - np.where(np.isnan(length), np.nan, share)
     outcome.reward = np.where(right > 0.5, earned, np.minimum(earned, 0.0))
-    outcome.details = {"single": tell_single(length, members, found)}
     return outcome
 
 
@@ -101,5 +94,4 @@ def adaptive_length(columns: Columns, params: AdaptiveParams) -> Outcome:
     found = groups.measure(right, members)
     solved = np.maximum(found.accuracy, 1.0 / np.maximum(found.sizes, 1.0))
     outcome.reward = 0.0 - params.beta / params.normalizer * length * solved[members.index]
-    outcome.details = {"single": tell_single(length, members, found)}
     return outcome

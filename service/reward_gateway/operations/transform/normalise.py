@@ -77,8 +77,9 @@ def group_normalise(columns: Columns, params: GroupParams) -> Outcome:
     A group of equal members gives 0 (rank: 0.5). An item that could not be scored is no member of its group.
     eps is 1e-6; TRL adds 1e-4.
 
-    A group of one gives 0 (rank: 0.5, none: r), where verl gives its raw reward (0 in its vectorised RLOO). A recipe
-    refuses it as `group_of_one`, unless it says `group: {single: raw}` (as verl) or `group: {single: zero}`.
+    A group of one gives 0 (rank: 0.5, none: r), with `single: true` in the details, where verl gives its raw reward (0
+    in its vectorised RLOO). A recipe refuses it as `group_of_one`, unless it says `group: {single: raw}` (as verl) or
+    `group: {single: zero}`.
     """
     names = columns.objects("group")
     outcome = Outcome(reward=normalise(columns.floats("reward"), Groups.of(names), params))

@@ -151,7 +151,6 @@ def pass_at_k(columns: Columns, params: Params) -> Outcome:
     outcome = Outcome()
     outcome.invalid = {row: invalid_field("group: missing", "group") for row, name in enumerate(names) if name is None}
     estimates: list[float | None] = [None] * columns.size
-    single: list[bool | None] = [None] * columns.size
     rewards = np.full(columns.size, np.nan)
     spreads = groups.measure(values, members).std + EPS if params.scale_std else np.ones(members.count)
     for rows in members.ascending(values):
@@ -165,8 +164,8 @@ def pass_at_k(columns: Columns, params: Params) -> Outcome:
         rewards[rows] = shaped / spreads[number] if n > 1 else shaped
         estimate = None if params.k is None else best_of_k(ordered, params.k)
         for row in rows.tolist():
-            estimates[row], single[row] = estimate, True if n == 1 else None
+            estimates[row] = estimate
     rewards[list(outcome.invalid)] = np.nan
     outcome.reward = rewards
-    outcome.details = {"estimate": estimates, "single": single}
+    outcome.details = {"estimate": estimates}
     return outcome
