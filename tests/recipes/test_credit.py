@@ -28,6 +28,22 @@ def test_a_list_of_trajectories_is_all_samples_of_the_prompt(evaluated: Any) -> 
     assert [list(row) for row in result.rewards] == [pytest.approx([0.02, -0.01]), pytest.approx([0.02])]
 
 
+LARE = """
+components:
+  outcome: {score: given, inputs: {value: {feature: outcome}}}
+credit: {lare: {direct: true, rescale: true%s}}
+"""
+
+
+def test_a_field_is_read_and_bound_by_the_name_that_callers_know(evaluated: Any, compiled: Any) -> None:
+    samples = [{"outcome": 6.0, "factors": [[1.0], [2.0]], "return": 5.0}, {"outcome": 6.0, "factors": [[1.0], [2.0]]}]
+    result = evaluated(LARE % "", features=samples)
+    assert list(result.rewards[0]) == [2.0, 3.0]
+    assert (result.invalid[1].message, result.invalid[1].param) == ("rescale needs return", "return")
+    bound = evaluated(LARE % ", return: {component: outcome}", features=samples)
+    assert [list(vector) for vector in bound.rewards] == [[2.5, 3.5]] * 2
+
+
 KL = """
 components:
   outcome: {score: given, inputs: {value: {feature: outcome}}}

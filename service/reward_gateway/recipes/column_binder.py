@@ -17,6 +17,7 @@ from reward_gateway.sample import Batch, FloatArray, Invalid, Text, own_turns, p
 from reward_gateway.sample.fields import BY_NAME, MESSAGES
 
 from .column_types import fit_column
+from .fields import written_name
 from .step import Step
 from .step_fields import Binding, StepField
 from .turns import turns_as_shown, turns_as_steps
@@ -166,7 +167,7 @@ class ColumnBinder:
             return select_rows(provided[field.name], rows, self.size)
         if field.reads_sample:
             return self._read_sample_field(field.name, rows, step)
-        return self._read_feature(field.name, rows)
+        return self._read_feature(written_name(field.name, field.info), rows)
 
     def _read_bound(self, step: Step, binding: Binding, wanted_shape: str, rows: Rows) -> Any:
         match binding.kind:

@@ -46,6 +46,11 @@ def reads_sample(name: str, field: FieldInfo) -> bool:
     return name in SAMPLE_FIELDS and infer_shape(field) != "number"
 
 
+def written_name(name: str, field: FieldInfo) -> str:
+    """What a field is called by callers: the name of the feature that it reads, and of it in a recipe."""
+    return field.alias or name
+
+
 def accepts_floats(field: FieldInfo) -> bool:
     """True if any number will do for a field; false for one that takes counts, yes or no, or no number."""
     return infer_shape(field) == "number" and float in (field.annotation, *get_args(field.annotation))

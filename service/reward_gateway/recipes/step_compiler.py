@@ -11,7 +11,15 @@ from reward_gateway.operations.registry import Catalog, Kind, Operation
 from reward_gateway.sample import split_version
 
 from .column_types import find_fault
-from .fields import SAMPLE_FIELDS, needs_row_validation, number_fields, reads_sample, table_field, value_field
+from .fields import (
+    SAMPLE_FIELDS,
+    needs_row_validation,
+    number_fields,
+    reads_sample,
+    table_field,
+    value_field,
+    written_name,
+)
 from .known_models import KnownModels, may_be_model
 from .locations import Path
 from .step import Step
@@ -108,7 +116,9 @@ class StepCompiler:
         params: dict[str, Any] = {}
         bindings: dict[str, Binding] = {}
         judges = find_name_fields(operation.params, "judge")  # a field of the same name has what the judge said
-        for name, value in arguments.items():
+        names = {written_name(name, field): name for name, field in operation.item.model_fields.items()}
+        for written, value in arguments.items():
+            name = names.get(written, written)
             if name in operation.item.model_fields and not (name in judges and isinstance(value, str)):
                 self._bind_field(operation, name, value, path, params, bindings)
             else:
@@ -134,7 +144,7 @@ class StepCompiler:
                 if field.is_required() or (parsed is not None and getattr(parsed, name, _NO_DEFAULT) is None):
                     self._inputs[REFERENCE] = None
             elif name not in provided and field.is_required():
-                self._inputs[name if reads_sample(name, field) else f"features.{name}"] = None
+                self._inputs[name if reads_sample(name, field) else f"features.{written_name(name, field)}"] = None
         if self._faults > fault_count or parsed is None:
             return None
         return Step(operation, parsed, bindings, needs_row_validation(operation))

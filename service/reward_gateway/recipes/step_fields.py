@@ -11,7 +11,7 @@ from reward_gateway.operations.reading.alternatives import REFERENCE
 from reward_gateway.operations.registry import Operation
 from reward_gateway.sample.fields import MESSAGES
 
-from .fields import SAMPLE_FIELDS, Shape, accepts_floats, accepts_vectors, infer_shape, reads_sample
+from .fields import SAMPLE_FIELDS, Shape, accepts_floats, accepts_vectors, infer_shape, reads_sample, written_name
 
 SourceKind = Literal["constant", "feature", "sample", "component", "stored", "prompt_references"]
 
@@ -95,7 +95,7 @@ def find_param(operation: Operation, name: str, binding: Binding | None) -> str 
     if binding is None:
         if name in operation.rule_fields:
             return f"{REFERENCE}.{name}"
-        return name if name in SAMPLE_FIELDS else f"features.{name}"
+        return name if name in SAMPLE_FIELDS else f"features.{written_name(name, operation.item.model_fields[name])}"
     if binding.kind == "feature":
         return f"features.{binding.value}"
     return str(binding.value) if binding.kind == "sample" else None
