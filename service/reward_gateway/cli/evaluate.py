@@ -1,9 +1,6 @@
 """``evaluate PAIRS``: how often one or two rewards prefer what people prefer, with a running service."""
 
-import asyncio
 import hashlib
-import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reward_gateway import __version__
-from reward_gateway.errors import GatewayError
 from reward_gateway.lab.outcomes import Ties
 
-from .output import FAULTY, INTERRUPTED, ApiKey, AsJson, Run, Unusable, Url, err, print_error, without_password
-from .termination import until_terminated
+from .output import FAULTY, ApiKey, AsJson, Run, Unusable, Url, err, print_error, without_password
+from .scored_folder import score_into
 from .whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -124,26 +120,7 @@ def _score_all(
             for side, reward in zip("ab", rewards, strict=False)
         ]
 
-    try:
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise Unusable(f"{folder} cannot be written to ({error.strerror}); choose another --out") from None
-    try:
-        return asyncio.run(until_terminated(score()))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        print_error("stopped; run the same command again to resume")
-        raise typer.Exit(INTERRUPTED) from None
-    except GatewayError:
-        if any(folder.iterdir()):
-            err.print("what is scored is kept; run the same command again to resume")
-        raise
-    except OSError as error:  # a full disk, or a folder that was removed: the service's faults are GatewayErrors
-        raise Unusable(f"{folder} cannot be written to ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            folder.rmdir()  # goes only if it is empty: a run that scored nothing leaves nothing
+    return score_into(folder, score())
 
 
 def _make_report(

@@ -10,7 +10,7 @@ import typer
 
 from reward_gateway import __version__
 
-from . import catalog, docs, evaluate, judges, models, rewards, score, state, upstreams
+from . import catalog, docs, evaluate, judges, models, redteam, rewards, score, state, upstreams
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command(cls=GroupedCommand)(serve)
 app.command("score")(score.score)
 app.command("evaluate")(evaluate.evaluate)
+app.command("redteam")(redteam.redteam)
 app.command("catalog")(catalog.catalog)
 app.add_typer(models.app, name="models")
 app.add_typer(rewards.app, name="rewards")
