@@ -66,6 +66,7 @@ def _read_file(file: Path) -> Comparison:
                 case["request"]["params"],
                 case["results"],
                 case["tolerance"],
+                case.get("given", {}),
             ),
             case["origin"],
         )

@@ -8,9 +8,17 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reward_gateway.operations.registry import catalog
+from reward_gateway.admin.calibrations import put_calibration, read_calibration_body
+from reward_gateway.cache.null import NullCache
+from reward_gateway.operations.apply import apply
+from reward_gateway.operations.registry import Operation, catalog
 from reward_gateway.operations.worked_examples import WorkedExample
-from reward_gateway.pages.answers import compute_answer
+from reward_gateway.pages.answers import NoModels, compute_answer
+from reward_gateway.scoring.cached_scorer import CachedScorer
+from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
+from reward_gateway.scoring.request_context import RequestContext
+from reward_gateway.scoring.request_scope import NO_SCOPE
+from reward_gateway.state.store import StateStore
 
 from tests.authors.record import Comparison, find_largest_difference, read_comparisons
 
@@ -22,18 +30,33 @@ def answer_here(path: str, example: WorkedExample) -> Any:
     operation = catalog().get(*path.split("/"))
     if operation is None:
         raise LookupError(f"there is no operation {path}")
-    return asyncio.run(compute_answer(operation, example))
+    return asyncio.run(answer_after_put(operation, example) if example.given else compute_answer(operation, example))
+
+
+async def answer_after_put(operation: Operation, example: WorkedExample) -> Any:
+    """The results of an operation in this process, once it has the calibrations that the example puts beforehand."""
+    runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
+    for path, body in example.given["put"].items():
+        name = path.removeprefix("/v1/calibrations/")
+        fitted = read_calibration_body(64, json.dumps(body).encode())
+        await put_calibration(runtime, name, fitted, b"", NO_SCOPE)
+    return await run_effects(apply(operation, example.items, example.params), runtime, RequestContext())
 
 
 def answer_by(url: str) -> Answer:
     """The results of a running service."""
 
-    def ask(path: str, example: WorkedExample) -> Any:
-        body = json.dumps(example.request).encode()
+    def send(method: str, path: str, body: Any) -> Any:
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{url.rstrip('/')}/v1/{path}", body, headers)
+        address = f"{url.rstrip('/')}{path}"
+        request = urllib.request.Request(address, json.dumps(body).encode(), headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as answered:
-            return json.load(answered)["results"]
+            return json.load(answered)
+
+    def ask(path: str, example: WorkedExample) -> Any:
+        for place, body in example.given.get("put", {}).items():
+            send("PUT", place, body)
+        return send("POST", f"/v1/{path}", example.request)["results"]
 
     return ask
 

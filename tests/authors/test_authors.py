@@ -9,7 +9,7 @@ from tests.authors.run import answer_here, find_differences, main
 COMPARISONS = [pytest.param(comparison, id=comparison.name) for comparison in read_comparisons()]
 VERIFIED = [
     *("combine/gdpo", "combine/ensemble", "score/overlong_penalty", "score/linear_length", "score/cosine_length"),
-    *("score/likelihood", "score/token_f1", "transform/group_normalise"),
+    *("score/likelihood", "score/token_f1", "transform/group_normalise", "transform/length_debias"),
 ]
 
 

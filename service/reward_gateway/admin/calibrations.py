@@ -33,7 +33,7 @@ MOST_POINTS = 100_000
 FRACTION = 2.0 / 3.0
 """Share of the points that count at each length, as Cleveland suggests."""
 
-LONG_FIT = 16_384
+LONG_FIT = 8_192
 """Bytes of a body whose fit may take so long that the event loop should not wait for it."""
 
 

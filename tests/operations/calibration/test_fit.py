@@ -153,7 +153,7 @@ class TestLowess:
         rng = np.random.default_rng(2)
         x = rng.integers(1, 2000, 20_000).astype(np.float64)
         curve = fit_lowess(x, np.sqrt(x) + rng.normal(0, 1, len(x)), 0.2)
-        assert len(curve.x) == 200
+        assert len(curve.x) == 500
         asked = np.linspace(300, 1800, 50)
         assert curve.at(asked) == pytest.approx(np.sqrt(asked), abs=0.3)
 
@@ -216,6 +216,19 @@ class TestFits:
             fit_margins("platt", np.zeros(3))
         with pytest.raises(FitError, match="all equal"):
             fit_moments(np.ones(4))
+
+
+def test_scikit_learn_gives_the_same() -> None:
+    """Version 1.9.1: ``calibration._sigmoid_calibration`` (its signs turned) and ``isotonic.IsotonicRegression``."""
+    scores = (
+        *(1.0, 1.6, 0.45, -0.78, 0.09, -0.98, 1.12, 3.68, 0.02, -0.24, 1.98, 1.71, 1.21, -0.86, 0.94),
+        *(2.39, -1.69, 0.08, -2.8, -1.58, -2.68, 0.53, -1.53, 1.54, 1.31, 0.63, -4.03, -0.08, 0.9, 1.23),
+    )
+    right = (1.0, 1.6, 0.45, 1.12, 3.68, -0.24, 1.98, 1.21, 2.39, -1.53, 1.54, 1.31, 0.63)
+    labels = np.isin(scores, right)
+    assert fit_platt(np.array(scores), labels) == pytest.approx((0.7990326, -0.5445780), abs=1e-6)
+    found = fit_isotonic(np.array(scores), labels).at(np.arange(-2.0, 3.0, 0.5))
+    assert found == pytest.approx([0, 2 / 9, 2 / 9, 2 / 9, 2 / 9, 0.4, 0.75, 0.75, 1, 1])
 
 
 def test_the_measures_are_those_of_their_definitions() -> None:

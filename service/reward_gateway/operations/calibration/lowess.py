@@ -7,7 +7,7 @@ from reward_gateway.sample import FloatArray
 from ..group_rows import ROUNDING
 from .calibration import Curve
 
-MOST_CORNERS = 200
+MOST_CORNERS = 500
 """Lengths at which the regression is done; between them the curve is linear."""
 
 ROUNDS = 3

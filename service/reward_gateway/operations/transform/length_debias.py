@@ -32,7 +32,7 @@ class Item(OperationItem):
         "Post-hoc Reward Calibration: A Case Study on Length Bias; LOWESS of Cleveland (1979)",
         "https://arxiv.org/abs/2409.17407",
     ),
-    fidelity="second-hand",
+    fidelity="verified",
     cost=CHEAP,
 )
 def length_debias(columns: Columns, params: Params) -> Effectful[Outcome]:
@@ -41,7 +41,8 @@ def length_debias(columns: Columns, params: Params) -> Effectful[Outcome]:
     E[r | length] is a locally weighted regression (LOWESS) on points that were stored by
     `PUT /v1/calibrations/NAME` `{"method": "length", "points": [{"score", "length"}]}`: at each length a line through
     the nearest two thirds of the points (`fraction`), near ones weighing more, with three further rounds in which
-    points far from the curve weigh less. It is done at up to 200 lengths; between them the curve is linear.
+    points far from the curve weigh less. It is done at up to 500 lengths; between them the curve is linear. The paper's
+    code gives the same at the lengths of the points, with the fraction .5, or .1 where it has many.
 
     Outside the lengths of the points the curve goes on flat: a longer response is compared with the longest of them.
     Points that all have one length give one expectation for all, their mean (robust against outliers); few points give
