@@ -44,6 +44,8 @@ rewards:
     components: {brevity: {score: length_penalty}}
   stateful:
     components: {quality: {score: letters, transforms: [{running_scale: {stream: s}}]}}
+  calibrated:
+    components: {quality: {score: letters, transforms: [{calibrate: {name: letters}}]}}
   math:
     components:
       quality: {score: letters}
@@ -205,6 +207,17 @@ async def test_what_does_not_follow_from_the_cache_is_scored_each_time(http: Rep
     scored = await http.count_scored(post, post, post, post)
     assert scored == 4
     assert len(http.app.state.dependencies.answers) == 0
+
+
+async def test_a_calibration_counts_in_the_next_answer(http: Repeating) -> None:
+    rewards = []
+    for scores in ((2.0, 4.0), (3.0, 5.0)):
+        body = {"method": "moments", "points": [{"score": score} for score in scores]}
+        assert (await http.client.put("/v1/calibrations/letters", json=body)).status_code == 200
+        for _ in range(3):
+            answer = await http.post(reward="calibrated")
+        rewards.append(answer.json()["results"][0]["reward"])
+    assert rewards == pytest.approx([0.0, -(0.5**0.5)], abs=1e-5)
 
 
 async def test_a_request_with_a_key_is_recorded_though_its_answer_is_kept(http: Repeating) -> None:

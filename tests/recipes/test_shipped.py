@@ -351,6 +351,10 @@ def test_length_debiased_is_the_score_less_that_of_its_length(reward: Any) -> No
     assert result.reward == pytest.approx([0.5, 1.0, -0.5])
 
 
+def test_recipes_that_name_a_calibration_cannot_answer_without_the_store_of_state(book: RecipeBook) -> None:
+    assert all(book.get(name).reads_state and not book.get(name).stateful for name in ("calibrated", "length_debiased"))
+
+
 def test_worst_of_is_the_lesser_probability(reward: Any) -> None:
     result = reward("worst_of", raw={"helpful": [math.log(3), 5.0], "harmless": [0.0, -5.0]})
     assert result.reward == pytest.approx([0.5, sigmoid(-5)])
