@@ -37,6 +37,7 @@ from reward_gateway.scoring.readiness import Readiness, find_missing, refuse_unr
 from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores, keep_answers
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
+from reward_gateway.scoring.run_recorder import RunRecorder
 from reward_gateway.scoring.single_operations import SingleOperations
 from reward_gateway.state.epoch import Restart, allow_restart
 
@@ -73,6 +74,8 @@ class ScoreOptions:
         commit: writes the request's changes, instead of :meth:`.ScoringServices.commit`.
         restart: of a recipe that goes on with a store that has lost its state: whether it had to.
         labels: the entry answers all numbers of a served model that gives several; else such a model is refused.
+        counts: the batch counts for its run's history now; else whoever asks counts it later, by
+            :meth:`Gateway.count_for_run`.
         ahead: components that were scored before, by :meth:`Gateway.score_ahead`; no model is asked again.
         fixed: set by the gateway where the same samples would get the same scores again, without being scored.
     """
@@ -87,6 +90,7 @@ class ScoreOptions:
     commit: Callable[..., Awaitable[None]] | None = None
     restart: Restart | None = None
     labels: bool = False
+    counts: bool = True
     ahead: ScoredAhead | None = None
     fixed: FixedScores | None = None
 
@@ -99,6 +103,7 @@ class Gateway:
         runtime: models, cache and state; answers effects.
         observer: notified of every scored batch.
         shadow: compares candidates of experiments with served scores.
+        runs: is handed what counts for the history of training runs; None: nobody keeps it.
     """
 
     def __init__(
@@ -107,10 +112,12 @@ class Gateway:
         runtime: EffectsRuntime,
         observer: Observer = UNOBSERVED,
         shadow: Shadow | None = None,
+        runs: RunRecorder | None = None,
     ) -> None:
         self.book = book
         self.runtime = runtime
         self.shadow = shadow or Shadow(runtime, observer)
+        self.runs = runs
         self._observer = observer
         self._unknown: dict[str, float] = {}
         self.operations = SingleOperations(runtime)
@@ -148,13 +155,33 @@ class Gateway:
         """Score a batch, or return the recorded scores of a repeated request."""
         address = options.scope.make_attempt_address("score", plan.name)
         if address is None:
-            return await self._score_batch(plan, batch, options)
+            scored = await self._score_batch(plan, batch, options)
+            if options.counts:
+                self.count_for_run(scored, options.scope)
+            return scored
         answer_options = options.on_invalid, options.default_reward, options.cache, options.explain
         body, attempts = digest_batch(batch, *answer_options), self.runtime.attempts
         if not plan.stateful:
-            return await attempts.answer_if_same_body(address, body, self._score_batch(plan, batch, options))
-        answer = partial(self._score_batch, plan, batch, options)
-        return await attempts.answer_once(address, body, options.deadline, answer, partial(_decode_recorded, options))
+            answer = self._score_batch(plan, batch, options)
+            scored, was_answered = await attempts.answer_if_same_body(address, body, answer)
+            if options.counts and not was_answered:
+                self.count_for_run(scored, options.scope)
+            return scored
+
+        async def answer_first(attempt: Attempt) -> Scored:
+            scored = await self._score_batch(plan, batch, options, attempt)
+            if options.counts and attempt.recorded is None:
+                self.count_for_run(scored, options.scope)
+            return scored
+
+        return await attempts.answer_once(
+            address, body, options.deadline, answer_first, partial(_decode_recorded, options)
+        )
+
+    def count_for_run(self, scored: Scored, scope: RequestScope) -> None:
+        """Let a scored batch count for the history of the run that it was scored for."""
+        if self.runs is not None:
+            self.runs.record(scored, scope)
 
     async def _score_batch(
         self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None
@@ -200,6 +227,8 @@ class Gateway:
             flags=outcome.flags,
             usage=usage,
             timing_ms=timing,
+            lengths=lengths,
+            group_keys=None if self.runs is None else batch.hash_groups(),
         )
         if options.restart is not None and options.restart.happened:
             scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
@@ -266,7 +295,7 @@ class Gateway:
             return False
         return not self.book.experiments
 
-    async def answer_again(self, fixed: Sequence[FixedScores]) -> bool:
+    async def answer_again(self, fixed: Sequence[FixedScores], scope: RequestScope) -> bool:
         """Whether scores are what their requests would get now; if so, they count as scored once more."""
         for scores in fixed:
             name = scores.plan.name
@@ -281,6 +310,7 @@ class Gateway:
         for scores in fixed:
             self._observer.cache_looked_up("memory", scores.scored.usage.cache_hits, 0, None)
             self._observer.batch_scored(scores.plan, scores.scored, scores.lengths)
+            self.count_for_run(scores.scored, scope)
         return True
 
     @staticmethod

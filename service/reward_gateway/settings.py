@@ -248,6 +248,13 @@ class Settings(BaseSettings):
         900.0, gt=0, description="How long an idempotency key and its recorded answers are kept."
     )
 
+    run_history_bytes: int = Field(
+        64 << 20,
+        ge=0,
+        description="Bytes that the history of training runs may take (GET /v1/runs), in the state store or, without "
+        "one, in each worker; beyond it the runs seen least recently are forgotten. 0: no history is kept.",
+    )
+
     # Jobs, whose answers are not waited for
     jobs: bool = Field(True, description="Accept jobs (POST /v1/jobs); off refuses them.")
     max_job_samples: int = Field(131_072, ge=1, description="Maximum samples per job.")

@@ -93,3 +93,18 @@ async def test_a_run_that_is_none_is_refused(served: Any, run: str) -> None:
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     metadata: Any = refused.value.trailing_metadata()
     assert dict(metadata)["error-param"] == "X-Run"
+
+
+async def test_the_step_of_a_run_reaches_the_dataplane(served: Any, scopes: Any) -> None:
+    metadata = (("x-run", "A"), ("x-run-step", "7"))
+    await served.stub.Score(pb.ScoreRequest(samples=[pb.Sample(response="abc")]), metadata=metadata)
+    assert [scope for _, scope in scopes] == [RequestScope("anonymous", "A", None, 7)]
+
+
+@pytest.mark.parametrize("step", ["", "x", "1.5"])
+async def test_a_step_that_is_none_is_refused(served: Any, step: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await served.stub.Score(pb.ScoreRequest(), metadata=(("x-run-step", step),))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    metadata: Any = refused.value.trailing_metadata()
+    assert dict(metadata)["error-param"] == "X-Run-Step"

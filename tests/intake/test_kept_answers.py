@@ -8,6 +8,7 @@ import pytest
 from reward_gateway.intake.kept_answers import AVERAGE_BYTES, LARGEST, OWN_BYTES, SCORES_PER_ANSWER, KeptAnswers
 from reward_gateway.sample import Scored
 from reward_gateway.scoring.fixed_scores import FixedScores
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ class Unchanged:
         self.same = True
         self.counted: list[FixedScores] = []
 
-    async def answer_again(self, fixed: Sequence[FixedScores]) -> bool:
+    async def answer_again(self, fixed: Sequence[FixedScores], scope: RequestScope) -> bool:
         if self.same:
             self.counted.extend(fixed)
         return self.same
@@ -38,11 +39,11 @@ class Kept:
     async def keep(self, key: str, content: bytes = b"{}", fixed: Sequence[FixedScores | None] = (FIXED,)) -> None:
         """Keep the answer to a request that comes for the second time."""
         for _ in range(2):
-            await self.answers.find(key)
+            await self.answers.find(key, NO_SCOPE)
         self.answers.keep(key, key.encode(), content, fixed, {})
 
     async def found(self, key: str) -> bytes | None:
-        answer = await self.answers.find(key)
+        answer = await self.answers.find(key, NO_SCOPE)
         return None if answer is None else answer.content
 
 
@@ -123,7 +124,7 @@ async def test_a_large_request_and_a_large_answer_are_not_kept() -> None:
     kept = Kept(entries=100_000)
     await kept.keep("a", b"x" * (LARGEST + 1))
     for _ in range(2):
-        await kept.answers.find("b")
+        await kept.answers.find("b", NO_SCOPE)
     kept.answers.keep("b", b"x" * (LARGEST + 1), b"{}", (FIXED,), {})
     await kept.keep("c", b"x" * LARGEST)
     assert [await kept.found(key) is not None for key in "abc"] == [False, False, True]

@@ -394,6 +394,21 @@ async def test_results_of_a_run_wait_in_its_queue_until_they_are_acknowledged(se
     assert (await served.client.delete(url)).json() == {"removed": 0}
 
 
+@pytest.mark.parametrize("reward", ["plain", "grouped", "running"])
+async def test_a_job_counts_once_for_its_run_when_it_is_scored(served: Served, reward: str) -> None:
+    samples = [{"prompt": f"p{k % 2}", "response": "x" * k} for k in range(600)]
+    served.models.gate.shut()
+    job = await served.submit({"reward": reward, "samples": samples}, x_run="r", x_run_step="7")
+    assert (await served.client.get("/v1/runs/r")).status_code == 404
+    served.models.gate.open()
+    await served.finish(job["job"])
+    told = (await served.client.get("/v1/runs/r", params={"bucket": "step"})).json()
+    (row,) = told["rewards"][reward]["series"]
+    assert (told["samples"], row["step"], row["n"]) == (600, 7, 600)
+    if reward != "running":
+        assert row["mean"] == pytest.approx(299.5)
+
+
 async def test_what_waits_and_what_was_scored_is_measured(served: Served) -> None:
     await served.finish((await served.submit(samples("a", "b")))["job"])
     scored = served.app.state.dependencies.telemetry.metrics.render

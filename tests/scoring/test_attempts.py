@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from reward_gateway.errors import IdempotencyConflict, StateUnavailable
 from reward_gateway.scoring.attempts import Attempt, Attempts
-from reward_gateway.state.attempts import Begun
+from reward_gateway.state.attempts import Begun, Remembered
 
 from tests.clock import Clock, Gate, finish_at_once
 
@@ -21,13 +21,13 @@ class Store:
         self.away = self.slow = False
         self.asked = 0
 
-    async def remember_body(self, address: str, digest: str, ttl_s: float) -> bool:
+    async def remember_body(self, address: str, digest: str, ttl_s: float) -> Remembered:
         self.asked += 1
         if self.away:
             raise StateUnavailable("away")
         if self.slow:
             await asyncio.sleep(0.15)
-        return digest == "body"
+        return ("same" if self.asked > 1 else "new") if digest == "body" else "other"
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ async def said(attempts: Attempts, body: str = "body") -> Any:
         return 7
 
     computing: Awaitable[int] = answer()
-    return await attempts.answer_if_same_body("address", body, computing)
+    answered, _ = await attempts.answer_if_same_body("address", body, computing)
+    return answered
 
 
 async def test_a_repeat_is_computed_again_and_refused_with_another_body(attempts: Attempts, store: Store) -> None:
@@ -53,6 +54,16 @@ async def test_a_repeat_is_computed_again_and_refused_with_another_body(attempts
     with pytest.raises(IdempotencyConflict):
         await said(attempts, "other body")
     assert store.asked == 2
+
+
+async def test_a_repeat_is_told_from_the_first_while_the_store_answers(attempts: Attempts, store: Store) -> None:
+    async def was_answered() -> bool:
+        _, before = await attempts.answer_if_same_body("address", "body", asyncio.sleep(0, 7))
+        return before
+
+    assert [await was_answered(), await was_answered()] == [False, True]
+    store.away = True
+    assert not await was_answered()
 
 
 @pytest.mark.parametrize("fault", ["away", "slow"])

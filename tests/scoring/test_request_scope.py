@@ -1,6 +1,7 @@
 """Whose state a request touches, and what makes a repeat the same request."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from reward_gateway.scoring.request_context import RequestContext
@@ -16,7 +17,7 @@ def test_without_a_key_every_request_is_a_new_one() -> None:
 
 
 @pytest.mark.parametrize("change", [{"caller": "other"}, {"run": "run 2"}, {"idempotency_key": "other"}])
-def test_the_caller_the_run_and_the_key_tell_requests_apart(change: dict[str, str]) -> None:
+def test_the_caller_the_run_and_the_key_tell_requests_apart(change: dict[str, Any]) -> None:
     other = replace(KEYED, **change)
     assert other.make_attempt_address("r") != KEYED.make_attempt_address("r")
     assert other.name_member("c", 0) != KEYED.name_member("c", 0)

@@ -63,9 +63,9 @@ async def test_an_attempt_that_is_held_outlives_its_time(attempts: LocalAttempts
 
 async def test_what_has_expired_is_forgotten(attempts: LocalAttempts, clock: Clock) -> None:
     for number in range(3):
-        assert await attempts.remember_body(f"old {number}", "body", 60.0)
+        assert await attempts.remember_body(f"old {number}", "body", 60.0) == "new"
     clock.now += 61.0
-    assert await attempts.remember_body("old 1", "another body", 60.0)
+    assert await attempts.remember_body("old 1", "another body", 60.0) == "new"
     assert list(attempts._attempts) == ["old 1"]
 
 

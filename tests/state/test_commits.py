@@ -138,6 +138,5 @@ async def test_several_attempts_are_recorded_together_or_not_at_all(store: State
 
 
 async def test_a_request_that_changes_nothing_has_its_body_remembered(store: StateStore) -> None:
-    assert await store.attempts.remember_body("a", "body", 60.0)
-    assert await store.attempts.remember_body("a", "body", 60.0)
-    assert not await store.attempts.remember_body("a", "other body", 60.0)
+    remembered = [await store.attempts.remember_body("a", body, 60.0) for body in ("body", "body", "other body")]
+    assert remembered == ["new", "same", "other"]

@@ -250,7 +250,7 @@ async def test_a_store_that_is_full_answers_what_changes_nothing(gateways: Gatew
         try:
             with pytest.raises(StateUnavailable, match="full"):
                 await count_one(store)
-            assert not await store.attempts.remember_body("tenant/a", "other", 60.0)
+            assert await store.attempts.remember_body("tenant/a", "other", 60.0) == "other"
         finally:
             admin.config_set("maxmemory", "0")
     assert not await store.is_lost()

@@ -73,6 +73,9 @@ from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.verdicts import VERDICTS
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.implicit_recipes import COMPONENT, list_implicit_recipes
+from reward_gateway.runs.history import RunHistory
+from reward_gateway.runs.redis_store import RedisRunStore
+from reward_gateway.runs.store import LocalRunStore
 from reward_gateway.sample.flags import FLAGS
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
@@ -147,8 +150,20 @@ def make_judge_breaker(changed: Callable[[BreakerState], None]) -> Breaker:
     return Breaker(JUDGE_FAILURES, time.monotonic, changed=changed)
 
 
-async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
+def make_run_history(settings: Settings, telemetry: Telemetry) -> RunHistory | None:
+    """The history of runs, shared by all workers where they have a state store; None: none is kept."""
+    if not settings.run_history_bytes:
+        return None
+    size, health = settings.run_history_bytes, telemetry.metrics.health
+    store = RedisRunStore(settings.state_store_url, size) if settings.state_store_url else LocalRunStore(size)
+    return RunHistory(store, lost=health.count_lost, failed=health.count_failed)
+
+
+async def build_gateway(settings: Settings, telemetry: Telemetry, runs: RunHistory | None = None) -> Gateway:
     """The gateway over the configured servers.
+
+    Args:
+        runs: keeps the history of training runs.
 
     Raises:
         InvalidRecipe: the recipe file is invalid; every fault is listed.
@@ -200,7 +215,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry) -> Gateway:
         log.warning("model_server_away", reason=error.message)
     check_fallbacks(runtime.known_models())
     shadow = Shadow(runtime, observer)
-    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow)
+    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow, runs)
     register_labels(telemetry, gateway)
     return gateway
 
@@ -352,11 +367,12 @@ async def serve(settings: Settings) -> None:
     listener = take_listener()
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
-    gateway = await build_gateway(settings, telemetry)
+    runs = make_run_history(settings, telemetry)
+    gateway = await build_gateway(settings, telemetry, runs)
     protocol = OpenInference(gateway, settings)
     model_admin = ModelAdmin(gateway, settings)
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
-    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores)
+    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs)
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())
     deps = app.state.dependencies
@@ -385,6 +401,8 @@ async def serve(settings: Settings) -> None:
     shared = health.share_windows(settings.state_store_url) if settings.state_store_url else None
     if shared is not None:
         shared.start(health.monitor.read_noted)
+    if runs is not None:
+        runs.start()
     traffic.start()
     stores.start()
     gateway.runtime.workers.start()
@@ -411,6 +429,8 @@ async def serve(settings: Settings) -> None:
         if shared is not None:
             health.monitor.read_noted()
             await shared.close()
+        if runs is not None:
+            await runs.close()
         await gateway.close()
         telemetry.close()
 

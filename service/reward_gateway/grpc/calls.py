@@ -20,7 +20,7 @@ from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.fair_queue import charge_task_to
 from reward_gateway.intake import idempotency, run_name
 from reward_gateway.intake.idempotency import check_idempotency_key
-from reward_gateway.intake.run_name import agree_on_run
+from reward_gateway.intake.run_name import agree_on_run, parse_step
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
@@ -37,9 +37,11 @@ log = structlog.get_logger(__name__)
 
 _INTERNAL = "internal error; the gateway's log has the details under this call's id (x-request-id)"
 _MAX_ID = 256
-_IDEMPOTENCY_KEY, _RUN = idempotency.HEADER.lower(), run_name.HEADER.lower()
+_IDEMPOTENCY_KEY, _RUN, _STEP = (
+    header.lower() for header in (idempotency.HEADER, run_name.HEADER, run_name.STEP_HEADER)
+)
 """Names of metadata, which gRPC has in lower case."""
-_SCOPE = frozenset((_IDEMPOTENCY_KEY, _RUN))
+_SCOPE = frozenset((_IDEMPOTENCY_KEY, _RUN, _STEP))
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -194,13 +196,14 @@ class Calls:
 
     @staticmethod
     def _read_scope(key: ApiKey, metadata: dict[str, Any], sent: Metadata) -> RequestScope:
-        """On whose behalf a call is answered: of its key, its run, and its idempotency key."""
+        """On whose behalf a call is answered: of its key, its run and step, and its idempotency key."""
         if _SCOPE.isdisjoint(metadata):
             return NO_SCOPE if key is ANYBODY else RequestScope(key.caller)
         given_key = _read_text(metadata, _IDEMPOTENCY_KEY)
         idempotency_key = None if given_key is None else check_idempotency_key(given_key)
         run = agree_on_run(str(value) for entry, value in sent if entry == _RUN) if _RUN in metadata else ""
-        return RequestScope(key.caller, run, idempotency_key)
+        given_step = _read_text(metadata, _STEP)
+        return RequestScope(key.caller, run, idempotency_key, None if given_step is None else parse_step(given_step))
 
     @staticmethod
     async def _abort_call(context: Context, error: GatewayError, call: str) -> NoReturn:

@@ -123,7 +123,7 @@ class InferenceService:
         await admission.acquire(call.deadline)
         with admission.occupy():
             key = repeat_key("ModelInfer", raw, call.scope)
-            if key is not None and (kept := await self._answers.find(key)) is not None:
+            if key is not None and (kept := await self._answers.find(key, call.scope)) is not None:
                 samples = kept.fixed[0].scored.usage.samples
                 self._protocol.count_repeat(kept.name, samples, perf_counter_ns() - began)
                 return kept.content

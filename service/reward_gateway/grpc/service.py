@@ -68,7 +68,7 @@ class RewardService:
         with admission.occupy():
             decoding = perf_counter()
             key = repeat_key("Score", raw, call.scope)
-            if key is not None and (kept := await self._answers.find(key)) is not None:
+            if key is not None and (kept := await self._answers.find(key, call.scope)) is not None:
                 now = perf_counter()
                 return kept.content + encode.timing({"total": (now - started) * 1e3, "cache": (now - decoding) * 1e3})
             batch, reward, options = await self._intake.read_and_prepare(

@@ -16,6 +16,7 @@ from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.jobs.intake import JobIntake
 from reward_gateway.jobs.service import JobService
 from reward_gateway.oip.protocol import OpenInference
+from reward_gateway.runs.history import RunHistory
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
@@ -53,6 +54,7 @@ def create_app(
     open_inference: OpenInference | None = None,
     model_admin: ModelAdmin | None = None,
     stores: StoreWatch | None = None,
+    runs: RunHistory | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -61,6 +63,7 @@ def create_app(
         open_inference: likewise the Open Inference Protocol.
         model_admin: likewise the operations on models.
         stores: knows which of the stores can be reached; None: there is none.
+        runs: the history of runs that the gateway records; None: one of this process, unless the settings allow none.
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
@@ -72,6 +75,8 @@ def create_app(
     check_failures(settings.dialect_failures)
     telemetry = telemetry or Telemetry()
     traffic = traffic or Traffic.of(settings, telemetry.metrics)
+    if runs is None and settings.run_history_bytes:
+        runs = gateway.runs = RunHistory.in_process(settings.run_history_bytes)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -99,6 +104,7 @@ def create_app(
         TaskFile.read(settings.tasks_file, settings.max_nesting),
         JobService(gateway, settings),
         JobIntake(gateway, settings),
+        runs,
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, unquote
 from starlette.types import Scope
 
 from reward_gateway.address import PREFIXES, Address, split_address
-from reward_gateway.intake.run_name import HEADER
+from reward_gateway.intake.run_name import HEADER, STEP_HEADER
 from reward_gateway.sample.flags import PartFlags
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
@@ -28,7 +28,7 @@ WEBSOCKET = "reward_gateway.websocket"
 
 REQUEST_ID, DEADLINE, API_KEY = "x-request-id", "x-request-deadline-ms", "x-api-key"
 IDEMPOTENCY_KEY = "idempotency-key"
-RUN = HEADER.lower()
+RUN, RUN_STEP = HEADER.lower(), STEP_HEADER.lower()
 _OURS = frozenset({b"x-request-id", b"x-request-deadline-ms", b"x-api-key"})
 _STANDARD = (b"authorization", b"content-type", b"content-encoding", b"content-length", b"traceparent")
 _OF_BROWSERS = (
@@ -36,7 +36,7 @@ _OF_BROWSERS = (
     *(b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"),
 )
 """What :mod:`.entry.browsers` reads."""
-_READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode()}
+_READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode(), RUN_STEP.encode()}
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -52,6 +52,7 @@ class Call:
         error_format: what an error looks like to this client.
         run_names: the training run, as often as the request names it.
         run: the training run; empty if the request names none.
+        step: the trainer's step; None: the request names none.
         recipe: the recipe that the address names: ``/r/NAME/…`` or else ``?reward=NAME``; None: it names none.
         chat_format: the format of chat text that the address names, by ``?chat_format=``.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
@@ -70,6 +71,7 @@ class Call:
     error_format: ErrorFormat = OWN_FORMAT
     run_names: tuple[str, ...] = ()
     run: str = ""
+    step: int | None = None
     recipe: str | None = None
     chat_format: str | None = None
     idempotency_key: str | None = None
@@ -83,7 +85,7 @@ class Call:
     @property
     def scope(self) -> RequestScope:
         """On whose behalf the request is answered; final once the key layer has passed."""
-        return RequestScope(self.key.caller, self.run, self.idempotency_key)
+        return RequestScope(self.key.caller, self.run, self.idempotency_key, self.step)
 
 
 def register_health(prefix: str) -> None:

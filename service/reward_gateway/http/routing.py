@@ -60,7 +60,7 @@ class RawRoute(APIRoute):
             looked_up = perf_counter()
             answers: KeptAnswers = scope["app"].state.dependencies.answers
             key = key_of(scope, call, body)
-            if (kept := await answers.find(key)) is not None:
+            if (kept := await answers.find(key, call.scope)) is not None:
                 await send_kept(kept, call, send, looked_up)
                 return
             response = await self.endpoint(RawRequest(scope, receive, send, body))

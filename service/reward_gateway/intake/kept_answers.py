@@ -15,6 +15,7 @@ from reward_gateway.cache.tiered import NEAR_TTL_S
 from reward_gateway.gateway import Gateway
 from reward_gateway.sample.flags import PartFlags
 from reward_gateway.scoring.fixed_scores import FixedScores
+from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
 
 SCORES_PER_ANSWER = 4
@@ -62,14 +63,14 @@ class KeptAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    async def find(self, key: Hashable) -> KeptAnswer | None:
+    async def find(self, key: Hashable, scope: RequestScope) -> KeptAnswer | None:
         """The answer to a request that came before, if it would be answered the same now; it counts as scored."""
         found = self._answers.get(key)
         if found is None:
             self._note_seen(hash(key))
             return None
         expires, _, answer = found
-        if expires <= self._clock() or not await self._gateway.answer_again(answer.fixed):
+        if expires <= self._clock() or not await self._gateway.answer_again(answer.fixed, scope):
             self._drop(key)
             return None
         if key in self._answers:

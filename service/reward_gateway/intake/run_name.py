@@ -8,9 +8,16 @@ import re
 from collections.abc import Iterable
 
 from reward_gateway.errors import ContradictoryRun, InvalidRequest
+from reward_gateway.whole_numbers import parse_whole
 
 HEADER = "X-Run"
 """The header's name; gRPC metadata has it in lower case."""
+
+STEP_HEADER = "X-Run-Step"
+"""Header of the trainer's step; likewise."""
+
+LARGEST_STEP = 10**15 - 1
+"""Every reader of JSON has it exactly."""
 
 PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
 
@@ -32,3 +39,11 @@ def agree_on_run(names: Iterable[str]) -> str:
     if len(given) > 1:
         raise ContradictoryRun(f"{HEADER}, ?run= and /run/NAME/ name different runs; name one", param=HEADER)
     return next(iter(given), "")
+
+
+def parse_step(text: str) -> int:
+    """The trainer's step that a header names. Raises InvalidRequest unless it is a whole number."""
+    number = parse_whole(text.removeprefix("-"))
+    if number is None or number > LARGEST_STEP:
+        raise InvalidRequest("the step of a run is a whole number of up to 15 digits", param=STEP_HEADER)
+    return -number if text.startswith("-") else number

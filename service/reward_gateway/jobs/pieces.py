@@ -40,6 +40,7 @@ class Head(Struct):
         callback: where its end is told.
         key: name of the API key that it was submitted with.
         due_at: seconds since the epoch until which it is to be scored; None: no limit.
+        step: the trainer's step; None: not known.
         answer: which number a client with room for one takes; None: the recipe compares no samples.
     """
 
@@ -61,6 +62,7 @@ class Head(Struct):
     chat_format: str | None = None
     answer: str | None = None
     ahead: bool = False
+    step: int | None = None
 
 
 class _Body(Struct):

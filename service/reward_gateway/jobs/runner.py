@@ -226,7 +226,14 @@ class JobRunner:
             return partial(self._store.record_ahead, taken, encode_ahead(scored_ahead))
         scored = await self._scorer.score(taken, head, piece, ahead)
         deliveries = make_deliveries(head, taken.job, piece, scored.rows, scored.samples, scored.groups)
-        return partial(self._store.record, taken, deliveries, scored.usage, scored.described)
+
+        async def record() -> bool:
+            is_first = await self._store.record(taken, deliveries, scored.usage, scored.described)
+            if is_first:  # a piece that two workers scored counts once
+                self._gateway.count_for_run(scored.scored, scored.scope)
+            return is_first
+
+        return record
 
     async def _fail(self, taken: TakenPiece, error: GatewayError) -> None:
         await self._store.fail(taken, orjson.dumps(error.error_body()["error"]))

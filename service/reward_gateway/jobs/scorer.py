@@ -17,6 +17,7 @@ from reward_gateway.intake.score_intake import PreparedRequest, ScoreIntake
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
+from reward_gateway.sample import Scored
 from reward_gateway.sample.scores import LARGE_ANSWER
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
@@ -49,8 +50,11 @@ class ScoredPiece:
     samples: Sequence[SampleItem]
     groups: Sequence[str | None]
     usage: dict[str, int]
-    described: bytes = b""
+    described: bytes
     """What its groups are like, as JSON; empty where the recipe compares no samples."""
+    scored: Scored
+    scope: RequestScope
+    """What counts for the run's history, once the piece is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class PieceScorer:
             GatewayError: as :meth:`.Gateway.score`.
         """
         async with self._prepare(taken, head, piece) as prepared:
-            batch, options = prepared.request.batch, replace(prepared.options, ahead=ahead)
+            batch, options = prepared.request.batch, replace(prepared.options, ahead=ahead, counts=False)
             scored = await self._gateway.score_by(prepared.plan, batch, options)
         encode = partial(self._encode, batch, scored, {}, explain=head.explain)
         body = await asyncio.to_thread(encode) if scored.count_numbers() > LARGE_ANSWER else encode()
@@ -95,7 +99,9 @@ class PieceScorer:
         if head.queued:
             groups = [None if group.startswith("\0") else group for group in batch.groups()]
         described = b"" if scored.groups is None else orjson.dumps(scored.groups)
-        return ScoredPiece(split_answer(body), prepared.samples, groups, asdict(scored.usage), described)
+        return ScoredPiece(
+            split_answer(body), prepared.samples, groups, asdict(scored.usage), described, scored, options.scope
+        )
 
     async def score_ahead(self, taken: TakenPiece, head: Head, piece: Piece) -> ScoredAhead:
         """Score the components of a piece whose samples are combined with those of others later. Raises as that."""
@@ -107,7 +113,7 @@ class PieceScorer:
         """Hold a slot, with what is scored in it."""
         plan = self._find_plan(head)
         # The job's id is its idempotency key: what changes state is done once.
-        scope = RequestScope(taken.tenant, head.run, f"job {taken.job}" if head.whole else None)
+        scope = RequestScope(taken.tenant, head.run, f"job {taken.job}" if head.whole else None, head.step)
         now = asyncio.get_running_loop().time()
         takes_long = len(piece.samples) > LONG_PIECE
         samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)

@@ -253,6 +253,7 @@ class JobService:
             options.chat_format or submission.chat_format,
             plan.group.answer if plan.grouped else None,
             whole and plan.scores_ahead and submission.batch.size > LARGEST,
+            scope.step,
         )
 
     async def read(self, scope: RequestScope, job: str, after: str = "", wait_s: float = 0.0) -> dict[str, Any]:

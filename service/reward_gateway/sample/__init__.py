@@ -8,7 +8,7 @@ from .batch import Batch, response_lengths
 from .invalid import Invalid, InvalidCode
 from .media import Media, media_digest
 from .model_names import split_version
-from .scores import BoolArray, ComponentScores, FloatArray, GroupStats, RawScores, Scored, Usage, all_finite
+from .scores import BoolArray, ComponentScores, FloatArray, GroupStats, IntArray, RawScores, Scored, Usage, all_finite
 from .texts import (
     POLICY_ROLES,
     Message,
@@ -31,6 +31,7 @@ __all__ = [
     "ComponentScores",
     "FloatArray",
     "GroupStats",
+    "IntArray",
     "Invalid",
     "InvalidCode",
     "Media",

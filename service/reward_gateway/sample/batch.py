@@ -12,7 +12,7 @@ import numpy as np
 from .fields import FIELDS, MEDIA
 from .invalid import Invalid
 from .media import Media
-from .scores import FloatArray
+from .scores import FloatArray, IntArray
 from .texts import Text, own_turns, plain_text, prompt_group
 
 
@@ -105,6 +105,17 @@ class Batch:
         for i in self.without_group():
             groups[i] = f"{_UNNAMED}{i}"
         return groups
+
+    def hash_groups(self) -> IntArray:
+        """A number of each sample's group [n], as :meth:`groups` tells them apart, in this process and at once."""
+        names = self.group_names or [None] * self.size
+        keys = [
+            hash(name if name is not None else prompt if type(prompt) is str else repr(prompt))
+            for name, prompt in zip(names, self.prompts, strict=True)
+        ]
+        for row in self.without_group():
+            keys[row] = hash((id(self), row))
+        return np.array(keys, np.int64)
 
     def without_group(self) -> list[int]:
         """Rows of the samples that have neither a group nor a prompt, so that nothing says with whom they belong."""

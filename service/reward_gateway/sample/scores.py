@@ -18,6 +18,7 @@ LARGE_ANSWER = 10_000
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 
 Answer = Literal["normalized", "combined"]
@@ -158,6 +159,10 @@ class Scored:
     """By name, where the recipe compares samples of one request; else None."""
     usage: Usage = field(default_factory=Usage)
     timing_ms: dict[str, float] = field(default_factory=dict)
+    lengths: FloatArray | None = None
+    """[n] characters of the responses, NaN for a missing one; None where nobody asks."""
+    group_keys: IntArray | None = None
+    """[n] equal within this process where samples have one group; None where nobody asks."""
 
     @property
     def answered(self) -> FloatArray:

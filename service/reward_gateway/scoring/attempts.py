@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.errors import DeadlineExceeded, IdempotencyConflict, StateUnavailable
-from reward_gateway.state.attempts import AttemptRecord, AttemptStore, Begun, LeaseLost
+from reward_gateway.state.attempts import AttemptRecord, AttemptStore, Begun, LeaseLost, Remembered
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Attempts:
         self._lease_s = lease_s
         self._running: dict[str, asyncio.Event] = {}
         self._breaker = Breaker(FAILURES, lambda: asyncio.get_running_loop().time(), pause_s=PAUSE_S)
-        self._probes: set[asyncio.Task[bool]] = set()
+        self._probes: set[asyncio.Task[Remembered]] = set()
 
     async def answer_once(
         self,
@@ -106,35 +106,38 @@ class Attempts:
                 async with self._hold_lease(attempt):
                     return await answer(attempt)
 
-    async def answer_if_same_body(self, address: str, body: str, answer: Awaitable[T]) -> T:
-        """Answer a request that changes nothing: a repeat is computed again, and refused if its body differs.
+    async def answer_if_same_body(self, address: str, body: str, answer: Awaitable[T]) -> tuple[T, bool]:
+        """Answer a request that changes nothing, and tell whether it was answered before: a repeat is computed again,
+        and refused if its body differs.
 
-        Without the store, or where it is slow, the answer is returned: nothing is counted, and the refusal only guards
-        against mistakes.
+        Without the store, or where it is slow, the answer counts as the first: no state is changed, and the refusal
+        only guards against mistakes.
 
         Raises:
             IdempotencyConflict: the key belongs to another body.
         """
         answered = await answer
+        remembered: Remembered = "new"
         if (ticket := self._breaker.begin_call()) is not None:
-            if not await self._remember_body(address, body, ticket):
+            remembered = await self._remember_body(address, body, ticket)
+            if remembered == "other":
                 raise IdempotencyConflict(CONFLICT)
         elif (ticket := self._breaker.begin_probe()) is not None:
             probe = asyncio.create_task(self._remember_body(address, body, ticket), name="idempotency-probe")
             self._probes.add(probe)
             probe.add_done_callback(self._probes.discard)
-        return answered
+        return answered, remembered == "same"
 
-    async def _remember_body(self, address: str, body: str, ticket: int) -> bool:
-        """Whether the store knows the key with this body, or does not say so in time."""
+    async def _remember_body(self, address: str, body: str, ticket: int) -> Remembered:
+        """What the store knows of the key; one that does not say so in time is new."""
         try:
             async with asyncio.timeout(REMEMBER_S):
-                is_same_body = await self._store().remember_body(address, body, self._ttl_s)
+                remembered = await self._store().remember_body(address, body, self._ttl_s)
         except (StateUnavailable, TimeoutError):
             self._breaker.record_failure(ticket)
-            return True
+            return "new"
         self._breaker.record_success()
-        return is_same_body
+        return remembered
 
     async def _begin_attempt(self, address: str, body: str, token: str, deadline: float | None) -> Begun:
         """Begin an attempt, waiting until a running one has ended."""

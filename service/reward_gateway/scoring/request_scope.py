@@ -19,11 +19,13 @@ class RequestScope:
         run: the training run; empty if the request names none.
         idempotency_key: 1 to 256 printable ASCII characters that make a repeat the same request; None: every
             request is a new one.
+        step: the trainer's step, by which the history of the run tells what was scored; None: not known.
     """
 
     caller: str = ANONYMOUS
     run: str = ""
     idempotency_key: str | None = None
+    step: int | None = None
 
     @property
     def space(self) -> Namespace:

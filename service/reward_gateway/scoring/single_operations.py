@@ -83,7 +83,8 @@ class SingleOperations:
             return await compute(None)
         digest, attempts = digest_body(content), self._runtime.attempts
         if not operation.stateful:
-            return await attempts.answer_if_same_body(address, digest, compute(None))
+            answer, _ = await attempts.answer_if_same_body(address, digest, compute(None))
+            return answer
         return await attempts.answer_once(
             address, digest, deadline, compute, lambda record: encode(decode_results(record))
         )

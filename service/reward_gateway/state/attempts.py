@@ -45,6 +45,13 @@ class AttemptRecord:
     ttl_s: float
 
 
+Remembered = Literal["new", "same", "other"]
+"""Whether a key was not known, belongs to the same body, or to another."""
+
+_REMEMBERED: tuple[Remembered, ...] = ("other", "new", "same")
+"""By the answer of the script."""
+
+
 class LeaseLost(Exception):
     """The lease expired before the commit, and another request may have begun: nothing was written."""
 
@@ -64,8 +71,8 @@ class AttemptStore(Protocol):
     async def release_lease(self, address: str, token: str) -> None:
         """Release the lease; an attempt without a record is deleted."""
 
-    async def remember_body(self, address: str, digest: str, ttl_s: float) -> bool:
-        """Store the body's digest of a request that changes nothing; False if the key belongs to another body."""
+    async def remember_body(self, address: str, digest: str, ttl_s: float) -> Remembered:
+        """Store the body's digest of a request that changes nothing, and tell what was known of its key."""
 
 
 @dataclass(slots=True)
@@ -114,8 +121,10 @@ class LocalAttempts:
             if attempt.record is None:
                 del self._attempts[address]
 
-    async def remember_body(self, address: str, digest: str, ttl_s: float) -> bool:
-        return self._find_attempt(address, digest, ttl_s, self._clock()).digest == digest
+    async def remember_body(self, address: str, digest: str, ttl_s: float) -> Remembered:
+        known = self._attempts.get(address)
+        found = self._find_attempt(address, digest, ttl_s, self._clock())
+        return "new" if found is not known else "same" if found.digest == digest else "other"
 
     def holds_lease(self, address: str, token: str) -> bool:
         """True if this token holds the lease of an attempt."""
@@ -170,10 +179,10 @@ class RedisAttempts(RedisScripts):
     async def release_lease(self, address: str, token: str) -> None:
         await self.run_script("release_attempt", _list_attempt_keys(address), [token])
 
-    async def remember_body(self, address: str, digest: str, ttl_s: float) -> bool:
-        return bool(
-            await self.run_script("remember_request", [attempt_key(address)], [digest, _to_milliseconds(ttl_s)])
-        )
+    async def remember_body(self, address: str, digest: str, ttl_s: float) -> Remembered:
+        arguments = [digest, _to_milliseconds(ttl_s)]
+        known = await self.run_script("remember_request", [attempt_key(address)], arguments)
+        return _REMEMBERED[int(known)]
 
 
 def _list_attempt_keys(address: str) -> list[str]:

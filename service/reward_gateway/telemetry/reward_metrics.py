@@ -5,6 +5,7 @@ The label ``component`` is empty for the reward itself, which Prometheus treats 
 workers. Gauges describe the window of one process: with several workers, that of the one scraped last.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class RewardMetrics:
     Attributes:
         monitor: the windows of this process.
         shared: the windows of all processes; None if they share no store.
+        count_lost, count_failed: count samples that were dropped, and failures of the store.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class RewardMetrics:
         self._rewards, self._components, self._flags_known = rewards, components, flags
         self.monitor = Monitor(reader=self._take_columns, shared=shared)
         self.shared: SharedMonitor | None = None
-        self._rows_lost = make.counter(
-            "monitor_rows_dropped_total", "Samples dropped from the shared monitoring windows because too many waited."
-        )
-        self._shares_failed = make.counter(
-            "monitor_store_errors_total", "Failed reads and writes of monitoring windows in the state store."
-        )
+        self.count_lost: Callable[[float], None] = make.counter(
+            "monitor_rows_dropped_total",
+            "Samples dropped from the shared monitoring windows or the runs' history because too many waited.",
+        ).inc
+        self.count_failed: Callable[[], None] = make.counter(
+            "monitor_store_errors_total",
+            "Failed reads and writes of monitoring windows and of the runs' history in the state store.",
+        ).inc
         of = ("reward", "component", "stage")
         self._values: BatchHistogram = make.batch_histogram(
             "score_value", "Rewards, and components after their transforms.", SCORE, "reward", "component"
@@ -91,7 +95,7 @@ class RewardMetrics:
 
     def share_windows(self, url: str) -> SharedMonitor:
         """Share the windows with other processes through the Redis at ``url``."""
-        self.shared = SharedMonitor(url, WINDOW, lost=self._rows_lost.inc, failed=self._shares_failed.inc)
+        self.shared = SharedMonitor(url, WINDOW, lost=self.count_lost, failed=self.count_failed)
         return self.shared
 
     def _take_columns(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from ddsketch.ddsketch import DDSketch
 from ddsketch.mapping import LogarithmicMapping
 from numpy.typing import NDArray
 
-from reward_gateway.sample import FloatArray
+from reward_gateway.sample import FloatArray, IntArray
 
 from .statistics import MIN_OBSERVATIONS, QUANTILES, drift_of_counts
 
@@ -29,7 +28,8 @@ _SMALLEST, _LARGEST = 1e-9, 1e300
 _SHIFT = 1 - int(np.ceil(np.log2(_SMALLEST) * _PER_LOG2))
 """Added to the library's keys so that all are positive; a negative number has the negative of its magnitude's bin."""
 
-IntArray = NDArray[np.int64]
+_MOST_BIN = int(np.ceil(np.log2(_LARGEST) * _PER_LOG2)) + _SHIFT
+"""The bin of the largest magnitude."""
 
 
 class Summary(msgspec.Struct, array_like=True):
@@ -110,19 +110,62 @@ def describe_summary(summary: Summary) -> dict[str, Any]:
     """Same as :func:`.statistics.describe_values` of the numbers; quantiles to :data:`ACCURACY`, the rest exact."""
     if not summary.count:
         return {"count": 0, "mean": None, "std": None, "min": None, "max": None, "quantiles": None, "saturated": None}
-    sketch = DDSketch(ACCURACY)
-    for value, count in zip(*_bin_values(summary), strict=True):
-        sketch.add(float(value), float(count))
-    quantiles = {f"{q:g}": _clamp_to_range(sketch.get_quantile_value(q), summary) for q in QUANTILES}
     return {
         "count": summary.count,
         "mean": summary.mean,
         "std": float(np.sqrt(summary.squares / summary.count)),
         "min": summary.low,
         "max": summary.high,
-        "quantiles": quantiles,
+        "quantiles": quantiles_of_summary(summary),
         "saturated": max(summary.at_low, summary.at_high) / summary.count,
     }
+
+
+def quantiles_of_summary(summary: Summary) -> dict[str, float]:
+    """The quantiles of a summary with numbers, by name: between two numbers as :func:`numpy.quantile` has them."""
+    bins, counts = np.frombuffer(summary.bins, np.int32), np.frombuffer(summary.counts, np.uint32)
+    below = np.cumsum(counts)
+    ranks = np.array(QUANTILES) * (summary.count - 1)
+    lower = np.floor(ranks)
+    places = np.searchsorted(below, np.stack([lower, np.ceil(ranks)]), side="right")
+    low, high = _values_of_bins(bins[np.minimum(places, len(bins) - 1)])
+    values = np.clip(low * (1 - (ranks - lower)) + high * (ranks - lower), summary.low, summary.high)
+    return {f"{q:g}": value for q, value in zip(QUANTILES, values.tolist(), strict=True)}
+
+
+def coarsen_summary(summary: Summary, most: int) -> Summary:
+    """A summary with at most ``most`` bins: neighbours are joined, fewer towards the ends (as a t-digest does)."""
+    bins, counts = np.frombuffer(summary.bins, np.int32), np.frombuffer(summary.counts, np.uint32)
+    if len(bins) <= most:
+        return summary
+    middle = (np.cumsum(counts) - counts / 2) / summary.count
+    places = np.minimum(most * (np.arcsin(2 * middle - 1) / np.pi + 0.5), most - 1).astype(np.int64)
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    joined = np.add.reduceat(counts.astype(np.int64), starts)
+    centres = np.rint(np.add.reduceat(bins * counts.astype(np.int64), starts) / joined)
+    return msgspec.structs.replace(
+        summary, bins=centres.astype(np.int32).tobytes(), counts=joined.astype(np.uint32).tobytes()
+    )
+
+
+def pack_summary(summary: Summary) -> Summary:
+    """The same with its arrays in as few bytes as they need, to be stored."""
+    bins, counts = np.frombuffer(summary.bins, np.int32), np.frombuffer(summary.counts, np.uint32)
+    if not len(bins):
+        return summary
+    steps: IntArray = np.diff(bins.astype(np.int64), prepend=np.int64(-_MOST_BIN)).astype(np.int64)
+    return msgspec.structs.replace(summary, bins=_pack_array(steps), counts=_pack_array(counts.astype(np.int64)))
+
+
+def unpack_summary(stored: Summary) -> Summary:
+    """The summary that :func:`pack_summary` packed."""
+    if not stored.bins:
+        return stored
+    bins = np.cumsum(_unpack_array(stored.bins)) - _MOST_BIN
+    counts = _unpack_array(stored.counts)
+    return msgspec.structs.replace(
+        stored, bins=bins.astype(np.int32).tobytes(), counts=counts.astype(np.uint32).tobytes()
+    )
 
 
 def drift_of_summaries(reference: Summary, current: Summary) -> dict[str, float] | None:
@@ -150,10 +193,22 @@ def _count_bins(bins: IntArray, counts: IntArray | None = None) -> tuple[IntArra
 def _bin_values(summary: Summary) -> tuple[FloatArray, FloatArray]:
     """A representative value of each bin, ascending, and the counts."""
     bins = np.frombuffer(summary.bins, np.int32)
+    return _values_of_bins(bins), np.frombuffer(summary.counts, np.uint32).astype(np.float64)
+
+
+def _values_of_bins(bins: NDArray[np.signedinteger[Any]]) -> FloatArray:
+    """A representative value of each bin."""
     keys = np.abs(bins) - _SHIFT
-    sizes = np.array([0.0 if code == 0 else _MAPPING.value(int(key)) for code, key in zip(bins, keys, strict=True)])
-    return np.sign(bins) * sizes, np.frombuffer(summary.counts, np.uint32).astype(np.float64)
+    sizes = np.array([_MAPPING.value(key) for key in keys.ravel().tolist()])
+    return np.asarray(np.where(bins == 0, 0.0, np.sign(bins) * sizes.reshape(bins.shape)))
 
 
-def _clamp_to_range(value: float | None, summary: Summary) -> float:
-    return float(min(max(summary.low if value is None else value, summary.low), summary.high))
+def _pack_array(numbers: IntArray) -> bytes:
+    """The width of a number in bytes, and the numbers, which are not negative."""
+    largest = int(numbers.max())
+    width = 1 if largest < 1 << 8 else 2 if largest < 1 << 16 else 4
+    return bytes([width]) + numbers.astype(f"<u{width}").tobytes()
+
+
+def _unpack_array(packed: bytes) -> IntArray:
+    return np.frombuffer(packed, f"<u{packed[0]}", offset=1).astype(np.int64)

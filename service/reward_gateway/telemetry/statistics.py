@@ -135,12 +135,12 @@ def _ks_distance(before: FloatArray, now: FloatArray) -> float:
     return float(np.abs(gaps).max())
 
 
-def rank_correlation(x: FloatArray, y: FloatArray) -> float | None:
+def rank_correlation(x: FloatArray, y: FloatArray, least: int = MIN_OBSERVATIONS) -> float | None:
     """Spearman's rank correlation over the rows in which both are observed; None if one of them is constant."""
     both = np.isfinite(x) & np.isfinite(y)
-    if np.count_nonzero(both) < MIN_OBSERVATIONS:
+    if np.count_nonzero(both) < least:
         return None
-    return pearson_correlation(rank_values(x[both]), rank_values(y[both]), MIN_OBSERVATIONS)
+    return pearson_correlation(rank_values(x[both]), rank_values(y[both]), least)
 
 
 def pearson_correlation(x: FloatArray, y: FloatArray, least: int) -> float | None:

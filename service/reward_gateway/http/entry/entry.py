@@ -21,7 +21,7 @@ from reward_gateway.errors import GatewayError, InternalError
 from reward_gateway.fair_queue import charge_to
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
-from reward_gateway.intake.run_name import agree_on_run
+from reward_gateway.intake.run_name import agree_on_run, parse_step
 from reward_gateway.sample.flags import format_flags
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.logs import describe_exception
@@ -30,7 +30,7 @@ from reward_gateway.traffic.deadlines import parse_milliseconds
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ApiKey, token_of
 
-from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, Call, begin, route_of
+from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, RUN_STEP, Call, begin, route_of
 from ..client_profiles import profile_of
 from ..errors import error_response
 from ..route_table import RouteTable
@@ -144,6 +144,8 @@ class Entry:
             call.idempotency_key = check_idempotency_key(call.headers[IDEMPOTENCY_KEY])
         if call.run_names:
             call.run = agree_on_run(call.run_names)
+        if RUN_STEP in call.headers:
+            call.step = parse_step(call.headers[RUN_STEP])
         call.deadline_s = profile.shorten(call.deadline_s, self._default_deadline_s)
 
     def _report_call(self, scope: Scope, call: Call, status: str) -> None:

@@ -2,9 +2,9 @@
 
 from starlette.types import Scope
 
-_PATHS = ("/v1/jobs/", "/v1/runs/")
-
 
 def only_waits(scope: Scope) -> bool:
     """Whether a request reads what jobs have answered, as soon as there is something."""
-    return bool(scope["method"] == "GET" and scope["path"].startswith(_PATHS))
+    path: str = scope["path"]
+    waits = path.startswith("/v1/jobs/") or (path.startswith("/v1/runs/") and path.endswith("/results"))
+    return bool(scope["method"] == "GET" and waits)

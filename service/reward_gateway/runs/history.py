@@ -1,0 +1,329 @@
+"""Keeps the history of training runs: what was scored for each, in rows of a minute, an hour and a step.
+
+Nothing here is on the path of a request beyond handing over columns that exist. Every few seconds a background task
+summarises what waits, in a thread, and merges it into the stored rows. While the store is away, batches wait in bounded
+memory; beyond the bound the oldest are dropped and counted. No text is kept.
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import structlog
+
+from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
+from reward_gateway.sample import FloatArray, IntArray, Scored
+from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.tasks import end_task
+from reward_gateway.telemetry.observations import Observation, columns_of
+
+from .heads import Head, decode_head, encode_head, extend_head
+from .rows import Row, decode_row, describe_row, encode_row, merge_rows, summarise_rows
+from .store import LocalRunStore, Place, RunChange, RunName, RunStore, StoredRun, Table, name_key
+
+log = structlog.get_logger(__name__)
+
+Bucket = Literal["minute", "hour", "step"]
+
+SECONDS: Mapping[str, int] = {"minute": 60, "hour": 3600}
+SLOTS: Mapping[str, int] = {"minute": 24 * 60, "hour": 30 * 24, "step": 20_000}
+"""Rows of each width: of a day, of thirty days, and of the last 20,000 steps."""
+
+FLUSH_S = 5.0
+PAUSE_S = 0.25
+"""Least seconds between two flushes."""
+
+MANY_BATCHES = 1000
+"""Batches that are summarised without waiting for the next flush."""
+
+MAX_WAITING_BATCHES, MAX_WAITING_ROWS = 16_384, 1 << 17
+
+RUNS_AT_ONCE = 64
+"""Runs that are read and written in one step."""
+
+TRIES = 4
+"""How often a run is tried in one flush that other processes write as well."""
+
+DEFAULT_LIMIT, LARGEST_LIMIT = 100, 1000
+"""Runs on a page."""
+
+UNAVAILABLE = "the store of the runs' history (REWARD_GATEWAY_STATE_REDIS_URL) is not there; try again"
+
+
+class _Batch(NamedTuple):
+    """A scored batch: its columns, whose rewards are those before the comparison within groups."""
+
+    name: RunName
+    step: int | None
+    observation: Observation
+    advantage: FloatArray | None
+    groups: IntArray
+
+
+@dataclass(slots=True)
+class _Delta:
+    """What a flush adds to a run; ``revision`` is that of the run once it is added."""
+
+    revision: bytes
+    head: Head
+    rows: dict[tuple[Table, int], Row]
+
+
+@dataclass(slots=True)
+class RunHistory:
+    """Implements :class:`.run_recorder.RunRecorder`.
+
+    Args:
+        store: of this process, or of all.
+        clock: returns seconds since 1970.
+        lost: called with the number of dropped samples.
+        failed: called when the store could not be reached.
+    """
+
+    store: RunStore
+    clock: Callable[[], float] = time.time
+    lost: Callable[[int], None] = lambda rows: None
+    failed: Callable[[], None] = lambda: None
+    _waiting: deque[_Batch] = field(default_factory=deque, init=False)
+    _waiting_rows: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _pending: dict[RunName, _Delta] = field(default_factory=dict, init=False)
+    _flushing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _many: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
+
+    @classmethod
+    def in_process(cls, max_bytes: int) -> "RunHistory":
+        """A history that other processes do not see."""
+        return cls(LocalRunStore(max_bytes))
+
+    def record(self, scored: Scored, scope: RequestScope) -> None:
+        """Queue a batch; nothing is copied."""
+        if scored.group_keys is None or not len(scored.reward):
+            return
+        compared = scored.reward_raw is not None
+        observation = Observation.of(None, scored, scored.lengths)
+        if scored.reward_raw is not None:
+            observation = observation._replace(reward=scored.reward_raw)
+        name = RunName(scope.caller, scope.run)
+        batch = _Batch(name, scope.step, observation, scored.reward if compared else None, scored.group_keys)
+        with self._lock:
+            self._waiting.append(batch)
+            self._waiting_rows += len(batch.groups)
+            while self._waiting_rows > MAX_WAITING_ROWS or len(self._waiting) > MAX_WAITING_BATCHES:
+                if len(self._waiting) == 1:
+                    break
+                oldest = len(self._waiting.popleft().groups)
+                self._waiting_rows -= oldest
+                self.lost(oldest)
+            if len(self._waiting) == MANY_BATCHES:
+                self._many.set()
+
+    def start(self) -> None:
+        """Start flushing in the background."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._flush_often(), name="runs-flush")
+
+    async def close(self) -> None:
+        """Write what waits, within a few seconds, and stop."""
+        await end_task(self._task)
+        with contextlib.suppress(*self.store.away):
+            async with asyncio.timeout(FLUSH_S):
+                await self.flush()
+        await self.store.close()
+
+    async def flush(self) -> None:
+        """Write what waits. Raises :attr:`.RunStore.away`; then it is written the next time."""
+        async with self._flushing:
+            try:
+                await self._write_pending()
+                with self._lock:
+                    batches, self._waiting, self._waiting_rows = list(self._waiting), deque(), 0
+                if batches:
+                    self._pending = await asyncio.to_thread(self._summarise, batches, self.clock())
+                    await self._write_pending()
+            except self.store.away:
+                self.failed()
+                raise
+
+    async def list_page(self, caller: str | None, cursor: str | None, limit: int) -> tuple[list[Head], str | None]:
+        """The runs of a caller (None: of all), the one seen last first, and where the next page begins.
+
+        Raises:
+            InvalidRequest: no page ever ended with this cursor.
+            StateUnavailable: the store is away.
+        """
+        before = None if cursor is None else _parse_cursor(cursor)
+        try:
+            await self.flush()
+            runs = await self.store.list_runs(caller, before, limit + 1)
+        except self.store.away as error:
+            raise StateUnavailable(UNAVAILABLE) from error
+        heads = [decode_head(run.head) for run in runs[:limit]]
+        return heads, _make_cursor(heads[-1]) if len(runs) > limit else None
+
+    async def read(self, name: RunName, bucket: Bucket, after: int | None = None) -> dict[str, Any]:
+        """A run with its rows by recipe, as ``GET /v1/runs/{run}`` answers it.
+
+        Args:
+            after: leave out rows whose ``t`` or ``step`` is not above it.
+
+        Raises:
+            NotFound: there is no such run.
+            StateUnavailable: the store is away.
+        """
+        try:
+            await self.flush()
+            (known,) = await self.store.read_places([(name, ())])
+            tables = [Table(recipe, bucket) for recipe in decode_head(known.head).rewards] if known.revision else []
+            run = await self.store.read_tables(name, tables)
+        except self.store.away as error:
+            raise StateUnavailable(UNAVAILABLE) from error
+        if not run.revision:
+            raise NotFound("this caller has no run of that name, or its history is no longer kept")
+        return await asyncio.to_thread(self._describe_run, run, bucket, after)
+
+    async def forget(self, name: RunName) -> None:
+        """Remove a run's history. Raises NotFound or StateUnavailable."""
+        try:
+            await self.flush()
+            known = await self.store.forget(name)
+        except self.store.away as error:
+            raise StateUnavailable(UNAVAILABLE) from error
+        if not known:
+            raise NotFound("this caller has no run of that name, or its history is no longer kept")
+
+    async def _flush_often(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_S):
+                    await self._many.wait()
+            self._many.clear()
+            try:
+                await self.flush()
+            except self.store.away:  # counted by flush; what waits is written the next time
+                pass
+            except Exception as error:
+                log.error("runs not written", once_per="runs", exc_info=error)
+            await asyncio.sleep(PAUSE_S)
+
+    def _summarise(self, batches: Sequence[_Batch], now: float) -> dict[RunName, _Delta]:
+        """What batches add to their runs."""
+        deltas: dict[RunName, _Delta] = {}
+        together: dict[tuple[RunName, str, str, int | None, tuple[str, ...], bool], list[_Batch]] = {}
+        for batch in batches:
+            seen = batch.observation
+            key = batch.name, seen.recipe, seen.version, batch.step, seen.names, batch.advantage is not None
+            together.setdefault(key, []).append(batch)
+        for (name, recipe, version, step, _, _), same in together.items():
+            try:
+                row = _summarise_batches(same)
+            except Exception as error:  # go on without what cannot be summarised, so that it holds up nothing else
+                self.lost(sum(len(batch.groups) for batch in same))
+                log.error("samples not in their run's history", recipe=recipe, once_per=recipe, exc_info=error)
+                continue
+            delta = deltas.get(name)
+            if delta is None:
+                delta = deltas[name] = _Delta(os.urandom(8), Head(name.caller, name.run, now, now), {})
+            delta.head = extend_head(delta.head, Head.of(name, now, row.n, row.invalid, recipe, version, step))
+            buckets = {"minute": int(now) // 60, "hour": int(now) // 3600} | ({} if step is None else {"step": step})
+            for bucket, at in buckets.items():
+                place = Table(recipe, bucket), at
+                found = delta.rows.get(place)
+                row_at = msgspec.structs.replace(row, at=at)
+                delta.rows[place] = row_at if found is None else merge_rows([found, row_at])
+        return deltas
+
+    async def _write_pending(self) -> None:
+        for _ in range(TRIES):
+            names = list(self._pending)
+            for start in range(0, len(names), RUNS_AT_ONCE):
+                await self._write_runs(names[start : start + RUNS_AT_ONCE])
+            if not self._pending:
+                return
+
+    async def _write_runs(self, names: Sequence[RunName]) -> None:
+        wanted = [(name, [_slot_of(place) for place in self._pending[name].rows]) for name in names]
+        stored = await self.store.read_places(wanted)
+        changes = await asyncio.to_thread(self._merge_runs, names, stored)
+        written = await self.store.write(changes) if changes else []
+        for change, is_written in zip(changes, written, strict=True):
+            if is_written:
+                del self._pending[change.name]
+
+    def _merge_runs(self, names: Sequence[RunName], stored: Sequence[StoredRun]) -> list[RunChange]:
+        """The changes that add what is pending to what is stored."""
+        changes = []
+        for name, run in zip(names, stored, strict=True):
+            delta = self._pending[name]
+            if run.revision == delta.revision:  # it was written, although no answer said so
+                del self._pending[name]
+                continue
+            head = delta.head if not run.revision else extend_head(decode_head(run.head), delta.head)
+            rows = {}
+            for place, row in delta.rows.items():
+                slot = _slot_of(place)
+                held = decode_row(run.rows[slot]) if slot in run.rows else None
+                rows[slot] = encode_row(row if held is None or held.at != row.at else merge_rows([held, row]))
+            change = RunChange(name, run.revision, delta.revision, encode_head(head), rows, head.last_seen)
+            changes.append(change)
+        return changes
+
+    def _describe_run(self, run: StoredRun, bucket: Bucket, after: int | None) -> dict[str, Any]:
+        head = decode_head(run.head)
+        series: dict[str, list[Row]] = {recipe: [] for recipe in head.rewards}
+        oldest = None
+        if (width := SECONDS.get(bucket)) is not None:
+            oldest = int(self.clock()) // width - SLOTS[bucket]
+            after = None if after is None else after // width
+        for (table, _), stored in run.rows.items():
+            row = decode_row(stored)
+            if (oldest is None or row.at > oldest) and (after is None or row.at > after):
+                series[table.recipe].append(row)
+        rewards = {}
+        for recipe, rows in series.items():
+            told = [
+                {("step" if width is None else "t"): row.at * (width or 1), **describe_row(row)}
+                for row in sorted(rows, key=lambda row: row.at)
+            ]
+            rewards[recipe] = {"versions": head.describe_versions(recipe), "series": told}
+        return {**head.describe(), "bucket": bucket, "shared": self.store.shared, "rewards": rewards}
+
+
+def _summarise_batches(batches: Sequence[_Batch]) -> Row:
+    observations = [batch.observation for batch in batches]
+    columns = columns_of(observations)
+    advantages = [batch.advantage for batch in batches if batch.advantage is not None]
+    invalid = sum(len(observation.invalid) for observation in observations)
+    flagged = sum(sum(map(bool, observation.flags.values())) for observation in observations)
+    groups = np.concatenate([batch.groups for batch in batches])
+    return summarise_rows(0, columns, np.concatenate(advantages) if advantages else None, groups, invalid, flagged)
+
+
+def _slot_of(place: Place) -> Place:
+    """Where the row of a bucket is kept."""
+    table, at = place
+    return table, at % SLOTS[table.bucket]
+
+
+def _make_cursor(head: Head) -> str:
+    return f"{head.last_seen!r}/{name_key(RunName(head.caller, head.run))}"
+
+
+def _parse_cursor(cursor: str) -> tuple[float, str]:
+    seen, slash, name = cursor.partition("/")
+    try:
+        time_seen = float(seen) if len(seen) <= 32 and seen[:1].isdecimal() else -1.0
+    except ValueError:
+        time_seen = -1.0
+    if not slash or not 0 <= time_seen < float("inf"):
+        raise InvalidRequest("there is no such page; begin again without cursor", param="cursor")
+    return time_seen, name
