@@ -68,9 +68,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "best-of-k": [
-        {"prompt": "2 + 2?", "responses": ["5", "4", "6"], "best": 1},
+        {"prompt": "2 + 2?", "responses": ["5", "4", "6"], "best": 1, "labels": None},
         {"prompt": "2 + 2?", "responses": ["4", "four", "5"], "best": None, "labels": [1, 1, 0]},
-        {"prompt": "2 + 2?", "responses": ["4", "four"], "best": None, "labels": [True, True]},
+        {"prompt": "2 + 2?", "responses": ["4", "four"], "best": None, "labels": [1, 1]},
     ],
 }
 """Layout -> rows."""

@@ -10,7 +10,7 @@ import typer
 from reward_gateway import __version__
 from reward_gateway.lab.outcomes import Ties
 
-from .output import FAULTY, ApiKey, AsJson, Run, Unusable, Url, err, print_error, without_password
+from .output import FAULTY, ApiKey, AsJson, Run, Unusable, Url, err, out, print_error, without_password
 from .scored_folder import score_into
 from .whole_files import write_whole
 
@@ -156,12 +156,18 @@ def _make_report(
 
 
 def _write(report: "Report", found: "Preferences", folder: Path, as_json: bool) -> None:
+    from reward_gateway.lab.page.evaluation import render_report
     from reward_gateway.lab.report import encode_report
+
+    from .evaluation_summary import summarize_report
 
     encoded = encode_report(report)
     write_whole(folder / "report.json", encoded)
+    write_whole(folder / "report.html", render_report(report, found.comparisons).encode("utf-8", "replace"))
     if as_json:
         print(encoded.decode(), end="")
+    else:
+        out.print(summarize_report(report))
     err.print(f"report in {folder}", markup=False, soft_wrap=True)
 
 

@@ -7,11 +7,12 @@ from scipy import stats
 
 from .accuracy import measure_accuracy
 from .comparison import Comparison
+from .decisions import find_place, read_decision
 from .intervals import bootstrap_interval, sum_by_prompt
 from .kappa import cohens_kappa
 from .numbers import finite
 from .outcomes import Outcomes
-from .report import Difference, Estimate, Flip, FlipSide, McNemar
+from .report import Difference, Estimate, Flip, McNemar
 from .scores import RowScores
 
 
@@ -65,20 +66,13 @@ def _list_flips(
     places: Sequence[int],
 ) -> list[Flip]:
     """Flips by how far the margins differ, each in standard deviations of its recipe's margins over the flips."""
-    flips = []
-    for k in places:
-        place, i, j = (getattr(outcomes[0], name)[k] for name in ("rows", "chosen", "rejected"))
-        sides = [
-            FlipSide(
-                float(o.values[k]),
-                float(rows[place].chosen.max() if i < 0 else rows[place].chosen[i]),
-                float(rows[place].rejected.max() if j < 0 else rows[place].rejected[j]),
-            )
-            for o, rows in zip(outcomes, scores, strict=True)
-        ]
-        row = comparisons[place]
-        cell = (None if i < 0 else i, None if j < 0 else j)
-        flips.append(Flip(row.row + 1, row.id, row.subset, *cell, *sides))
+    flips = [
+        Flip(
+            *find_place(comparisons, outcomes[0], k),
+            *(read_decision(o, rows, k) for o, rows in zip(outcomes, scores, strict=True)),
+        )
+        for k in places
+    ]
     margins = np.array([[side.chosen - side.rejected for side in (flip.a, flip.b)] for flip in flips]).reshape(-1, 2)
     scale = np.sqrt((margins**2).mean(axis=0)) if flips else np.ones(2)
     apart = np.abs(np.diff(margins / np.where(scale > 0, scale, 1.0), axis=1)).ravel()

@@ -9,6 +9,7 @@ from .accuracy import measure_accuracy, measure_matrix, measure_subsets
 from .agreement import compare_rewards
 from .calibration import measure_calibration
 from .comparison import Comparison
+from .decisions import list_mistakes
 from .distribution import measure_distribution
 from .length_bias import measure_length_bias
 from .outcomes import Outcomes, Ties
@@ -57,4 +58,5 @@ def _measure(
         calibration=measure_calibration(pairs),
         length=measure_length_bias(pairs),
         distribution=measure_distribution(scores),
+        mistakes=list_mistakes(comparisons, outcomes, scores),
     )

@@ -121,6 +121,37 @@ class Distribution(Struct, frozen=True):
     rejected: Moments
 
 
+class Decision(Struct, frozen=True):
+    """How a recipe decides a comparison: the scores are the highest of each side."""
+
+    outcome: float
+    chosen: float
+    rejected: float
+
+
+class Mistake(Struct, frozen=True):
+    """A comparison that a recipe gets wrong."""
+
+    row: Annotated[int, Meta(description="Row of the file, from 1.")]
+    id: str
+    subset: str | None
+    chosen: Annotated[int | None, Meta(description="Which chosen response, from 0; null: all at once.")]
+    rejected: Annotated[int | None, Meta(description="Which rejected response, from 0; null: all at once.")]
+    decision: Decision
+
+
+class Flip(Struct, frozen=True):
+    """A comparison that the recipes decide differently."""
+
+    row: Annotated[int, Meta(description="Row of the file, from 1.")]
+    id: str
+    subset: str | None
+    chosen: Annotated[int | None, Meta(description="Which chosen response, from 0; null: all at once.")]
+    rejected: Annotated[int | None, Meta(description="Which rejected response, from 0; null: all at once.")]
+    a: Decision
+    b: Decision
+
+
 class Reward(Struct, frozen=True):
     """What one recipe was found to do."""
 
@@ -141,26 +172,7 @@ class Reward(Struct, frozen=True):
     calibration: Calibration
     length: LengthBias
     distribution: Distribution
-
-
-class FlipSide(Struct, frozen=True):
-    """How a recipe decides a comparison: the scores are the highest of each side."""
-
-    outcome: float
-    chosen: float
-    rejected: float
-
-
-class Flip(Struct, frozen=True):
-    """A comparison that the recipes decide differently."""
-
-    row: Annotated[int, Meta(description="Row of the file, from 1.")]
-    id: str
-    subset: str | None
-    chosen: Annotated[int | None, Meta(description="Which chosen response, from 0; null: all at once.")]
-    rejected: Annotated[int | None, Meta(description="Which rejected response, from 0; null: all at once.")]
-    a: FlipSide
-    b: FlipSide
+    mistakes: Annotated[list[Mistake], Meta(description="Those it is surest of, by the margin; 50 at most.")]
 
 
 class McNemar(Struct, frozen=True):

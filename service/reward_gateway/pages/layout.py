@@ -9,16 +9,17 @@ from reward_gateway import __version__
 from .html import Content, Html, el, join
 from .site import HOME, REWARDS, SYSTEMS, Place
 
-_STYLE = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
+STYLE = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
 _SCRIPT = Html(Path(__file__).with_name("copy.js").read_text(encoding="utf-8"))
 
 
-def _hash_source(text: str) -> str:
+def hash_source(text: str) -> str:
+    """A script or a style as a Content-Security-Policy names it."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
 CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src {_hash_source(_STYLE)}; script-src {_hash_source(_SCRIPT)}; "
+    f"default-src 'none'; style-src {hash_source(STYLE)}; script-src {hash_source(_SCRIPT)}; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """A browser may use the page's own style and script, and load nothing else."""
@@ -41,7 +42,7 @@ def render_layout(place: Place, title: str, *content: Content) -> Html:
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("title", f"{title} · reward-gateway"),
-        el("style", _STYLE),
+        el("style", STYLE),
     )
     body = el(
         "body",
@@ -63,4 +64,4 @@ def render_table(columns: tuple[str, ...], *rows: tuple[Content, ...]) -> Html:
     """Render a table that scrolls horizontally in a narrow window."""
     head = el("thead", el("tr", (el("th", column, scope="col") for column in columns)))
     body = el("tbody", (el("tr", (el("td", cell) for cell in row)) for row in rows))
-    return el("div", el("table", head, body), class_="wide")
+    return el("div", el("table", head, body), class_="wide", tabindex="0")

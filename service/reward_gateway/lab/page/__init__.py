@@ -1,0 +1,1 @@
+"""Reports as one HTML file each, which opens without a network."""

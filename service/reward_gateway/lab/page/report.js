@@ -1,0 +1,102 @@
+"use strict";
+const charts = JSON.parse(document.getElementById("charts").textContent);
+const narrow = () => innerWidth < 560;
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const minus = (text) => text.replace("-", "−");
+const percent = (value) => minus(`${+(100 * value).toFixed(1)}%`);
+const plain = (value) => minus(String(+value.toPrecision(4)));
+
+// Intervals: a thin line through each point, drawn above the series.
+function drawIntervals(plot, series) {
+  const { ctx } = plot;
+  series.forEach((one) => {
+    if (!one.low.length) return;
+    ctx.save();
+    ctx.strokeStyle = colour(one.colour);
+    ctx.lineWidth = 2 * devicePixelRatio;
+    ctx.beginPath();
+    one.x.forEach((x, i) => {
+      if (one.low[i] === null || one.y[i] === null) return;
+      const left = plot.valToPos(x, "x", true);
+      ctx.moveTo(left, plot.valToPos(one.low[i], "y", true));
+      ctx.lineTo(left, plot.valToPos(one.high[i], "y", true));
+    });
+    ctx.stroke();
+    ctx.restore();
+  });
+}
+
+// Points whose area goes with what they stand for.
+function drawPoints(plot, series) {
+  const { ctx } = plot;
+  series.forEach((one) => {
+    if (one.kind !== "points") return;
+    const most = Math.max(...one.sizes, 1);
+    ctx.save();
+    ctx.fillStyle = colour(one.colour);
+    one.x.forEach((x, i) => {
+      if (one.y[i] === null) return;
+      const radius = (one.sizes.length ? 2.5 + 5.5 * Math.sqrt(one.sizes[i] / most) : 4) * devicePixelRatio;
+      ctx.beginPath();
+      ctx.arc(plot.valToPos(x, "x", true), plot.valToPos(one.y[i], "y", true), radius, 0, 2 * Math.PI);
+      ctx.fill();
+    });
+    ctx.restore();
+  });
+}
+
+function describe(one) {
+  const stroke = colour(one.colour);
+  const described = { label: one.label, class: one.label ? "named" : "quiet", stroke, spanGaps: true, points: { show: false } };
+  if (one.kind === "points") return { ...described, width: 1 };
+  if (one.kind === "line") return { ...described, width: 1, dash: [4, 4] };
+  const dash = one.colour === "rejected" ? [6, 3] : undefined;
+  return { ...described, width: 2, dash, fill: `${stroke}26`, paths: uPlot.paths.stepped({ align: 1 }) };
+}
+
+const size = (place, chart) => ({ width: place.clientWidth, height: narrow() ? 260 : chart.height });
+
+function draw(chart) {
+  const place = document.getElementById(chart.id);
+  place.replaceChildren();
+  const ink = colour("soft"), line = colour("line");
+  const said = { x: chart.percent.includes("x") ? percent : plain, y: chart.percent.includes("y") ? percent : plain };
+  const tables = chart.series.map((one) => [one.x, one.kind === "steps" ? [...one.y, one.y.at(-1)] : one.y]);
+  const axis = (scale, label, size) => ({
+    scale, label, stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, size,
+    font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
+    values: (_, values) => values.map((value) => (value === null ? "" : said[scale](value))),
+  });
+  const shown = (scale) => (_, value) => (value === null || value === undefined ? "–" : said[scale](value));
+  return new uPlot(
+    {
+      ...size(place, chart),
+      scales: {
+        x: { time: false, ...(chart.x_range && { range: () => chart.x_range }) },
+        y: chart.y_range ? { range: () => chart.y_range } : {},
+      },
+      axes: [axis("x", chart.x, 34), axis("y", chart.y, 50)],
+      series: [
+        { label: "at", value: shown("x") },
+        ...chart.series.map((one) => ({ ...describe(one), value: shown("y") })),
+      ],
+      cursor: { drag: { x: false, y: false }, points: { size: 8 } },
+      hooks: { draw: [(u) => { drawIntervals(u, chart.series); drawPoints(u, chart.series); }] },
+    },
+    uPlot.join(tables),
+    place,
+  );
+}
+
+let plots = [];
+const drawAll = () => {
+  plots.forEach((plot) => plot.destroy());
+  plots = charts.map(draw);
+};
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+drawAll();
+charts.forEach((chart, i) => {
+  const place = document.getElementById(chart.id);
+  const fit = () => plots[i].width === place.clientWidth || plots[i].setSize(size(place, chart));
+  new ResizeObserver(() => requestAnimationFrame(fit)).observe(place);
+});
