@@ -54,6 +54,12 @@ ASKED = {
     "score/judge_reference": Asked(TEXTS, ["YES"], **OTHER),
     "score/judge_principle": Asked(TEXTS, ["YES"], **OTHER),
     "score/judge_pairwise": Asked({**TEXTS, "other": "?"}, ["VERDICT: A"], **OTHER),
+    "score/judge_tournament": Asked(
+        {"prompt": "Why?", "response": "Hence.", "group": "g", "anchor": "?"},
+        ["VERDICT: A"],
+        **OTHER,
+        params={"schedule": "anchor"},
+    ),
     "score/rubric": Asked(
         {"criteria": [{"text": "Is kind."}], "prompt": "Why?", "response": "Hence."}, ['{"C1": true}'], **OTHER
     ),

@@ -180,7 +180,7 @@ async def test_a_recipes_example_is_one_that_it_can_score(name: str) -> None:
     if name in AWAITING:  # no model is served here
         assert answer["error"]["code"] == "model_unavailable"
         return
-    if name in ("math_then_judge", "roboreward", "rubric"):  # nor is there a judge
+    if name in ("math_then_judge", "roboreward", "rubric", "tournament"):  # nor is there a judge
         assert answer["error"]["code"] == "not_set_up"
         return
     faults = [result["error"] for result in answer["results"]]

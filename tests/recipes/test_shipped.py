@@ -477,6 +477,14 @@ def test_rubric_is_the_share_of_the_weight_that_the_judge_says_is_met(reward: An
     assert {i: reason.code for i, reason in result.invalid.items()} == {2: "judge_error", 3: "missing_field"}
 
 
+def test_tournament_is_the_strength_of_a_response_among_those_to_its_prompt(reward: Any) -> None:
+    said = [f"VERDICT: {word}" for word in ("A", "B", "A", "B", "A", "B")]  # each pair in both orders
+    result = reward("tournament", responses=["good", "fair", "poor"], answers=[said])
+    assert result.reward == pytest.approx([0.59106, 0, -0.59106], abs=5e-6)
+    lone = reward("tournament", responses=["good", "fair"], answers=[["VERDICT: A", "Hm."], None])
+    assert {reason.code for reason in lone.invalid.values()} == {"judge_error"}
+
+
 def test_mixed_is_what_the_scorer_of_each_task_says(book: RecipeBook) -> None:
     world = World()
     tasks: dict[str, Any] = {"metadata": [b'{"task":"math"}', b'{"task":"chat"}', b'{"task":"poem"}']}

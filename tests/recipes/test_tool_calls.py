@@ -67,6 +67,15 @@ def test_every_judge_is_shown_turns_with_roles_and_calls(component: str) -> None
     assert f"[assistant]\nLet me see.\n{WRITTEN}\n\n[tool]\n" in shown
 
 
+def test_so_is_one_before_whom_responses_meet() -> None:
+    plan = compile_recipe("components: {grade: {score: judge_tournament}}")
+    batch = batch_of(2, prompts=["q"] * 2, responses=[TRAJECTORY, "No."], group_names=["g"] * 2)
+    asked = first_question(evaluate_plan(plan, batch, {}))
+    shown = [conversation[-1]["content"] for conversation in asked.conversations]
+    assert len(shown) == 2
+    assert all(f"[assistant]\nLet me see.\n{WRITTEN}\n\n[tool]\n" in text for text in shown)
+
+
 def test_what_is_more_than_shown_is_the_policys_own_words() -> None:
     plan = compile_recipe(
         "components: {sql: {score: reasoning_sql, params: {judge: j}, inputs: {pred_sql: {sample: response}, "

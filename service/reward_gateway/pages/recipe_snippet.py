@@ -31,8 +31,12 @@ _BOUND: Mapping[str, Mapping[str, str]] = {
 }
 """Operation -> texts of its items, and the sample's field that has them under another name."""
 
-_ASKED = {"carr": {"judge": "judge"}, "shapley": {"model": "text_preference"}}
-"""Operation -> the judge or model that has to say what its first example gives."""
+_ASKED: Mapping[str, Mapping[str, str | None]] = {
+    "carr": {"judge": "judge"},
+    "judge_tournament": {"judge": "judge", "model": None},
+    "shapley": {"model": "text_preference"},
+}
+"""Operation -> the judge or model that has to say what its first example gives; None: that of the example does not."""
 
 _CONSTANTS: Mapping[str, Mapping[str, Any]] = {"carr": {"rubrics": ["<E0> was born in Honolulu"], "pages": {}}}
 """Operation -> fields of its items that are the same for every sample."""
@@ -127,12 +131,13 @@ def _find_params(operation: Operation) -> dict[str, Any]:
     examples = examples_of(operation.kind, operation.name)
     needed = [field.alias or name for name, field in fields.items() if field.is_required()]
     stored = [name for name in ("stream", "archive") if name in fields and name in operation.item.model_fields]
-    return {
+    params: dict[str, Any] = {
         **{name: next(e.params[name] for e in examples if name in e.params) for name in needed},
         **dict.fromkeys(stored, "mine"),
         **examples[0].params,
         **_ASKED.get(operation.name, {}),
     }
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _list_components(operation: Operation) -> dict[str, Any]:

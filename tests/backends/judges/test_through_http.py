@@ -326,3 +326,19 @@ def fake_text(body: dict[str, Any]) -> str:
     """The question of a request."""
     text: str = body["messages"][0]["content"]
     return text
+
+
+async def test_a_tournament_asks_about_each_pair_in_both_orders(http: httpx.AsyncClient, fake: Any) -> None:
+    def reply(body: dict[str, Any]) -> str:
+        text = fake_text(body)
+        return f"VERDICT: {'A' if text.index('good') < text.index('poor') else 'B'}"
+
+    fake.reply = reply
+    items = [{"prompt": "p", "response": response, "group": "g"} for response in ("poor", "good")]
+    results = await apply(http, "judge_tournament", *items, method="win_rate")
+    assert [result["reward"] for result in results] == [0, 1]
+    assert results[0]["details"]["position_bias"] == 0
+    assert len(fake.bodies) == 2
+    fake.reply = lambda body: "I cannot say."
+    for result in await apply(http, "judge_tournament", *items):
+        assert (result["reward"], result["error"]["code"]) == (None, "judge_error")

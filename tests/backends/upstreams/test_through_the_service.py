@@ -1,6 +1,7 @@
 """An upstream behind a whole gateway: recipes, models, the Open Inference Protocol, dialects, experiments, failures."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -212,3 +213,40 @@ async def test_the_fallback_of_an_upstream_scores_whole_requests_while_it_is_awa
         assert [(result["model"], result["flags"]) for result in during] == [("other", ["fallback"])] * 2
         assert during[0]["reward"] != before["reward"]
         assert await score(SAMPLES[:1]) == [before]  # which is cached
+
+
+def compare_by_word(path: str, body: dict[str, Any]) -> Response | None:
+    """``A`` is the likelier word where the longer response is shown first."""
+    if path != "/v1/chat/completions":
+        return None
+    asked = body["messages"][-1]["content"]
+    shown = re.findall(r"<response_[ab]-\w+>\n(.*?)\n</response_", asked, re.DOTALL)
+    first = len(shown) < 2 or len(shown[0]) > len(shown[1])  # not what is asked at the start
+    top = [{"token": "A", "logprob": -0.1 if first else -2.5}, {"token": "B", "logprob": -2.5 if first else -0.1}]
+    return Response(
+        json.dumps({"choices": [{"index": 0, "logprobs": {"content": [{"token": "A", "top_logprobs": top}]}}]}),
+        media_type="application/json",
+    )
+
+
+@pytest.mark.parametrize("read", ["messages", "pair"])
+async def test_a_tournament_before_an_upstream_that_answers_by_one_word(
+    start: StartServer, upstreams: OpenUpstreams, read: str
+) -> None:
+    server = await start("vllm")
+    server.fault = compare_by_word
+    served = upstreams(pair=entry(server, "word_logprob", input=read, words={"positive": "A", "negative": "B"}))
+    runtime = EffectsRuntime(CachedScorer(ModelServers([], served), MemoryCache(1000, 3600)), StateStore.in_process())
+    await runtime.refresh_models()
+    recipe = "rewards: {r: {components: {a: {score: judge_tournament, params: {model: pair}}}}}"
+    gateway = Gateway(load_book(recipe, runtime.known_models()), runtime)
+    async with HttpContract(create_app(gateway, Settings())).client() as client:
+        samples = [{"prompt": "Why?", "response": "long " * n} for n in (1, 3, 2)]
+        answer = (await client.post("/v1/score", json={"samples": samples})).json()
+        assert [r["reward"] for r in answer["results"]] == pytest.approx([-0.59106, 0.59106, 0], abs=5e-6)
+        asked = len(server.asked)
+        items = [{**sample, "group": "g"} for sample in samples]
+        body = {"items": items, "params": {"model": "pair", "method": "win_rate"}}
+        single = (await client.post("/v1/score/judge_tournament", json=body)).json()
+        assert [r["reward"] for r in single["results"]] == [0, 1, 0.5]
+        assert len(server.asked) == asked, "the same questions are in the cache"

@@ -55,7 +55,7 @@ def rules() -> list[Operation]:
 
 NOT_RULES = {
     *("basereward", "carr", "gtalign_format", "ixc_reward", "mm_rlhf", "perplexity", "process_reward", "sotopia_rm"),
-    *("judge_pairwise", "judge_principle", "judge_reference", "judge_rubric", "rubric"),
+    *("judge_pairwise", "judge_principle", "judge_reference", "judge_rubric", "judge_tournament", "rubric"),
 }
 """They show the response to a model or a judge, for which a recipe says ``text:`` at the component."""
 

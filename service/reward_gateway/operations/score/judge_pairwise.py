@@ -1,6 +1,6 @@
 """A judge compares two responses, in both orders."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -9,25 +9,26 @@ from reward_gateway.sample import Invalid
 
 from ..columns import Columns
 from ..effects import Effectful
-from ..grading.verdict import read_verdict
 from ..judged import Judged, JudgeParams, JudgeQuestion, ask_panel, find_flags
 from ..outcome import ItemError, Outcome, invalid_field
-from ..prompts import question
+from ..pair_judging import (
+    INSTRUCTION,
+    SWAPPED,
+    Verdict,
+    average_points,
+    build_questions,
+    join_orders,
+    parse_verdict,
+    share_agreed,
+)
 from ..reading.alternatives import Reference
 from ..registry import OperationItem, operation
 
-Verdict = Literal["A", "B", "TIE"]
-
-_WORDS: dict[str, Verdict] = {"A": "A", "B": "B", "TIE": "TIE"}
-_SWAPPED: dict[str, Verdict] = {"A": "B", "B": "A", "TIE": "TIE"}
-_REWARD = {"A": 1.0, "B": 0.0, "TIE": 0.5}
-_WINNER = {"A": "response", "B": "other", "TIE": "tie"}
+_WINNER: dict[Verdict, str] = {"A": "response", "B": "other", "TIE": "tie"}
 
 
 class Params(JudgeParams):
-    instruction: str = Field(
-        "Judge by how well each does what the prompt asks.", description="What the comparison goes by."
-    )
+    instruction: str = Field(INSTRUCTION, description="What the comparison goes by.")
 
 
 class Item(OperationItem):
@@ -40,16 +41,6 @@ class Item(OperationItem):
     other: str | None = Field(None, description="Response that it is compared with; needed with `response`.")
     reference: Reference | None = Field(None, description="Reference answer that the judge is shown. If omitted: none.")
     answers: list[str] | None = Field(None, description="The judge's two answers: as given, and with the two swapped.")
-
-
-def parse_verdict(answer: str, pattern: str | None = None) -> Verdict:
-    """The verdict that ends an answer, or that the pattern of a trained judge finds (for which C is a tie too).
-
-    Raises:
-        ItemError: its last line is no verdict, or two differ.
-    """
-    words = _WORDS if pattern is None else {**_WORDS, "C": "TIE"}
-    return words[read_verdict(answer, tuple(words), labelled=True, pattern=pattern)]
 
 
 @operation("score", "judge_pairwise", item=Item, params=Params)
@@ -82,23 +73,22 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
                 verdict: Verdict = "TIE" if len(empty) == 2 else "A" if empty == ["other"] else "B"
                 pairs[i] = [(verdict, verdict)]
             else:
-                a, b = row["response"], row["other"]
-                asked[i] = [_build_question(row, a, b, params), _build_question(row, b, a, params)]
+                shown = {"prompt": row["prompt"], "reference": row["reference"]}
+                asked[i] = build_questions(row["response"], row["other"], params.instruction, **shown)
         except ItemError as error:
             invalid[i] = invalid_field(str(error), error.param)
     judged: Judged[list[Verdict]] = yield from ask_panel(
         params, asked, lambda answer: parse_verdict(answer, params.reply)
     )
     for i, own in judged.values.items():
-        second = [_SWAPPED[verdict] for verdict in own[params.repeats :]]
-        pairs[i] = list(zip(own[: params.repeats], second, strict=True))
+        pairs[i] = join_orders(own, params.repeats)
     reward = np.full(columns.size, np.nan)
     verdicts: list[str | None] = [None] * columns.size
     agreed: list[float | None] = [None] * columns.size
     for i, votes in pairs.items():
-        reward[i] = float(np.mean([_REWARD[first] if first == second else 0.5 for first, second in votes]))
+        reward[i] = average_points(votes)
         verdicts[i] = _WINNER["A" if reward[i] > 0.5 else "B" if reward[i] < 0.5 else "TIE"]
-        agreed[i] = float(np.mean([first == second for first, second in votes]))
+        agreed[i] = share_agreed(votes)
     return Outcome(
         reward=reward,
         details={"verdict": verdicts, "agreed": agreed, **judged.tell(columns.size), "guard": guards},
@@ -110,17 +100,9 @@ def judge_pairwise(columns: Columns, params: Params) -> Effectful[Outcome]:
 def _read_verdicts(answers: list[str], pattern: str | None) -> tuple[Verdict, Verdict]:
     if len(answers) != 2:
         raise ItemError("answers must be two: as given, and with the two swapped", param="answers")
-    return parse_verdict(answers[0], pattern), _SWAPPED[parse_verdict(answers[1], pattern)]
+    return parse_verdict(answers[0], pattern), SWAPPED[parse_verdict(answers[1], pattern)]
 
 
 def _find_empty_responses(row: dict[str, Any], params: Params) -> list[str]:
     """Which of the two say nothing."""
     return [name for name in ("response", "other") if params.caught(row[name], row["reference"]) is not None]
-
-
-def _build_question(row: dict[str, Any], a: str, b: str, params: Params) -> JudgeQuestion:
-    return question(
-        "pairwise",
-        {"prompt": row["prompt"], "reference": row["reference"], "response_a": a, "response_b": b},
-        instruction=params.instruction,
-    )
