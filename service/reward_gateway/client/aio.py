@@ -15,6 +15,7 @@ from reward_gateway.sample import Text
 from .coalescer import Coalescer
 from .job_calls import Submit
 from .jobs import TRIES, AsyncJob
+from .listings import Bucket, run_listing, runs_listing
 from .request import (
     Columns,
     JobArguments,
@@ -95,15 +96,11 @@ class AsyncRewardClient:
             GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
             ValueError: columns of different lengths.
         """
-        return await self._send_score(
-            columns_body(prompts, responses, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
-        )
+        return await self._send_score(columns_body(prompts, responses, arguments), arguments)
 
     async def score_samples(self, samples: Sequence[Mapping[str, Any]], **arguments: Unpack[ScoreArguments]) -> Scores:
         """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
-        return await self._send_score(
-            samples_body(samples, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
-        )
+        return await self._send_score(samples_body(samples, arguments), arguments)
 
     async def submit(
         self,
@@ -152,8 +149,9 @@ class AsyncRewardClient:
         fields = {"prompt": prompt, "response": response, **(sample or {})}
         body = samples_body([{name: value for name, value in fields.items() if value is not None}], arguments)
         if arguments.get("idempotency_key") is not None:  # a key is that of one request, so this one travels alone
-            return (await self._send_score(body, arguments.get("timeout_s"), arguments.get("idempotency_key")))[0]
-        return await (self._single_jobs if job else self._single).score_one(body, arguments.get("timeout_s"))
+            return (await self._send_score(body, arguments))[0]
+        together = self._single_jobs if job else self._single
+        return await together.score_one(body, arguments.get("timeout_s"), arguments.get("step"))
 
     async def apply(
         self,
@@ -192,6 +190,35 @@ class AsyncRewardClient:
         rows: list[dict[str, Any]] = (await self._get_listing("models"))["models"]
         return rows
 
+    async def list_runs(self, *, tenant: str | None = None) -> list[dict[str, Any]]:
+        """The caller's training runs with a history, the one seen last first (over HTTP only).
+
+        Args:
+            tenant: another caller's; with the right ``admin`` and none given, those of all.
+        """
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self._get_listing(runs_listing(cursor, tenant))
+            rows, cursor = rows + page["runs"], page["cursor"]
+        return rows
+
+    async def get_run(
+        self, name: str | None = None, bucket: Bucket = "minute", *, after: int | None = None, tenant: str | None = None
+    ) -> dict[str, Any]:
+        """The history of a run: by recipe its ``versions``, and a ``series`` of rows (over HTTP only).
+
+        Args:
+            name: default: the run of this client, or the run of requests that name none.
+            bucket: what a row is of: ``minute``, ``hour`` or ``step``.
+            after: leave out rows whose ``t`` or ``step`` is not above it.
+            tenant: another caller's, with the right ``admin``.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return await self._get_listing(run_listing(self._run or "" if name is None else name, bucket, after, tenant))
+
     async def ready(self) -> bool:
         """Whether the service is reachable, its models are loaded and it is not shutting down."""
         return await self._transport.ready(READY_S)
@@ -210,30 +237,28 @@ class AsyncRewardClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _send_score(
-        self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None
-    ) -> Scores:
-        key = idempotency_key or new_idempotency_key()
+    async def _send_score(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> Scores:
+        key, step = arguments.get("idempotency_key") or new_idempotency_key(), arguments.get("step")
         answer = await await_with_retries(
-            lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s
+            lambda left_s: self._transport.score(body, left_s, key, step), arguments.get("timeout_s") or self.timeout_s
         )
         return Scores.of(answer)
 
     async def _score_batch(
-        self, body: dict[str, Any], timeout_s: float | None
+        self, body: dict[str, Any], timeout_s: float | None, step: int | None
     ) -> AsyncIterator[tuple[int, SampleScore]]:
-        scores = await self._send_score(body, timeout_s)
+        scores = await self._send_score(body, {"timeout_s": timeout_s, "step": step})
         for i in range(len(scores)):
             yield i, scores[i]
 
     async def _follow_job(
-        self, body: dict[str, Any], timeout_s: float | None
+        self, body: dict[str, Any], timeout_s: float | None, step: int | None
     ) -> AsyncIterator[tuple[int, SampleScore]]:
         """Submit a job and follow it; again where it was lost with a gateway that keeps none."""
         end = time.monotonic() + (timeout_s or self.timeout_s)
         unqueued = {**body, "options": {**body.get("options", {}), "queue": False}}
         for left in reversed(range(TRIES)):
-            job = await self._submit(unqueued, {"timeout_s": max(end - time.monotonic(), 1e-3)})
+            job = await self._submit(unqueued, {"timeout_s": max(end - time.monotonic(), 1e-3), "step": step})
             try:
                 async for result in job.results(max(end - time.monotonic(), 1e-3)):
                     yield result.index, result
@@ -249,7 +274,8 @@ class AsyncRewardClient:
     async def _submit(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> AsyncJob:
         key = arguments.get("idempotency_key") or new_idempotency_key()
         accepted = await await_with_retries(
-            lambda left_s: self._transport.call(Submit(body), left_s, key), arguments.get("timeout_s") or self.timeout_s
+            lambda left_s: self._transport.call(Submit(body), left_s, key, arguments.get("step")),
+            arguments.get("timeout_s") or self.timeout_s,
         )
         return AsyncJob(self, accepted.job, accepted)
 

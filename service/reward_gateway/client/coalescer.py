@@ -1,8 +1,8 @@
 """Coalesces concurrent single calls into batched requests.
 
-Trainers request thousands of rewards one by one, concurrently. Calls with the same recipe, options and timeout in one
-iteration of the event loop are sent as one request of bounded size; while the maximum number of requests is in flight,
-further calls queue. An error that names one sample fails that sample alone; the others are sent again.
+Trainers request thousands of rewards one by one, concurrently. Calls with the same recipe, options, timeout and step
+in one iteration of the event loop are sent as one request of bounded size; while the maximum number of requests is in
+flight, further calls queue. An error that names one sample fails that sample alone; the others are sent again.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ IN_FLIGHT = 8
 """Maximum requests in flight."""
 
 _NAMED = re.compile(r"^samples\[(\d+)\]")
-Send = Callable[[dict[str, Any], float | None], AsyncIterator[tuple[int, SampleScore]]]
+Send = Callable[[dict[str, Any], float | None, int | None], AsyncIterator[tuple[int, SampleScore]]]
 """Sends a body; gives the places of its samples, and their scores, as they come."""
 
 
@@ -36,10 +36,11 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Queue:
-    """Samples that wait to be sent with the same recipe, options and timeout."""
+    """Samples that wait to be sent with the same recipe, options, timeout and step."""
 
     terms: dict[str, Any]
     timeout_s: float | None
+    step: int | None
     waiting: list[_Waiting] = field(default_factory=list)
 
 
@@ -52,14 +53,14 @@ class Coalescer:
         self._slots = asyncio.Semaphore(in_flight)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def score_one(self, body: dict[str, Any], timeout_s: float | None) -> SampleScore:
+    async def score_one(self, body: dict[str, Any], timeout_s: float | None, step: int | None = None) -> SampleScore:
         """The answer to a body of one sample."""
         (sample,) = body["samples"]
         terms = {name: value for name, value in body.items() if name != "samples"}
-        key = msgspec.json.encode([terms, timeout_s])
+        key = msgspec.json.encode([terms, timeout_s, step])
         queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[key] = _Queue(terms, timeout_s)
+            queue = self._queues[key] = _Queue(terms, timeout_s, step)
             self._start_task(self._drain_queue(key, queue))
         waiting = _Waiting(sample, asyncio.get_running_loop().create_future())
         queue.waiting.append(waiting)
@@ -96,7 +97,7 @@ class Coalescer:
         """Send one request; returns the samples to send again."""
         body = {"samples": [waiting.sample for waiting in batch], **queue.terms}
         try:
-            async for i, score in self._send(body, queue.timeout_s):
+            async for i, score in self._send(body, queue.timeout_s, queue.step):
                 if not batch[i].answer.done():
                     batch[i].answer.set_result(score)
         except RequestError as error:

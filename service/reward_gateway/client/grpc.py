@@ -1,6 +1,7 @@
 """The gRPC transport, sync and async, where grpcio is installed. The same bodies in, the same answers out."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
@@ -74,7 +75,8 @@ _LISTINGS: dict[str, tuple[str, Any, Any]] = {
 
 def _listing_call(listing: str) -> tuple[str, Any, Any]:
     if listing not in _LISTINGS:
-        raise InvalidRequest(f"{listing} are listed over HTTP only: ask an http:// address")
+        what = re.split("[/?]", listing)[0]
+        raise InvalidRequest(f"{what} are listed over HTTP only: ask an http:// address")
     return _LISTINGS[listing]
 
 
@@ -110,8 +112,10 @@ def _caller_metadata(api_key: str | None, run: str | None) -> tuple[tuple[str, s
     return (*key, ("x-run", run)) if run else key
 
 
-def _add_key(metadata: tuple[tuple[str, str], ...], key: str | None) -> tuple[tuple[str, str], ...]:
-    return metadata if key is None else (*metadata, ("idempotency-key", key))
+def _add_marks(metadata: tuple[tuple[str, str], ...], key: str | None, step: int | None) -> tuple[tuple[str, str], ...]:
+    if key is not None:
+        metadata = (*metadata, ("idempotency-key", key))
+    return metadata if step is None else (*metadata, ("x-run-step", str(step)))
 
 
 class GrpcAddress(NamedTuple):
@@ -177,10 +181,10 @@ class GrpcTransport:
         self._url, self._tls = url, tls
         self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
-    def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
+    def score(self, body: Mapping[str, Any], left_s: float, key: str, step: int | None = None) -> ScoreAnswer:
         return score_answer(
             self._call_method(
-                "Score", score_request(with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
+                "Score", score_request(with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key, step
             )
         )
 
@@ -194,9 +198,9 @@ class GrpcTransport:
     def post(self, path: str, body: Mapping[str, Any], left_s: float, key: str) -> dict[str, Any]:
         raise InvalidRequest(f"{path} is a path of HTTP: give an address that begins with http:// or https://")
 
-    def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
+    def call(self, call: JobCall[T], left_s: float, key: str | None = None, step: int | None = None) -> T:
         asked = make_exchange(call, self._address.recipe)
-        return asked.read(self._exchange(asked, left_s, key))
+        return asked.read(self._exchange(asked, left_s, key, step))
 
     def ready(self, left_s: float) -> bool:
         try:
@@ -208,24 +212,28 @@ class GrpcTransport:
     def close(self) -> None:
         self._channel.close()
 
-    def _call_method(self, method: str, request: Any, response: Any, left_s: float, key: str | None = None) -> Any:
+    def _call_method(
+        self, method: str, request: Any, response: Any, left_s: float, key: str | None = None, step: int | None = None
+    ) -> Any:
         call = self._channel.unary_unary(
             _SERVICE + method,
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
         try:
-            return call(request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits)
+            return call(
+                request, timeout=left_s, metadata=_add_marks(self._metadata, key, step), wait_for_ready=self._waits
+            )
         except grpc.RpcError as error:
             raise self._explain(error) from error
 
-    def _exchange(self, asked: "JobExchange[T]", left_s: float, key: str | None) -> Any:
+    def _exchange(self, asked: "JobExchange[T]", left_s: float, key: str | None, step: int | None) -> Any:
         call = self._channel.unary_stream(
             _SERVICE + asked.method,
             request_serializer=type(asked.request).SerializeToString,
             response_deserializer=asked.response.FromString,
         )
-        metadata = _add_key(self._metadata, key)
+        metadata = _add_marks(self._metadata, key, step)
         try:
             answers = list(call(asked.request, timeout=left_s, metadata=metadata, wait_for_ready=self._waits))
         except grpc.RpcError as error:
@@ -250,10 +258,10 @@ class AsyncGrpcTransport:
         self._url, self._tls = url, tls
         self._waits = not is_secure  # waiting for a connection would hide why TLS fails
 
-    async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
+    async def score(self, body: Mapping[str, Any], left_s: float, key: str, step: int | None = None) -> ScoreAnswer:
         return score_answer(
             await self._call_method(
-                "Score", score_request(with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key
+                "Score", score_request(with_recipe(body, self._address.recipe)), pb.ScoreResponse, left_s, key, step
             )
         )
 
@@ -268,9 +276,9 @@ class AsyncGrpcTransport:
         method, request, response = _listing_call(listing)
         return _read_listing(await self._call_method(method, request(), response, left_s))
 
-    async def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
+    async def call(self, call: JobCall[T], left_s: float, key: str | None = None, step: int | None = None) -> T:
         asked = make_exchange(call, self._address.recipe)
-        return asked.read(await self._exchange(asked, left_s, key))
+        return asked.read(await self._exchange(asked, left_s, key, step))
 
     async def ready(self, left_s: float) -> bool:
         try:
@@ -285,7 +293,7 @@ class AsyncGrpcTransport:
         await self._channel.close()
 
     async def _call_method(
-        self, method: str, request: Any, response: Any, left_s: float, key: str | None = None
+        self, method: str, request: Any, response: Any, left_s: float, key: str | None = None, step: int | None = None
     ) -> Any:
         call = self._channel.unary_unary(
             _SERVICE + method,
@@ -294,18 +302,18 @@ class AsyncGrpcTransport:
         )
         try:
             return await call(
-                request, timeout=left_s, metadata=_add_key(self._metadata, key), wait_for_ready=self._waits
+                request, timeout=left_s, metadata=_add_marks(self._metadata, key, step), wait_for_ready=self._waits
             )
         except grpc.RpcError as error:
             raise await self._explain(error) from error
 
-    async def _exchange(self, asked: "JobExchange[T]", left_s: float, key: str | None) -> Any:
+    async def _exchange(self, asked: "JobExchange[T]", left_s: float, key: str | None, step: int | None) -> Any:
         call = self._channel.unary_stream(
             _SERVICE + asked.method,
             request_serializer=type(asked.request).SerializeToString,
             response_deserializer=asked.response.FromString,
         )
-        metadata = _add_key(self._metadata, key)
+        metadata = _add_marks(self._metadata, key, step)
         try:
             opened = call(asked.request, timeout=left_s, metadata=metadata, wait_for_ready=self._waits)
             answers = [answer async for answer in opened]

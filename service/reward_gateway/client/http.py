@@ -35,11 +35,13 @@ def _verification(url: str, tls: ClientTls) -> ssl.SSLContext | bool:
     return tls.context() if url.startswith("https:") else True
 
 
-def _request_arguments(body: Any, left_s: float, key: str | None) -> dict[str, Any]:
+def _request_arguments(body: Any, left_s: float, key: str | None, step: int | None) -> dict[str, Any]:
     """Arguments of an httpx request."""
     headers = {"x-request-deadline-ms": f"{left_s * 1e3:.0f}" if left_s >= 1e-3 else "1"}
     if key is not None:
         headers["idempotency-key"] = key
+    if step is not None:
+        headers["x-run-step"] = str(step)
     arguments: dict[str, Any] = {
         "headers": headers,
         "timeout": httpx.Timeout(left_s + _GRACE_S, connect=min(left_s, 10.0)),
@@ -104,8 +106,8 @@ class HttpTransport:
             base_url=url, headers=_caller_headers(api_key, run), limits=_LIMITS, verify=_verification(url, tls)
         )
 
-    def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer.decode(self._send_request("POST", "/v1/score", body, left_s, key))
+    def score(self, body: Mapping[str, Any], left_s: float, key: str, step: int | None = None) -> ScoreAnswer:
+        return score_answer.decode(self._send_request("POST", "/v1/score", body, left_s, key, step))
 
     def apply(self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str) -> list[dict[str, Any]]:
         answer = msgspec.json.decode(self._send_request("POST", _apply_path(kind, name), body, left_s, key))
@@ -120,8 +122,8 @@ class HttpTransport:
         answer: dict[str, Any] = msgspec.json.decode(self._send_request("POST", path, body, left_s, key))
         return answer
 
-    def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
-        return call.read(self._send_request(call.method, call.path, call.body, left_s, key))
+    def call(self, call: JobCall[T], left_s: float, key: str | None = None, step: int | None = None) -> T:
+        return call.read(self._send_request(call.method, call.path, call.body, left_s, key, step))
 
     def ready(self, left_s: float) -> bool:
         try:
@@ -133,9 +135,11 @@ class HttpTransport:
     def close(self) -> None:
         self._client.close()
 
-    def _send_request(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
+    def _send_request(
+        self, method: str, path: str, body: Any, left_s: float, key: str | None = None, step: int | None = None
+    ) -> bytes:
         try:
-            response = self._client.request(method, path, **_request_arguments(body, left_s, key))
+            response = self._client.request(method, path, **_request_arguments(body, left_s, key, step))
         except httpx.HTTPError as error:
             failure = _to_error(error)
             if _may_be_refused(failure, self._url, self._tls) and (reason := self._tls.find_refusal(self._url)):
@@ -153,8 +157,8 @@ class AsyncHttpTransport:
             base_url=url, headers=_caller_headers(api_key, run), limits=_LIMITS, verify=_verification(url, tls)
         )
 
-    async def score(self, body: Mapping[str, Any], left_s: float, key: str) -> ScoreAnswer:
-        return score_answer.decode(await self._send_request("POST", "/v1/score", body, left_s, key))
+    async def score(self, body: Mapping[str, Any], left_s: float, key: str, step: int | None = None) -> ScoreAnswer:
+        return score_answer.decode(await self._send_request("POST", "/v1/score", body, left_s, key, step))
 
     async def apply(
         self, kind: str, name: str, body: Mapping[str, Any], left_s: float, key: str
@@ -167,8 +171,8 @@ class AsyncHttpTransport:
         answer: dict[str, Any] = msgspec.json.decode(await self._send_request("GET", f"/v1/{listing}", None, left_s))
         return answer
 
-    async def call(self, call: JobCall[T], left_s: float, key: str | None = None) -> T:
-        return call.read(await self._send_request(call.method, call.path, call.body, left_s, key))
+    async def call(self, call: JobCall[T], left_s: float, key: str | None = None, step: int | None = None) -> T:
+        return call.read(await self._send_request(call.method, call.path, call.body, left_s, key, step))
 
     async def ready(self, left_s: float) -> bool:
         try:
@@ -180,9 +184,11 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _send_request(self, method: str, path: str, body: Any, left_s: float, key: str | None = None) -> bytes:
+    async def _send_request(
+        self, method: str, path: str, body: Any, left_s: float, key: str | None = None, step: int | None = None
+    ) -> bytes:
         try:
-            response = await self._client.request(method, path, **_request_arguments(body, left_s, key))
+            response = await self._client.request(method, path, **_request_arguments(body, left_s, key, step))
         except httpx.HTTPError as error:
             failure = _to_error(error)
             if _may_be_refused(failure, self._url, self._tls):

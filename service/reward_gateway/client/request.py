@@ -18,7 +18,7 @@ class ScoreArguments(TypedDict, total=False):
     included. ``idempotency_key``: a key of your own, where you repeat the call yourself; default: a random one.
     ``chat_format``: prompts and responses are texts that a chat template rendered, to be read back into messages: by
     the format that the recipe names (``recipe``), found by its marks (``auto``), or named here; default: they are taken
-    as they are.
+    as they are. ``step``: the trainer's step, by which the history of the run is told.
     """
 
     reward: str | None
@@ -29,6 +29,7 @@ class ScoreArguments(TypedDict, total=False):
     timeout_s: float | None
     idempotency_key: str | None
     chat_format: str | None
+    step: int | None
 
 
 class JobOptions(TypedDict, total=False):

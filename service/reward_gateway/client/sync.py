@@ -11,6 +11,7 @@ from reward_gateway.sample import Text
 
 from .job_calls import Submit
 from .jobs import Job
+from .listings import Bucket, run_listing, runs_listing
 from .request import (
     Columns,
     JobArguments,
@@ -91,15 +92,11 @@ class RewardClient:
             GatewayError: the class says what: ``NotFound``, ``TooLarge``, ``Unavailable`` …
             ValueError: columns of different lengths.
         """
-        return self._send_score(
-            columns_body(prompts, responses, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
-        )
+        return self._send_score(columns_body(prompts, responses, arguments), arguments)
 
     def score_samples(self, samples: Sequence[Mapping[str, Any]], **arguments: Unpack[ScoreArguments]) -> Scores:
         """Score samples that already have the API's form (``prompt``, ``response``, ``reference`` …)."""
-        return self._send_score(
-            samples_body(samples, arguments), arguments.get("timeout_s"), arguments.get("idempotency_key")
-        )
+        return self._send_score(samples_body(samples, arguments), arguments)
 
     def submit(
         self,
@@ -181,6 +178,35 @@ class RewardClient:
         rows: list[dict[str, Any]] = self._get_listing("models")["models"]
         return rows
 
+    def list_runs(self, *, tenant: str | None = None) -> list[dict[str, Any]]:
+        """The caller's training runs with a history, the one seen last first (over HTTP only).
+
+        Args:
+            tenant: another caller's; with the right ``admin`` and none given, those of all.
+        """
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._get_listing(runs_listing(cursor, tenant))
+            rows, cursor = rows + page["runs"], page["cursor"]
+        return rows
+
+    def get_run(
+        self, name: str | None = None, bucket: Bucket = "minute", *, after: int | None = None, tenant: str | None = None
+    ) -> dict[str, Any]:
+        """The history of a run: by recipe its ``versions``, and a ``series`` of rows (over HTTP only).
+
+        Args:
+            name: default: the run of this client, or the run of requests that name none.
+            bucket: what a row is of: ``minute``, ``hour`` or ``step``.
+            after: leave out rows whose ``t`` or ``step`` is not above it.
+            tenant: another caller's, with the right ``admin``.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return self._get_listing(run_listing(self._run or "" if name is None else name, bucket, after, tenant))
+
     def ready(self) -> bool:
         """Whether the service is reachable, its models are loaded and it is not shutting down."""
         return self._transport.ready(READY_S)
@@ -199,15 +225,18 @@ class RewardClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send_score(self, body: dict[str, Any], timeout_s: float | None, idempotency_key: str | None = None) -> Scores:
-        key = idempotency_key or new_idempotency_key()
-        answer = call_with_retries(lambda left_s: self._transport.score(body, left_s, key), timeout_s or self.timeout_s)
+    def _send_score(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> Scores:
+        key, step = arguments.get("idempotency_key") or new_idempotency_key(), arguments.get("step")
+        answer = call_with_retries(
+            lambda left_s: self._transport.score(body, left_s, key, step), arguments.get("timeout_s") or self.timeout_s
+        )
         return Scores.of(answer)
 
     def _submit(self, body: dict[str, Any], arguments: Mapping[str, Any]) -> Job:
         key = arguments.get("idempotency_key") or new_idempotency_key()
         accepted = call_with_retries(
-            lambda left_s: self._transport.call(Submit(body), left_s, key), arguments.get("timeout_s") or self.timeout_s
+            lambda left_s: self._transport.call(Submit(body), left_s, key, arguments.get("step")),
+            arguments.get("timeout_s") or self.timeout_s,
         )
         return Job(self, accepted.job, accepted)
 

@@ -6,9 +6,11 @@ import inspect
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from reward_gateway.client import RewardClient
 from reward_gateway.client.adapters import trl
 from reward_gateway.errors import GatewayError, NotFound
 
@@ -52,6 +54,16 @@ async def test_a_slow_judge_may_be_asked_by_jobs(service: Service, monkeypatch: 
     rewards = await trl.make_reward("right", jobs=jobs)(["p", "p"], ["42", "1"], [[1], [1]], answer=["42", None])
     assert rewards == [1.0, None]
     assert [path for path, _ in service.requests].count("/v1/jobs") == jobs
+
+
+async def test_the_history_of_the_run_has_the_steps_that_trl_logs(service: Service) -> None:
+    reward = trl.make_reward("right", run="trl")
+    for done in range(2):
+        state = SimpleNamespace(global_step=done)
+        await reward(["p", "p"], ["42", "1"], [[1], [1]], answer=["42", "42"], **{**REST, "trainer_state": state})
+    with RewardClient(service.url, run="trl") as client:
+        rows = client.get_run(bucket="step")["rewards"]["right"]["series"]
+    assert [(row["step"], row["n"], row["mean"]) for row in rows] == [(1, 2, 0.5), (2, 2, 0.5)]
 
 
 def test_a_dotted_path_names_a_recipe() -> None:

@@ -83,8 +83,11 @@ class Service:
             os.environ.get("REWARD_GATEWAY_JOBS") == "1" if jobs is None else jobs,
         )
 
-    def score(self, samples: Sequence[Sample]) -> list[SampleScore]:
+    def score(self, samples: Sequence[Sample], step: int | None = None) -> list[SampleScore]:
         """Score a batch: one request, or as many as the service's limit asks for; or one job.
+
+        Args:
+            step: the trainer's, if it is known.
 
         Raises:
             GatewayError: one of them failed.
@@ -92,20 +95,24 @@ class Service:
         client = _process_client(os.getpid(), self.url, self.api_key, self.run)
         end = time.monotonic() + self.timeout_s
         if self.jobs:
-            return self._score_by_job(client, samples, end)
+            return self._score_by_job(client, samples, end, step)
         scored: list[SampleScore] = []
         for piece in _split_batch(samples):
             left_s = max(end - time.monotonic(), 1e-3)
-            scores = client.score_samples(piece, reward=self.reward, chat_format=self.chat_format, timeout_s=left_s)
+            scores = client.score_samples(
+                piece, reward=self.reward, chat_format=self.chat_format, timeout_s=left_s, step=step
+            )
             scored.extend(scores[i] for i in range(len(scores)))
         return scored
 
-    def _score_by_job(self, client: RewardClient, samples: Sequence[Sample], end: float) -> list[SampleScore]:
+    def _score_by_job(
+        self, client: RewardClient, samples: Sequence[Sample], end: float, step: int | None
+    ) -> list[SampleScore]:
         """Submit a job and wait for it; again where it was lost with a gateway that keeps none."""
         for left in reversed(range(TRIES)):
             left_s = max(end - time.monotonic(), 1e-3)
             job = client.submit_samples(
-                samples, reward=self.reward, chat_format=self.chat_format, queue=False, timeout_s=left_s
+                samples, reward=self.reward, chat_format=self.chat_format, queue=False, timeout_s=left_s, step=step
             )
             try:
                 scores = job.result(max(end - time.monotonic(), 1e-3))
@@ -119,9 +126,9 @@ class Service:
                 raise
         raise GatewayError("no job was submitted")
 
-    async def score_soon(self, samples: Sequence[Sample]) -> list[SampleScore]:
+    async def score_soon(self, samples: Sequence[Sample], step: int | None = None) -> list[SampleScore]:
         """The same, from a coroutine."""
-        return await asyncio.to_thread(self.score, samples)
+        return await asyncio.to_thread(self.score, samples, step)
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of a dialect to a JSON body, asked with this recipe. Raises GatewayError; needs HTTP."""
@@ -129,7 +136,7 @@ class Service:
         client = _process_client(os.getpid(), self.url, self.api_key, self.run)
         return client.post(query, body, timeout_s=self.timeout_s)
 
-    async def score_one(self, sample: Sample) -> SampleScore:
+    async def score_one(self, sample: Sample, step: int | None = None) -> SampleScore:
         """Score one sample, together with those that others on this event loop ask for now."""
         client = _loop_client(self.url, self.api_key, self.run)
         return await client.score_one(
@@ -140,6 +147,7 @@ class Service:
             reward=self.reward,
             chat_format=self.chat_format,
             timeout_s=self.timeout_s,
+            step=step,
         )
 
 
@@ -229,3 +237,10 @@ def optional_numbers(scored: Sequence[SampleScore]) -> list[float | None]:
 def is_temporary(error: GatewayError) -> bool:
     """Whether the same call may succeed later: the service is away, busy or slow, and the call itself is right."""
     return error.status >= 500 or error.status == 429
+
+
+def find_step(trainer_state: Any) -> int | None:
+    """The step under which one of Hugging Face's trainers will log what is scored now (it counts those that are done);
+    None: it hands over no state."""
+    done = getattr(trainer_state, "global_step", None)
+    return done + 1 if isinstance(done, int) else None

@@ -14,6 +14,9 @@ cannot be scored is None, which TRL leaves out. While the service is away the ca
 ``REWARD_GATEWAY_TIMEOUT_S`` (120), then the whole batch is None: it trains on nothing instead of on zeros. A recipe
 that does not exist, a wrong key or a malformed request raises, and stops the run.
 
+With ``run=NAME`` or ``REWARD_GATEWAY_RUN`` the gateway keeps the history of the run by TRL's own steps: ``GET
+/v1/runs/NAME?bucket=step``.
+
 The function can be pickled, as TRL's asynchronous trainer does to score in the process of its rollouts. With
 ``jobs=True``, or ``REWARD_GATEWAY_JOBS=1``, a batch is a job: a judge that takes minutes holds no request, and a
 gateway that restarts goes on with it. Set ``REWARD_GATEWAY_TIMEOUT_S`` to what the slowest batch may take.
@@ -25,7 +28,7 @@ from inspect import Signature, signature
 from typing import Any
 
 from reward_gateway.client.adapters.rows import make_samples
-from reward_gateway.client.adapters.service import Service, is_temporary, optional_numbers
+from reward_gateway.client.adapters.service import Service, find_step, is_temporary, optional_numbers
 from reward_gateway.errors import GatewayError
 
 log = logging.getLogger(__name__)
@@ -46,9 +49,9 @@ class RewardFunction:
     async def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **columns: Any
     ) -> list[float | None]:
-        service = Service.of(**self._given, rendered=True)
+        service, step = Service.of(**self._given, rendered=True), find_step(columns.get("trainer_state"))
         try:
-            rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns)))
+            rewards = optional_numbers(await service.score_soon(make_samples(prompts, completions, columns), step))
         except GatewayError as error:
             if not is_temporary(error):
                 raise
