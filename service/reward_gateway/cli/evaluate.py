@@ -136,9 +136,11 @@ def _make_report(
     from reward_gateway.lab.report import Measured, Report
     from reward_gateway.sample import prompt_group
 
+    with pairs.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     measured = Measured(
         file=pairs.name,
-        sha256=hashlib.sha256(pairs.read_bytes()).hexdigest(),
+        sha256=digest,
         layout=found.layout.name,
         rows=found.rows,
         left_out=dict(found.left_out),
@@ -168,7 +170,7 @@ def _write(report: "Report", found: "Preferences", folder: Path, as_json: bool) 
         print(encoded.decode(), end="")
     else:
         out.print(summarize_report(report))
-    err.print(f"report in {folder}", markup=False, soft_wrap=True)
+    err.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
 
 
 def _judge(report: "Report", least: float | None) -> None:

@@ -11,7 +11,7 @@ from reward_gateway.lab.words import NONE, interval, number, p_value, points, sh
 
 from .histogram import draw_bar
 
-BAR = 20
+BAR, SHORT_BAR = 20, 5
 _STYLES = ("concise", "detailed", "Markdown")
 
 
@@ -34,8 +34,10 @@ def summarize_report(report: Report) -> RenderableType:
                 Text(f"\n{reward.name}: accuracy by style (row: chosen, column: rejected)"),
                 _matrix(reward.matrix),
             ]
-    parts += [Text("\naccuracy by length difference (words of the chosen response less the rejected one's)")]
+    parts += [Text("\naccuracy by length difference (words, chosen less rejected)")]
     parts += [_fifths(reward, len(rewards) > 1) for reward in rewards]
+    parts.append(Text())
+    parts += [Text(f"{reward.name}: recipe {reward.recipe_version}; {without_score(reward)}") for reward in rewards]
     return Group(*parts)
 
 
@@ -43,14 +45,15 @@ def _figures(rewards: Sequence[Reward]) -> Table:
     rows: dict[str, Callable[[Reward], str]] = {
         "accuracy": lambda reward: interval(reward.accuracy),
         "comparisons": lambda reward: f"{reward.accuracy.n:,}, {reward.accuracy.ties:,} ties",
-        "mean over subsets": lambda reward: share(reward.subset_mean),
+        "mean over subsets": lambda reward: share(reward.subset_mean) if len(reward.subsets) > 1 else NONE,
         "hard": lambda reward: interval(reward.matrix.hard) if reward.matrix else NONE,
         "normal": lambda reward: interval(reward.matrix.normal) if reward.matrix else NONE,
         "easy": lambda reward: interval(reward.matrix.easy) if reward.matrix else NONE,
         "calibration error": lambda reward: share(reward.calibration.ece),
         "margin per 100 words": lambda reward: interval(reward.length.slope, percent=False),
-        "scores": without_score,
-        "recipe version": lambda reward: reward.recipe_version,
+        "without a score": lambda reward: (
+            f"{reward.invalid:,} of {reward.samples:,} samples" if reward.invalid else NONE
+        ),
     }
     table = Table("", *(reward.name for reward in rewards), box=None, header_style="bold", pad_edge=False)
     for name, cell in rows.items():
@@ -64,8 +67,8 @@ def _difference(found: Difference, rewards: Sequence[Reward]) -> list[Renderable
     a, b = (reward.name for reward in rewards)
     better = f"{found.mcnemar.a_better:,} better by {a}, {found.mcnemar.b_better:,} by {b}"
     return [
-        Text(f"{a} less {b}: {points(found.difference)} on {found.n:,} comparisons that both decide", style="bold"),
-        Text(f"McNemar, exact: {p_value(found.mcnemar.p)} ({better})"),
+        Text(f"{a} less {b}: {points(found.difference)} on {found.n:,} comparisons", style="bold"),
+        Text(f"McNemar, exact: {p_value(found.mcnemar.p)}, {better}"),
         Text(
             f"the same verdict: {interval(found.agreement)}; Cohen's kappa {interval(found.kappa, percent=False)}; "
             f"{len(found.flips):,} flips"
@@ -74,15 +77,17 @@ def _difference(found: Difference, rewards: Sequence[Reward]) -> list[Renderable
 
 
 def _subsets(rewards: Sequence[Reward]) -> Table:
-    table = Table("", *("" for _ in rewards), "comparisons", box=None, header_style="dim", pad_edge=False)
+    names = (reward.name for reward in rewards) if len(rewards) > 1 else ("",)
+    table = Table("", *names, "comparisons", box=None, header_style="dim", pad_edge=False)
     for k, subset in enumerate(rewards[0].subsets):
         found = [reward.subsets[k].accuracy for reward in rewards]
-        table.add_row(subset.name, *map(_bar, found), f"{found[0].n:,}")
+        counts = " / ".join(dict.fromkeys(f"{one.n:,}" for one in found))
+        table.add_row(subset.name, *(_bar(one, BAR if len(rewards) == 1 else SHORT_BAR) for one in found), counts)
     return table
 
 
-def _bar(found: Accuracy) -> Text:
-    return Text.assemble((draw_bar(found.value or 0, BAR).ljust(BAR), "cyan"), " ", interval(found))
+def _bar(found: Accuracy, width: int = BAR) -> Text:
+    return Text.assemble((draw_bar(found.value or 0, width).ljust(width), "cyan"), " ", interval(found), no_wrap=True)
 
 
 def _ties_subset(found: TiesSubset) -> str:
