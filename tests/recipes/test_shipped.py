@@ -305,6 +305,22 @@ def test_process_is_refined_steps_with_the_verdict_on_the_last(reward: Any) -> N
     assert result.rewards == [pytest.approx([0.006, -0.006, 1.0]), pytest.approx([0.0])]
 
 
+def test_math_guarded_is_correctness_unless_there_was_a_way_around_it(reward: Any) -> None:
+    proof = " ".join(f"step {k} follows from step {k - 1}" for k in range(9)) + r" \boxed{42}"
+    loop = "and so on " * 20 + r"\boxed{42}"
+    leak = "What is it? (1234567890)"
+    result = reward(
+        "math_guarded",
+        prompts=["What is it?"] * 3 + [leak] * 2,
+        responses=[proof, proof, loop, proof, WRONG],
+        references=["42"] * 3 + ["1234567890"] * 2,
+    )
+    assert result.reward[:3].tolist() == [1, 1, 0]
+    assert result.flags[0] == result.flags[1] == ("duplicate_in_group",)
+    assert result.flags[2] == ("repetition",)
+    assert [result.invalid[i].code for i in (3, 4)] == ["guard", "guard"]
+
+
 def test_mt_grpo_is_the_outcomes_advantage_and_that_of_a_turn(reward: Any) -> None:
     turns = [{"turn_rewards": [0.5, 0.0]}, {"turn_rewards": [0.1, 0.0]}]
     result = reward("mt_grpo", responses=[BARE, WRONG], references=["42"] * 2, features=turns)

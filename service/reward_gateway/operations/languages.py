@@ -1,9 +1,13 @@
 """Telling languages apart (the library lingua, of the extra ``language``)."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from ..extras import needed
+from ..extras import MissingExtra, needed
+
+CANDIDATES = ["en", "zh", "es", "fr", "de", "pt", "ru", "ja", "ko", "ar", "hi", "it"]
+"""The languages that are told apart unless others are named."""
 
 
 @cache
@@ -17,6 +21,33 @@ def load_languages() -> dict[str, Any]:
         from lingua import Language  # imported when first asked for: it takes its time
 
     return {language.iso_code_639_1.name.lower(): language for language in Language.all()}
+
+
+def check_languages(codes: Iterable[str]) -> None:
+    """Check that languages can be told apart.
+
+    Raises:
+        ValueError: one cannot, or lingua is not installed.
+    """
+    try:
+        known = load_languages()
+    except MissingExtra as error:
+        raise ValueError(str(error)) from None
+    unknown = sorted(set(codes) - known.keys())
+    if unknown:
+        raise ValueError(f"no languages that can be told apart: {', '.join(unknown)}")
+
+
+def choose_candidates(named: Sequence[str], wanted: str | None = None) -> tuple[str, ...]:
+    """The candidates for :func:`tell_languages`: those that are named, the wanted one, and another to tell it from."""
+    codes = tuple(sorted({*named, *filter(None, [wanted])}))
+    return codes if len(codes) > 1 else (*codes, "en" if codes[0] != "en" else "zh")
+
+
+def find_likeliest(confidences: Mapping[str, float]) -> str | None:
+    """The likeliest language; None if the letters belong to none of the candidates."""
+    likeliest = max(confidences, key=lambda code: confidences[code])
+    return likeliest if confidences[likeliest] > 0 else None
 
 
 def tell_languages(text: str, codes: tuple[str, ...], *, thorough: bool = False) -> dict[str, float]:

@@ -1,14 +1,15 @@
 """Index pages: operations by kind, recipes, and published systems that define no reward."""
 
-from reward_gateway.operations.guards import GUARDS
+from reward_gateway.operations.guards import GUARDS, Guard
 from reward_gateway.operations.registry import KINDS, Catalog, Kind
 from reward_gateway.operations.unserved import UNSERVED
 from reward_gateway.recipes.book import RecipeBook
 
+from .fields import render_fields
 from .html import Html, el, join
 from .layout import render_layout, render_table
 from .operation_page import FIDELITIES, render_badge
-from .prose import phrase
+from .prose import phrase, prose
 from .site import Place, operation_path, reward_path
 
 DESCRIPTIONS: dict[Kind, str] = {
@@ -62,7 +63,6 @@ def render_rewards_index(place: Place, book: RecipeBook) -> Html:
         )
         for plan in book
     )
-    guards = ((el("code", guard.name), phrase(guard.summary)) for _, guard in sorted(GUARDS.items()))
     return render_layout(
         place,
         "Recipes",
@@ -71,7 +71,24 @@ def render_rewards_index(place: Place, book: RecipeBook) -> Html:
         render_table(("name", "what it is", "models"), *rows),
         el("p", "The default, if a request names none: ", el("code", book.default), ".", class_="note"),
         el("h2", "Guards"),
-        render_table(("guard", "detects"), *guards),
+        el(
+            "p",
+            "A recipe lists its guards; each flags the samples that it finds suspicious. With ",
+            el("code", "action: zero"),
+            " their reward becomes 0, with ",
+            el("code", "action: invalid"),
+            " they have none.",
+        ),
+        [_render_guard(guard) for _, guard in sorted(GUARDS.items())],
+    )
+
+
+def _render_guard(guard: Guard) -> Html:
+    return join(
+        el("h3", el("code", guard.name), id=f"guard-{guard.name}"),
+        el("p", phrase(guard.summary)),
+        prose(guard.text) if guard.text else None,
+        render_fields(guard.params.model_json_schema()),
     )
 
 

@@ -94,7 +94,8 @@ class Compiler:
                     message = f"{name} gives a vector per sample: aggregate it with a transform, or use `credit`"
                     self.add_fault(("components", name), message)
         judge = compile_judge(spec.judge, spec.answer_template, self.add_fault)
-        if spec.group.single != "refuse" and not spec.group.compares and not self._compares(combine, credit):
+        compares = self._compares(combine, credit) or any(plan.guard.compares for plan in guards)
+        if spec.group.single != "refuse" and not spec.group.compares and not compares:
             self.add_fault(("group", "single"), "nothing in this recipe compares the samples of a group")
         if credit is not None and credit.stateful and spec.group.cohort is not None:
             message = (
@@ -107,11 +108,12 @@ class Compiler:
         rewarded = [step for component in self.compiled.values() for step in component.steps] + ends
         steps = [*rewarded, *(step for component in components if component.audit for step in component.steps)]
         reads_groups = any(condition.reads_groups for c in self.compiled.values() for condition in c.when)
-        grouped = spec.group.compares or reads_groups or any(step.grouped for step in rewarded)
+        guarded = {plan.guard.compares for plan in guards if plan.guard.compares is not None}
+        grouped = spec.group.compares or reads_groups or bool(guarded) or any(step.grouped for step in rewarded)
         if grouped:
             self._check_shares()
         if not self.faults:
-            self._check_awaited(steps)
+            self._check_awaited([*steps, *guards])
         if self.faults:
             return None
         read_at_ends = frozenset[str]().union(*map(find_fields_read, ends))
@@ -122,7 +124,7 @@ class Compiler:
         staged = staged or any(component.timeout_s for component in components)
         asks_model = any(c.step is None and "prompt" in self._model_inputs(c.model or "") for c in required)
         required_steps = [step for component in required for step in component.steps] + ends
-        comparisons = {step.comparison for step in rewarded if step.comparison is not None}
+        comparisons = guarded.union(step.comparison for step in rewarded if step.comparison is not None)
         if spec.group.cohort is None:
             comparisons |= spec.group.compared_within
         if reads_groups:
@@ -130,6 +132,8 @@ class Compiler:
         if weighs_lengths(spec.group):
             named = spec.group.length
             self.inputs["response" if named is None else f"features.{named.feature}"] = None
+        read_by_guards = frozenset[str]().union(*(plan.reads for plan in guards))
+        self.inputs.update(dict.fromkeys(sorted(read_by_guards)))
         if "prompt" in read:
             self.inputs["prompt"] = None
         keys = [key for condition in conditions for key in condition.keys] + [c.by for c in components if c.by]
@@ -157,7 +161,9 @@ class Compiler:
             template_marks=spec.template_marks,
             judge=judge,
             inputs=tuple(self.inputs),
-            reads=read.union({"response", "reference"} if guards else (), (key for key in keys if "." not in key)),
+            reads=read.union(
+                {"response", "reference"} if guards else (), read_by_guards, (key for key in keys if "." not in key)
+            ),
             needs_prompt=(asks_model or any(map(needs_prompt, required_steps))) and "prompt" not in spec.optional,
             grouped=grouped,
             comparisons=tuple(sorted(comparisons)),
@@ -361,7 +367,7 @@ class Compiler:
             message = f"{spec.score} has no dimension {spec.dimension!r}{did_you_mean(spec.dimension, dimensions)}"
             self.add_fault((*path, "dimension"), message)
 
-    def _check_awaited(self, steps: Iterable[Step]) -> None:
+    def _check_awaited(self, steps: Iterable[Step | GuardPlan]) -> None:
         """Add a fault for an awaited model that nothing in the recipe asks for."""
         asked = {str(scorer.score) for component in self.spec.components.values() for scorer in component.scorers}
         asked |= {named.name for step in steps for named in names_in(step.params) if named.mark.kind == "model"}
@@ -409,6 +415,11 @@ class Compiler:
             for read in names_in(params):
                 if read.mark.kind == "component" and not self.combiner.is_rewarded(read.name):
                     self.add_fault((*path, name, *read.path), self.combiner.explain_missing_component(read.name))
+                if read.mark.kind == "model" and (fault := self.steps.explain_unknown_model(read.name)):
+                    self.add_fault((*path, name, *read.path), fault)
+            if guard.compares is not None and self.spec.group.cohort is not None:
+                message = "compares the samples of a request, and a cohort joins those of several: drop one"
+                self.add_fault((*path, name), f"{name} {message}")
             return GuardPlan(guard, params, action)
         except ValidationError as error:
             self.steps.add_validation_faults(error, (*path, name))

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from reward_gateway.errors import ModelNotFound, Unavailable
 from reward_gateway.operations.apply import JUDGE_ANSWER
 from reward_gateway.operations.effects import DiscardWrites, Effectful, perform
-from reward_gateway.operations.guards import GuardView, find_suspicious
-from reward_gateway.operations.reading.alternatives import accepted_texts
+from reward_gateway.operations.guards import find_suspicious
 from reward_gateway.operations.time_limits import LIMIT_S
 from reward_gateway.operations.verdicts import read_verdicts
 from reward_gateway.sample import (
@@ -28,8 +28,6 @@ from reward_gateway.sample import (
     FloatArray,
     Invalid,
     RawScores,
-    own_turns,
-    shown_text,
 )
 from reward_gateway.sample.flags import MESSAGE_PARTS_IGNORED
 
@@ -39,6 +37,7 @@ from .component_plan import ComponentPlan
 from .fields import number_fields, takes_group, value_field
 from .group import find_alone, normalize_rows
 from .group_lengths import read_lengths
+from .guard_view import show_guards
 from .members import spread_groups
 from .missing_context import find_ignored_media
 from .outcome_rows import is_absent, sum_magnitudes, sum_vectors, zeros_like
@@ -52,6 +51,7 @@ from .step_runner import Running, StepRunner
 from .stored_references import references_address
 from .transforms import apply_transform
 from .turns import align_vectors, find_surplus, find_wrong_numbers, is_by_turn
+from .unavailable import explain_unavailable
 from .unread_calls import find_unread_calls
 
 
@@ -304,19 +304,19 @@ class Evaluation:
     def _apply_guards(self, guards: Iterable[GuardPlan]) -> Effectful[dict[int, str]]:
         """Flag suspicious samples; returns the rows whose reward becomes 0, each with the guard that says so."""
         zeroed: dict[int, str] = {}
-        references = self.batch.references
-        view = GuardView(
-            ["" if response is None else shown_text(own_turns(response)) for response in self.batch.responses],
-            [()] * self.rows.size if references is None else [accepted_texts(reference) for reference in references],
-            {name: self._guarded(scores) for name, scores in self.components.items()},
-            self.rows.flags,
-        )
+        guards = tuple(guards)
+        values = {name: self._guarded(scores) for name, scores in self.components.items()}
+        view = show_guards(guards, self.batch, values, self.rows, lambda: self.runner.binder.groups)
         for plan in guards:
-            suspicious = yield from find_suspicious(plan.guard, view, plan.params)
-            if isinstance(suspicious, Invalid):
-                self.rows.fail(dict.fromkeys(self.rows.valid(), suspicious), None)
+            try:
+                judged = yield from find_suspicious(plan.guard, view, plan.params)
+            except (Unavailable, ModelNotFound) as error:
+                judged = explain_unavailable(error)
+            if isinstance(judged, Invalid):
+                self.rows.fail(dict.fromkeys(self.rows.valid(), judged), None)
                 continue
-            flagged = [i for i, flag in enumerate(suspicious.tolist()) if flag and i not in self.rows.invalid]
+            self.rows.fail(judged.invalid, None)
+            flagged = [i for i, flag in enumerate(judged.suspicious.tolist()) if flag and i not in self.rows.invalid]
             if not flagged:
                 continue
             self.rows.flag(dict.fromkeys(flagged, (plan.guard.name,)))

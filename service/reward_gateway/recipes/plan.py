@@ -28,6 +28,11 @@ class GuardPlan:
     params: OperationParams
     action: Literal["flag", "zero", "invalid"]
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Fields of the sample, beside the response, without which it cannot judge it."""
+        return self.guard.reads(self.params)
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -156,6 +161,7 @@ class Plan:
         """True if a sample's reward does not depend on the other samples of its request."""
         alone = not self.group.compares or self.group.cohort is not None
         grouped = any(step.grouped for step in self.steps) or any(map(_reads_groups, self.components))
+        grouped = grouped or any(plan.guard.compares for plan in self.guards)
         return alone and not grouped
 
     def is_number_of(self, model: str) -> bool:
@@ -183,13 +189,14 @@ class Plan:
     @cached_property
     def needed_names(self) -> tuple[Named, ...]:
         """The models, judges and sandboxes that its file names in parameters of these steps."""
-        return _find_written_names(self.needed_steps)
+        return _find_written_names([*self.needed_steps, *self.guards])
 
     @cached_property
     def unrouted_needs(self) -> tuple[tuple[str, ...], tuple[Named, ...]]:
         """The models of its components, and what parameters name, that it needs whatever a sample's case is."""
         parts = [part for part in self.needed_parts if not part.case]
-        steps = [*(step for part in parts for step in part.steps), *filter(None, (self.combine, self.credit))]
+        steps: list[Step | GuardPlan] = [step for part in parts for step in part.steps]
+        steps += [*filter(None, (self.combine, self.credit)), *self.guards]
         return tuple(part.model for part in parts if part.model is not None), _find_written_names(steps)
 
     @cached_property
@@ -217,10 +224,13 @@ class Plan:
     @property
     def reads_state(self) -> bool:
         """True if it cannot answer without the store of state: it keeps state there, or names what is stored."""
-        return self.stateful or any(
-            any(binding.kind in ("stored", "prompt_references") for binding in step.bindings.values())
-            or any(named.written and named.mark.kind == "set" for named in names_in(step.params))
-            for step in self.steps
+        return (
+            self.stateful
+            or any(
+                any(binding.kind in ("stored", "prompt_references") for binding in step.bindings.values())
+                for step in self.steps
+            )
+            or any(named.mark.kind == "set" for named in _find_written_names([*self.steps, *self.guards]))
         )
 
     @cached_property
@@ -245,7 +255,8 @@ class Plan:
     @property
     def pins(self) -> frozenset[tuple[str, int]]:
         """Model and version of every ``NAME@VERSION`` that a component or an operation's parameter names."""
-        named = [value for step in self.steps for value in dict(step.params).values() if isinstance(value, str)]
+        steps: list[Step | GuardPlan] = [*self.steps, *self.guards]
+        named = [value for step in steps for value in dict(step.params).values() if isinstance(value, str)]
         split = map(split_version, [*self.models, *named])
         numbered = ((model, parse_whole(version)) for model, version in split)
         return frozenset((model, number) for model, number in numbered if number is not None)
@@ -300,7 +311,7 @@ class Plan:
         }
 
 
-def _find_written_names(steps: Iterable[Step]) -> tuple[Named, ...]:
+def _find_written_names(steps: Iterable[Step | GuardPlan]) -> tuple[Named, ...]:
     return tuple(named for step in steps for named in names_in(step.params) if named.written)
 
 

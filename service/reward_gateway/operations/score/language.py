@@ -4,18 +4,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ...extras import MissingExtra
 from ..columns import Columns
 from ..costs import Cost
-from ..languages import load_languages, tell_languages
+from ..languages import CANDIDATES, check_languages, choose_candidates, find_likeliest, tell_languages
 from ..outcome import Outcome, Row, by_row
 from ..reading.params import FinalTextParams
 from ..registry import OperationItem, Source, operation
 
 _READ = 400
 """Characters that are read: enough to tell a language, and a bound on the time."""
-
-CANDIDATES = ["en", "zh", "es", "fr", "de", "pt", "ru", "ja", "ko", "ar", "hi", "it"]
 
 
 class Params(FinalTextParams):
@@ -29,13 +26,7 @@ class Params(FinalTextParams):
 
     @model_validator(mode="after")
     def _check_codes(self) -> Self:
-        try:
-            known = set(load_languages())
-        except MissingExtra as error:
-            raise ValueError(str(error)) from None
-        unknown = sorted({self.language, *self.candidates} - known)
-        if unknown:
-            raise ValueError(f"no languages that can be told apart: {', '.join(unknown)}")
+        check_languages([self.language, *self.candidates])
         return self
 
 
@@ -58,16 +49,14 @@ def language(columns: Columns, params: Params) -> Outcome:
     Told apart from the other candidates by letter trigrams, over the first 400 characters. A response
     without letters is in no language and gives 0. Details: `language`, the likeliest or null.
     """
-    codes = tuple(sorted({params.language, *params.candidates}))
-    candidates = codes if len(codes) > 1 else (*codes, "en" if codes[0] != "en" else "zh")
+    candidates = choose_candidates(params.candidates, params.language)
 
     def compute_row(i: int) -> Row:
         text = columns.objects("response")[i][:_READ]
         if not any(character.isalpha() for character in text):
             return Row(0.0, details={"language": None})
         confidences = tell_languages(text, candidates)
-        likeliest = max(confidences, key=lambda code: confidences[code])
-        known = likeliest if confidences[likeliest] > 0 else None
+        known = find_likeliest(confidences)
         wanted = confidences[params.language]
         return Row(float(known == params.language) if params.how == "match" else wanted, details={"language": known})
 

@@ -1,6 +1,5 @@
-"""operations/guards.py: a guard flags suspicious samples and decides nothing."""
+"""operations/guards: a guard flags suspicious samples and decides nothing."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,23 +8,7 @@ from pydantic import ValidationError
 from reward_gateway.errors import InvalidRecipe
 from reward_gateway.operations.guards import GUARDS, GuardView
 
-
-def flagged(
-    name: str,
-    *responses: str,
-    references: Sequence[str | None] | None = None,
-    components: Mapping[str, list[float]] | None = None,
-    flags: Mapping[int, tuple[str, ...]] | None = None,
-    **params: Any,
-) -> list[bool]:
-    values = {key: np.array(column) for key, column in (components or {}).items()}
-    size = len(responses) or len(next(iter(values.values())))
-    accepted = [[] if reference is None else [reference] for reference in references or [None] * size]
-    view = GuardView(responses or [""] * size, accepted, values, flags or {})
-    caught = GUARDS[name].function(view, GUARDS[name].params.model_validate(params))
-    assert caught.dtype == bool
-    result: list[bool] = caught.tolist()
-    return result
+from .judging import flagged, judge
 
 
 def test_every_guard_has_a_summary_and_takes_an_empty_batch() -> None:
@@ -34,12 +17,13 @@ def test_every_guard_has_a_summary_and_takes_an_empty_batch() -> None:
         "saturated": {"component": "a", "high": 1.0},
         "drifted": {"component": "a", "mean": 0.0, "std": 1.0},
         "ensemble_disagreement": {"components": ["a", "b"], "threshold": 1.0},
+        "embedding_outlier": {"encoder": "e", "set": "s"},
     }
     nothing = {"a": np.empty(0), "b": np.empty(0)}
     for guard in GUARDS.values():
         assert guard.summary.endswith(".")
-        params = guard.params.model_validate(arguments.get(guard.name, {}))
-        assert len(guard.function(GuardView([], [], nothing, {}), params)) == 0
+        caught = judge(guard.name, GuardView([], [], nothing, {}), **arguments.get(guard.name, {}))
+        assert len(caught.suspicious) == len(caught.invalid) == 0
 
 
 def test_a_blank_response_is_empty() -> None:
@@ -102,9 +86,8 @@ def test_a_value_far_from_where_values_used_to_be_has_drifted() -> None:
 def test_members_that_lie_far_apart_disagree() -> None:
     members = {"a": [0.0, 0.0, np.nan], "b": [0.1, 4.0, 1.0]}
     view = GuardView([""] * 3, [[]] * 3, {name: np.array(column) for name, column in members.items()}, {})
-    guard = GUARDS["ensemble_disagreement"]
-    params = guard.params.model_validate({"components": ["a", "b"], "threshold": 1.0})
-    assert guard.function(view, params).tolist() == [False, True, False]
+    caught = judge("ensemble_disagreement", view, components=["a", "b"], threshold=1.0)
+    assert caught.suspicious.tolist() == [False, True, False]
 
 
 def test_a_models_own_warning_is_passed_on() -> None:
