@@ -53,8 +53,24 @@ async def test_the_next_request_of_another_caller_and_the_monitor_are_answered(s
         assert (await served.client.get("/metrics")).status_code == 200
 
 
-async def test_a_text_in_a_feature_is_no_feature(served: Served) -> None:
-    served.refused(await served.score({"samples": [sample(x=["a"])]}), 422, "samples[0].features.x[0]")
+async def test_a_text_that_is_a_feature_is_no_feature(served: Served) -> None:
+    served.refused(await served.score({"samples": [sample(x="a")]}), 422, "samples[0].features.x")
+    served.refused(await served.score({"samples": [sample(x=[True])]}), 422, "samples[0].features.x[0]")
+
+
+async def test_a_text_among_the_numbers_of_a_feature_makes_its_sample_invalid_and_is_named(serve: Serve) -> None:
+    async with serve(recipes=RECIPES) as served:
+        wrong = (["a"], [0.5, "0.5"], [[1.0], [2.0, "b", None]], [None, "c"])
+        samples = [sample(my_score=1.0), *(sample(my_score=4.0, x=value) for value in wrong), sample(my_score=2.0)]
+        answer = await served.score({"reward": "given", "samples": samples})
+        assert answer.status_code == 200, answer.text
+        first, *refused, last = answer.json()["results"]
+        assert (first["reward"], last["reward"]) == (1.0, 2.0)
+        assert [(result["error"]["code"], result["error"]["param"]) for result in refused] == [
+            ("invalid_field", f"features.x{place}") for place in ("[0]", "[1]", "[1][1]", "[0]")
+        ]
+        assert refused[1]["error"]["message"] == "features.x[1]: a text is no number"
+        assert refused[3]["error"]["message"] == "features.x[0]: null is no number"
 
 
 async def test_no_request_fails_because_it_cannot_be_measured(serve: Serve) -> None:

@@ -183,14 +183,15 @@ class BatchBuilder:
     def _take_numbers(self, batch: Batch, field: str, values: list[Any], _long: bool) -> list[Any]:
         rows = [{} if row is None else row for row in values]
         for i, row in enumerate(rows):
-            places = {name: place for name, value in row.items() if (place := _find_null(value)) is not None}
+            places = {name: place for name, value in row.items() if (place := _find_no_number(value)) is not None}
             if not places:
                 continue
             rows[i] = {name: value for name, value in row.items() if name not in places}
             for name, place in places.items():
-                if place:  # one of several numbers is missing; a feature that is null as a whole is not there
-                    param = f"{field}.{name}{place}"
-                    batch.invalid.setdefault(i, Invalid("invalid_field", f"{param}: null is no number", param=param))
+                where, what = place
+                if where:  # one of several numbers is missing; a feature that is null as a whole is not there
+                    param = f"{field}.{name}{where}"
+                    batch.invalid.setdefault(i, Invalid("invalid_field", f"{param}: {what} is no number", param=param))
         return rows
 
     def _take_steps(self, batch: Batch, field: str, values: Sequence[list[StepItem] | None], long: bool) -> list[Any]:
@@ -278,19 +279,24 @@ _TAKERS = [(*field, take) for form, take in _TAKE.items() for field in _of_form(
 """Fields, their places, and how their values become a column of the batch, in the order in which they are taken."""
 
 
-def _find_null(value: Any) -> str | None:
-    """Where the first null is in a number or in lists of numbers, as ``[1][0]``; None where there is none."""
+_NO_FLAT_NUMBERS = frozenset((type(None), str, list))
+
+
+def _find_no_number(value: Any) -> tuple[str, str] | None:
+    """Where the first null or text is in a number or in lists of numbers, as ``[1][0]``, and which of the two it is;
+    None where there is none."""
     if value is None:
-        return ""
+        return "", "null"
     if not isinstance(value, list):
         return None
     kinds = set(map(type, value))
-    if type(None) in kinds:
-        return f"[{value.index(None)}]"
-    if list in kinds:
-        for k, part in enumerate(value):
-            if (place := _find_null(part)) is not None:
-                return f"[{k}]{place}"
+    if kinds.isdisjoint(_NO_FLAT_NUMBERS):
+        return None
+    for k, part in enumerate(value):
+        if isinstance(part, str):
+            return f"[{k}]", "a text"
+        if (place := _find_no_number(part)) is not None:
+            return f"[{k}]{place[0]}", place[1]
     return None
 
 

@@ -81,10 +81,13 @@ class Field:
         return self.tensor and not self.outside_scores
 
 
-Numbers = float | list[float | list[float | list[float | list[float | None] | None] | None] | None] | None
+_NoNumber = Annotated[str, Meta(description="No number: it makes its sample invalid.")] | None
+Numbers = (
+    float | list[float | list[float | list[float | list[float | _NoNumber] | _NoNumber] | _NoNumber] | _NoNumber] | None
+)
 """A number, or a list of numbers; nested lists are well formed, too, for the few operations that read them: whether
 a feature has the shape that a recipe reads is a matter of its sample. So is null: a feature that is null is missing,
-and null in a list makes its sample invalid."""
+and null or a text in a list makes its sample invalid."""
 
 
 class Criterion(Struct, forbid_unknown_fields=True):

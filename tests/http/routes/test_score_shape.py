@@ -65,7 +65,7 @@ async def test_a_body_that_is_no_json_is_a_400(served: Any, body: bytes) -> None
         ({"samples": [{"steps": [{"text": "a", "score": 1}, {"text": "b"}]}]}, "samples[0].steps[1].score"),
         ({"samples": [{"features": []}]}, "samples[0].features"),
         ({"samples": [{"features": {"ok": 1, "bad": "x"}}]}, "samples[0].features.bad"),
-        ({"samples": [{"features": {"ok": [1], "bad": [1, "x"]}}]}, "samples[0].features.bad[1]"),
+        ({"samples": [{"features": {"ok": [1], "bad": [1, True]}}]}, "samples[0].features.bad[1]"),
         ({"samples": [{"features": {"flag": True}}]}, "samples[0].features.flag"),
         ({"samples": [{}, {}, {}, {"rubric": [{"text": "a", "weight": "x"}]}]}, "samples[3].rubric[0].weight"),
         ({"samples": [{"rubric": [{"text": "a"}, {"weight": 1}]}]}, "samples[0].rubric[1].text"),
