@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
 from reward_gateway.grpc.values import list_value, plain_object, struct
+from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.scoring.single_operations import SingleOperations
 
@@ -95,3 +96,25 @@ async def test_the_catalog_says_what_http_says(served: Any) -> None:
         schemas = {name: plain_object(getattr(message, name), name) for name in ("params_schema", "item_schema")}
         plain = {name: getattr(message, name) for name in row if name not in ("params_schema", "item_schema", "source")}
         assert {**plain, **schemas, "source": {"title": message.source.title, "url": message.source.url}} == row
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("combine", "tournament"),
+        ("score", "majority_vote"),
+        ("score", "self_certainty"),
+        ("score", "negative_entropy"),
+    ],
+)
+async def test_lists_of_objects_and_of_lists_come_as_over_http(served: Any, kind: str, name: str) -> None:
+    for example in examples_of(kind, name):
+        answer = await served.stub.Apply(application(kind, name, example.items, **example.params))
+        results = [
+            {
+                **({"reward": row.reward} if row.HasField("reward") else {"rewards": list(row.rewards)}),
+                "details": plain_object(row.details, "details"),
+            }
+            for row in answer.results
+        ]
+        assert not example.differences(results)

@@ -44,6 +44,10 @@ COSTLY: list[tuple[str, Any, dict[str, Any]]] = [
     ("audit/peer_review", {"pairs": [{"margin_a": 1.0, "margin_b": 0.5}] * 20_000}, {}),
     ("audit/preference_topology", {"edges": [[i, i + 1, 1.0] for i in range(1000)]}, {}),
     ("audit/template_convergence", {"responses": [str(i) for i in range(2000)]}, {}),
+    ("combine/tournament", {"n": 300, "games": [{"i": i, "j": i + 1, "result": 1.0} for i in range(299)]}, {}),
+    ("score/majority_vote", [{"response": f"{i} " * 500, "group": "g"} for i in range(256)], {"mode": "math"}),
+    ("score/judge_tournament", [{"response": f"{i} " * 2000, "group": "g"} for i in range(30)], {}),
+    ("score/self_certainty", {"logprobs": [[-8.0] * 3000] * 200}, {}),
     (
         "credit/verpo",
         {"group": [{"turn_pass": [[1.0] * 2000]}]},

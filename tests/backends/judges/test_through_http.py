@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,7 +18,7 @@ from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.null import NullCache
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
-from reward_gateway.operations.apply import run
+from reward_gateway.operations.apply import prepare, run
 from reward_gateway.operations.columns import Columns
 from reward_gateway.operations.registry import catalog
 from reward_gateway.recipes.book import load_book
@@ -342,3 +343,21 @@ async def test_a_tournament_asks_about_each_pair_in_both_orders(http: httpx.Asyn
     fake.reply = lambda body: "I cannot say."
     for result in await apply(http, "judge_tournament", *items):
         assert (result["reward"], result["error"]["code"]) == (None, "judge_error")
+
+
+async def test_a_tournament_of_long_responses_is_played_from_a_worker_round_by_round(
+    http: httpx.AsyncClient, fake: Any
+) -> None:
+    def reply(body: dict[str, Any]) -> str:
+        first, second = re.findall(r"player (\d+)", fake_text(body))
+        return f"VERDICT: {'A' if int(first) > int(second) else 'B'}"
+
+    fake.reply = reply
+    items = [{"prompt": "p", "response": f"player {n} " + "long " * 600, "group": "g"} for n in range(24)]
+    operation = catalog().get("score", "judge_tournament")
+    assert operation is not None
+    assert prepare(operation, items, {}).may_take_long
+    results = await apply(http, "judge_tournament", *items, schedule="swiss")
+    assert [result["error"] for result in results] == [None] * 24
+    assert len(fake.bodies) == 5 * 24
+    assert max(range(24), key=lambda n: results[n]["reward"]) == 23
