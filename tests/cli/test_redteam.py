@@ -8,9 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from reward_gateway.lab import page
 
 from tests.cli.conftest import Run
 from tests.client.conftest import Service, serving
+
+PAGES = Path(page.__file__).parent
 
 RECIPES = """
 rewards:
@@ -175,11 +178,15 @@ def test_layouts_are_those_of_evaluate(run: Run, service: Any) -> None:
 
 
 def test_the_report_is_of_its_published_schema(run: Run, service: Any) -> None:
-    schema = json.loads(run("redteam", "--schema").out)
+    printed = run("redteam", "--schema").out
+    shipped = PAGES.with_name("redteam.schema.json")
+    assert shipped.read_text() == printed, "run: reward-gateway redteam --schema > redteam.schema.json"
+    schema = json.loads(printed)
     pairs = write_lines("pairs.jsonl", PAIRS[:10])
     for reward in ("math", "long"):
         run("redteam", pairs, "--reward", reward, "--url", service.url)
         jsonschema.Draft202012Validator(schema).validate(read_report(f"{reward}.redteam"))
+        assert f"Attacks on {reward}" in Path(f"{reward}.redteam/report.html").read_text()
 
 
 def test_max_wins_decides(run: Run, service: Any) -> None:

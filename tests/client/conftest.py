@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 import uvicorn
+from reward_gateway.backends.judges.judges import Judges
 from reward_gateway.backends.port import ModelAnswer, ModelInfo, ModelServer
 from reward_gateway.cache.null import NullCache
 from reward_gateway.cache.port import ScoreCache
@@ -125,12 +126,14 @@ def serving(
     known: KnownModels | None = None,
     state_url: str = "",
     ports: tuple[int, int] = (0, 0),
+    judges: Callable[[], Judges] | None = None,
 ) -> Iterator[Service]:
     """The service while the generator waits.
 
     Args:
         state_url: of a store of state; empty: it is kept in the process.
         ports: of HTTP and gRPC; 0 takes any free one.
+        judges: makes the judges, in the loop that asks them.
     """
     service, scorer = Service(), CachedScorer(models or NoModels(), NullCache() if cache is None else cache)
     ready, stop = threading.Event(), threading.Event()
@@ -138,7 +141,9 @@ def serving(
     async def serve() -> None:
         settings = Settings(max_text_chars=1000, workers=1)
         state = StateStore.connect(state_url, timeout_s=60.0) if state_url else StateStore.in_process()
-        gateway = Gateway(load_book(recipes, known), EffectsRuntime(scorer, state, known_models=known))
+        asked = None if judges is None else judges()
+        runtime = EffectsRuntime(scorer, state, known_models=known, judges=asked)
+        gateway = Gateway(load_book(recipes, known), runtime)
         traffic = Traffic.of(settings)
         app = service.wrapped(create_app(gateway, settings, traffic=traffic))
         http = uvicorn.Server(uvicorn.Config(app, port=ports[0], log_config=None, ws="none"))

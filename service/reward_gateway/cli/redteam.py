@@ -177,12 +177,14 @@ def _describe(
 
 
 def _write(report: "Report", folder: Path, as_json: bool) -> None:
+    from reward_gateway.lab.page.redteam import render_report
     from reward_gateway.lab.redteam.report import encode_report
 
     from .redteam_table import print_report
 
     encoded = encode_report(report)
     write_whole(folder / "report.json", encoded)
+    write_whole(folder / "report.html", render_report(report).encode("utf-8", "replace"))
     if as_json:
         print(encoded.decode(), end="")
     else:

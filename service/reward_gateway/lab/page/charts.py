@@ -17,7 +17,8 @@ class Series:
 
     Attributes:
         label: in the legend; empty: it has no place there.
-        kind: points (with intervals and sizes, if given) joined by a line; a plain line; or steps, filled below.
+        kind: points (with intervals and sizes, if given) joined by a line, or dots, which are not; a plain line; or
+            steps, filled below.
         colour: by its role on the page.
         x, y: for steps, the edges, and one value less.
         low, high: ends of intervals.
@@ -25,7 +26,7 @@ class Series:
     """
 
     label: str
-    kind: Literal["points", "line", "steps"]
+    kind: Literal["points", "dots", "line", "steps"]
     colour: Colour
     x: Numbers
     y: Numbers

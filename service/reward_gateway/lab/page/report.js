@@ -14,6 +14,7 @@ function drawIntervals(plot, series) {
     ctx.save();
     ctx.strokeStyle = colour(one.colour);
     ctx.lineWidth = 2 * devicePixelRatio;
+    ctx.setLineDash([]);
     ctx.beginPath();
     one.x.forEach((x, i) => {
       if (one.low[i] === null || one.y[i] === null) return;
@@ -30,7 +31,7 @@ function drawIntervals(plot, series) {
 function drawPoints(plot, series) {
   const { ctx } = plot;
   series.forEach((one) => {
-    if (one.kind !== "points") return;
+    if (one.kind !== "points" && one.kind !== "dots") return;
     const most = Math.max(...one.sizes, 1);
     ctx.save();
     ctx.fillStyle = colour(one.colour);
@@ -49,6 +50,7 @@ function describe(one) {
   const stroke = colour(one.colour);
   const described = { label: one.label, class: one.label ? "named" : "quiet", stroke, spanGaps: true, points: { show: false } };
   if (one.kind === "points") return { ...described, width: 1 };
+  if (one.kind === "dots") return { ...described, width: 0, paths: () => null };
   if (one.kind === "line") return { ...described, width: 1, dash: [4, 4] };
   const dash = one.colour === "rejected" ? [6, 3] : undefined;
   return { ...described, width: 2, dash, fill: `${stroke}26`, paths: uPlot.paths.stepped({ align: 1 }) };
