@@ -65,7 +65,7 @@ def preference_loss(outcomes: FloatArray, totals: FloatArray) -> float | None:
     item=Item,
     params=Params,
     source=SOURCE,
-    fidelity="second-hand",
+    fidelity="verified",
     returns="vector",
     turn_fields={},
     grouped=True,
@@ -78,7 +78,8 @@ def oprl(columns: Columns, params: Params) -> Effectful[Outcome]:
     sharing the tokeniser. A = A^E + α · A^S, α = 1: levels are merged as advantages, not as rewards. With `estimator`
 
     - `paper` (default): A^E(τ) = (outcome − mean) / std over the group's trajectories; A^S(a) = (r − mean) / std over
-      all step rewards of the group. Standard deviations are of the population.
+      all step rewards of the group. Standard deviations are of the population. As the paper has it; that code has no
+      such estimator to compare it with
     - `rloo`, with which the authors' code trains: (x − mean) · n / (n − 1) of outcomes and of step rewards alike, n the
       number of trajectories; the mean of step rewards takes one step of each trajectory, its first, as that code does
     - `grpo_mean`: x − mean, of the same means

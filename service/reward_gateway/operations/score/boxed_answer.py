@@ -26,7 +26,7 @@ class Params(ContainsParams):
     item=Item,
     params=Params,
     source=Source("Measuring Mathematical Problem Solving With the MATH Dataset", "https://arxiv.org/abs/2103.03874"),
-    fidelity="recalled",
+    fidelity="verified",
     cost=Cost(row=15.0, unit=0.1),
 )
 def boxed_answer(columns: Columns, params: Params) -> Outcome:
@@ -34,7 +34,7 @@ def boxed_answer(columns: Columns, params: Params) -> Outcome:
 
     With `mode`
 
-    - `text` (default): as texts, after `normalise`. This is our own rule, not the source's.
+    - `text` (default): as texts, after `normalise`. This is our own rule, not the source's, and not what is verified.
     - `math`: by their spelling, as `is_equiv` of the source's code (github.com/hendrycks/math) does, which trainers
       took over. Spaces, line breaks, `\left`, `\right`, `\!`, degrees, `\$`, `\%`, and units in `\text{ }` at the end
       do not count; `\dfrac` is `\frac`; `\frac12`, 1/2 and 0.5 are `\frac{1}{2}`; `\sqrt3` is `\sqrt{3}`; .5 is 0.5; a
