@@ -55,7 +55,7 @@ class CalibrationPair(msgspec.Struct, forbid_unknown_fields=True):
 class CalibrationUpload(msgspec.Struct, forbid_unknown_fields=True):
     """Points or pairs, and what is to be fitted on them; ``fraction`` belongs to ``length``."""
 
-    method: Method
+    method: Method = "platt"
     points: list[CalibrationPoint] = []
     pairs: list[CalibrationPair] = []
     fraction: float | None = None

@@ -157,6 +157,16 @@ async def test_an_upload_that_is_repeated_with_its_key_counts_once(http: httpx.A
     assert (changed.status_code, changed.json()["error"]["code"]) == (409, "idempotency_conflict")
 
 
+async def test_pairs_are_fitted_on_their_margin_and_platt_is_the_method_that_is_meant(alone: httpx.AsyncClient) -> None:
+    told = (await alone.put("/v1/calibrations/letters", json={"pairs": pairs(2.0, 1.0, -0.5)})).json()
+    assert (told["method"], told["on"], told["n"], told["parameters"]["b"]) == ("platt", "margin", 3, 0.0)
+    items = {"items": [{"reward": 0.0}, {"reward": 1.5}, {"reward": -1.5}], "params": {"name": "letters"}}
+    even, more, less = (await alone.post("/v1/transform/calibrate", json=items)).json()["results"]
+    assert even["reward"] == 0.5
+    assert more["reward"] == pytest.approx(1 - less["reward"])
+    assert more["reward"] > 0.5
+
+
 def pairs(*margins: float) -> list[dict[str, float]]:
     return [{"chosen": margin, "rejected": 0.0} for margin in margins]
 
@@ -184,7 +194,6 @@ def pairs(*margins: float) -> list[dict[str, float]]:
         ({"method": "platt", "points": FOUR, "fraction": 0.5}, "fraction"),
         ({**LINE, "fraction": 0}, "fraction"),
         ({"method": "spline", "points": FOUR}, "method"),
-        ({"points": FOUR}, "method"),
         ({"method": "platt", "pointz": FOUR}, "pointz"),
     ],
 )

@@ -71,10 +71,11 @@ async def listing(request: Request) -> Response:
     ),
 )
 async def put(request: Request) -> Response:
-    """Fit on points or pairs and keep the fit, in place of an earlier one. Methods: `platt`, `isotonic`, `temperature`
-    (points with `score` and `label`, or pairs with `chosen` and `rejected`, then fitted on the margin), `moments`
-    (points with `score`), for `transform/calibrate`; `length` (points with `score` and `length`; `fraction`), for
-    `transform/length_debias`. At most 100,000 points.
+    """Fit on points or pairs and keep the fit, in place of an earlier one.
+
+    Methods for `transform/calibrate`: `platt` (if none is named), `isotonic` and `temperature` on points with `score`
+    and `label`, or on pairs with `chosen` and `rejected`, then of the margin; `moments` on points with `score`. For
+    `transform/length_debias`: `length` on points with `score` and `length`; `fraction`. At most 100,000 points.
     """
     deps, name, body = dependencies_of(request), _name_of(request), await read_json_bytes(request)
     read = partial(read_calibration_body, deps.settings.max_nesting)
