@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.recipes.conftest import batch_of, compile_recipe, run_plan
+
 LAWS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BOTH = pytest.mark.parametrize("name", ["self_certainty", "negative_entropy"])
 SKEWED = [math.log(p) for p in (0.7, 0.1, 0.1, 0.1)]
@@ -56,6 +58,18 @@ def test_an_items_own_vocabulary_goes_before_that_of_the_request(call: Any) -> N
     assert score(call, "self_certainty", item, vocabulary=2) == pytest.approx(0, abs=1e-12)
 
 
+def test_in_a_recipe_the_numbers_are_features_and_the_vocabulary_is_written() -> None:
+    plan = compile_recipe("components: {a: {score: self_certainty, params: {vocabulary: 4}}}")
+    features: list[dict[str, Any]] = [{"mean_logprob": [-1.8]}, {"logprobs": [SKEWED]}, {"mean_logprob": [-0.1]}, {}]
+    result = run_plan(plan, batch_of(4, features=features))
+    assert result.reward[:2] == pytest.approx([1.8 - math.log(4), 0.42981], abs=5e-6)
+    assert {row: reason.code for row, reason in result.invalid.items()} == {2: "invalid_field", 3: "invalid_field"}
+    plan = compile_recipe("components: {a: {score: negative_entropy, inputs: {entropy: {feature: h}}}}")
+    result = run_plan(plan, batch_of(2, features=[{"h": [0.5, 1.5]}, {"h": []}]))
+    assert result.reward[0] == -1
+    assert list(result.invalid) == [1]
+
+
 @BOTH
 @pytest.mark.parametrize(("last", "counted"), [(1.0, 4), (0.75, 3), (0.5, 2), (0.3, 2), (0.25, 1), (0.01, 1)])
 def test_the_last_tokens_count_rounded_up(call: Any, name: str, last: float, counted: int) -> None:
@@ -97,6 +111,7 @@ def test_a_row_adds_up_to_1_within_the_tolerance(call: Any, name: str) -> None:
         ("self_certainty", {"mean_logprob": [], "vocabulary": 4}, "mean_logprob"),
         ("self_certainty", {"mean_logprob": [-2.0]}, "vocabulary"),
         ("self_certainty", {"mean_logprob": [-2.0], "vocabulary": 1}, "vocabulary"),
+        ("self_certainty", {"mean_logprob": [-2.0], "vocabulary": 4.5}, "vocabulary"),
         ("self_certainty", {"logprobs": [SKEWED], "vocabulary": 5}, "logprobs"),
         ("self_certainty", {"logprobs": [[1e308, 1.0]]}, "logprobs[0]"),
         ("negative_entropy", {"entropy": []}, "entropy"),

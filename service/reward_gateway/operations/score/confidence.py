@@ -57,8 +57,8 @@ class CertaintyItem(OperationItem):
         description="[T] the mean of the log-probabilities of the whole vocabulary at each token, in place of "
         "`logprobs`; needs `vocabulary`.",
     )
-    vocabulary: int | None = Field(
-        None, ge=2, description="V, the size of the vocabulary. If omitted: params.vocabulary."
+    vocabulary: float | None = Field(  # not int: what a recipe binds is a float
+        None, ge=2, multiple_of=1, description="V, the size of the vocabulary. If omitted: params.vocabulary."
     )
 
 
@@ -148,19 +148,17 @@ def self_certainty(columns: Columns, params: CertaintyParams) -> Outcome:
 
     def measure(i: int) -> FloatArray:
         logprobs, means, given = (fields[name][i] for name in CertaintyItem.model_fields)
-        size = given if given is not None else params.vocabulary
+        size = int(given) if given is not None else params.vocabulary
         if choose_form(logprobs, means, "mean_logprob") == "logprobs":
             table = read_table(logprobs, params.tolerance)
             if size is not None and table.shape[1] != size:
-                raise ItemError(f"its rows have {table.shape[1]} entries, and the vocabulary {int(size)}", "logprobs")
+                raise ItemError(f"its rows have {table.shape[1]} entries, and the vocabulary {size}", "logprobs")
             return np.asarray(-(table / table.shape[1]).sum(axis=1) - math.log(table.shape[1]))
         if size is None:
             raise ItemError("mean_logprob needs the size of the vocabulary", "vocabulary")
         certainty = -read_list(means, "mean_logprob") - math.log(size)
         if (faulty := np.flatnonzero(certainty < -params.tolerance)).size:
-            message = (
-                f"is above −log {int(size)}, as no mean over the whole vocabulary is: {SAMPLED_ALONE}, or its mean"
-            )
+            message = f"is above −log {size}, as no mean over the whole vocabulary is: {SAMPLED_ALONE}, or its mean"
             raise ItemError(message, f"mean_logprob[{faulty[0]}]")
         return certainty
 
