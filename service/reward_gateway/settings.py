@@ -102,6 +102,12 @@ class Settings(BaseSettings):
         description="PEM file of the authorities whose certificates clients must have (mutual TLS); over HTTP, health "
         "checks and metrics need none. Unset: clients need no certificate.",
     )
+    console: bool = Field(True, description="Serve the console: pages for people, at / and under /console.")
+    root_path: str = Field(
+        "",
+        description="Path under which a proxy serves the gateway, for example /rewards, with which pages then begin "
+        "their links. Requests may arrive with or without it.",
+    )
     rate_limit: str | None = Field(
         None, description="Maximum request rate per API key, for example 600/minute. Unset: no limit."
     )
@@ -386,6 +392,14 @@ class Settings(BaseSettings):
     def run_names(self) -> tuple[str, str]:
         """The path of :attr:`run_directory` within the state directory."""
         return "run", str(self.http_port)
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_path(cls, path: str) -> str:
+        path = path.rstrip("/")
+        if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+            raise ValueError("write a path such as /rewards, of letters, digits and ._~-")
+        return path
 
     @field_validator("redis_url", "state_redis_url")
     @classmethod

@@ -50,6 +50,9 @@ from reward_gateway.cli.freed_memory import keep_freed_memory
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
 from reward_gateway.cli.rewards import fault_lines
+from reward_gateway.console.assets import Assets
+from reward_gateway.console.console import Console
+from reward_gateway.console.page import Parts
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.extras import MissingExtra
@@ -65,6 +68,7 @@ from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
+from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.jobs.callbacks import CallbackSender
 from reward_gateway.jobs.runner import JobRunner
 from reward_gateway.observer import BreakerState, Observer
@@ -341,6 +345,20 @@ async def watch(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> N
     await asyncio.gather(*watches)
 
 
+def make_console(
+    gateway: Gateway,
+    settings: Settings,
+    telemetry: Telemetry,
+    traffic: Traffic,
+    model_admin: ModelAdmin,
+    stores: StoreWatch,
+    runs: RunHistory | None = None,
+) -> Console:
+    """The console over the parts that the API uses."""
+    intake = ScoreIntake(gateway, settings)
+    return Console(Parts(gateway, settings, telemetry, traffic, intake, model_admin, stores, runs, Assets()))
+
+
 def freeze_startup_objects() -> None:
     """Exclude startup objects from garbage collection, and collect less often, to avoid pauses in large requests."""
     gc.collect()
@@ -372,7 +390,10 @@ async def serve(settings: Settings) -> None:
     protocol = OpenInference(gateway, settings)
     model_admin = ModelAdmin(gateway, settings)
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
-    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs)
+    console = (
+        make_console(gateway, settings, telemetry, traffic, model_admin, stores, runs) if settings.console else None
+    )
+    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs, console)
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())
     deps = app.state.dependencies

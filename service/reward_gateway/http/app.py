@@ -26,6 +26,7 @@ from .dependencies import Dependencies
 from .dialects.dialect import check_failures
 from .entry.entry import Entry
 from .entry.websockets import WebSocketLayer
+from .mounted import Mounted
 from .route_table import RouteTable
 from .routing import found_routes
 
@@ -33,12 +34,16 @@ from .routing import found_routes
 class GatewayApp(FastAPI):
     """The application: HTTP and WebSockets go straight to the entry; FastAPI has the lifespan and the OpenAPI page."""
 
-    def bind(self, http: ASGIApp, websockets: ASGIApp) -> None:
-        """Set what answers."""
+    def bind(self, http: ASGIApp, websockets: ASGIApp, root_path: str) -> None:
+        """Set what answers, and the path that a proxy may leave before every other."""
         self._answer = {"http": http, "websocket": websockets}
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
+        if self._root_path and scope.get("path", "").startswith(self._root_path + "/"):
+            scope["path"] = scope["path"].removeprefix(self._root_path)
+            scope["raw_path"] = (scope.get("raw_path") or b"").removeprefix(self._root_path.encode())
         answer = self._answer.get(scope["type"])
         if answer is None:
             await super().__call__(scope, receive, send)
@@ -55,11 +60,13 @@ def create_app(
     model_admin: ModelAdmin | None = None,
     stores: StoreWatch | None = None,
     runs: RunHistory | None = None,
+    mounted: Mounted | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         traffic: the process's gate, where the gRPC edge shares it; None makes one.
+        mounted: pages beside the API; None: there are none.
         open_inference: likewise the Open Inference Protocol.
         model_admin: likewise the operations on models.
         stores: knows which of the stores can be reached; None: there is none.
@@ -108,7 +115,7 @@ def create_app(
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)
-    openapi.install(app)
-    entry = Entry(RouteTable(app.router.routes), settings, telemetry, traffic)
-    app.bind(entry, WebSocketLayer(entry, settings, traffic))
+    openapi.install(app, settings.root_path)
+    entry = Entry(RouteTable(app.router.routes), settings, telemetry, traffic, mounted)
+    app.bind(entry, WebSocketLayer(entry, settings, traffic), settings.root_path)
     return app

@@ -31,7 +31,7 @@ Before any path, `/r/NAME/` names the recipe (`/r/NAME/tei/rerank`; NAME is one 
 `/run/NAME/` the training run. `/r/NAME/health` says whether that recipe can answer: 200, 503, or 404 if there is none.
 Behind the prefix of a dialect (`/unirl/health`) it is `/health`, for clients that append it to their address.
 
-Every operation and every recipe has a page: [/pages](/pages).
+Every operation and every recipe has a page: [/pages](pages).
 """
 
 
@@ -127,12 +127,14 @@ def schema_of(kind: Any) -> dict[str, Any]:
     return {_TYPE: len(_types) - 1}
 
 
-def install(app: FastAPI) -> None:
-    """Make ``app.openapi()`` give the finished document."""
+def install(app: FastAPI, root_path: str = "") -> None:
+    """Make ``app.openapi()`` give the finished document; ``root_path`` is where a proxy serves it."""
+    servers: list[Any] | None = [{"url": root_path}] if root_path else None
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _finished(get_openapi(title=app.title, version=app.version, routes=app.routes))
+            page = get_openapi(title=app.title, version=app.version, routes=app.routes, servers=servers)
+            app.openapi_schema = _finished(page)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]

@@ -21,11 +21,13 @@ class Pages:
 
     Args:
         files: write links for a folder of files instead of a server.
+        root_path: where a proxy serves the gateway; links begin with it.
     """
 
-    def __init__(self, operations: Catalog | None = None, *, files: bool = False) -> None:
+    def __init__(self, operations: Catalog | None = None, *, files: bool = False, root_path: str = "") -> None:
         self._operations = operations or catalog()
         self._files = files
+        self._root_path = root_path
         self._rendered: dict[str, Html] = {}
 
     def paths(self, book: RecipeBook) -> Iterator[str]:
@@ -40,7 +42,7 @@ class Pages:
         Raises:
             NotFound: there is no page at this path.
         """
-        place = Place(path, self._files)
+        place = Place(path, self._files, self._root_path)
         match path.split("/"):
             case [""]:
                 return render_operations_index(place, self._operations)

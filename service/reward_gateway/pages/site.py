@@ -12,16 +12,18 @@ class Place:
     Attributes:
         path: relative to the site's root, without a suffix; empty for the home page.
         files: the site is a folder of files, and its links are relative.
+        root_path: where a proxy serves the gateway; empty: at the root.
     """
 
     path: str
     files: bool = False
+    root_path: str = ""
 
     def link_to(self, path: str) -> str:
         """The link from this page to another."""
         if self.files:
             return "../" * self.path.count("/") + file_name(path)
-        return f"/pages/{path}".rstrip("/")
+        return f"{self.root_path}/pages/{path}".rstrip("/")
 
 
 def file_name(path: str) -> str:

@@ -144,6 +144,11 @@ class KeyRing:
     def required(self) -> bool:
         return bool(self._keys)
 
+    @property
+    def entries(self) -> tuple[ApiKey, ...]:
+        """All keys, in the order of their file."""
+        return tuple(key for _, key in self._keys)
+
     def replace(self, other: "KeyRing") -> None:
         """Hold the keys of another ring from now on."""
         self._keys = other._keys

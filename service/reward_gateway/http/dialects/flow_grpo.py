@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest, NotFound, PermissionDenied
@@ -68,12 +67,6 @@ async def pickled(request: DialectRequest, body: bytes) -> Any:
     else:
         answer = {"scores": rewards} if "metadata" in content else {"outputs": rewards}
     return Response(pickle.dumps(answer, protocol=4), media_type="application/octet-stream")
-
-
-@router.get("/", include_in_schema=False)
-async def refuse_get(request: Request) -> Response:
-    """Answer 404 to a browser: there is no page at the path of pickles."""
-    raise NotFound("there is nothing at this path; GET /openapi.json lists the paths")
 
 
 def _check_allowed(request: DialectRequest) -> None:

@@ -38,8 +38,11 @@ class BodyReader:
         self._job_limit = min(settings.max_job_body, traffic.bodies.limit)
         self._traffic = traffic
 
-    def reserve(self, call: Call, scope: Scope) -> Reservation:
+    def reserve(self, call: Call, scope: Scope, *, queues: bool = True) -> Reservation:
         """Check the headers of a body, and hold room for as much as they declare.
+
+        Args:
+            queues: the request will take a place among those that are worked on.
 
         Raises:
             UnsupportedMediaType, TooLarge, MalformedBody: its encoding or its length.
@@ -47,7 +50,8 @@ class BodyReader:
         """
         encoding_of(call.headers.get("content-encoding"))
         size = declared_size(call.headers.get("content-length"), self._limit_of(scope))
-        self._traffic.admission.check_wait(call.due_at)
+        if queues:
+            self._traffic.admission.check_wait(call.due_at)
         return self._traffic.bodies.reserve(caller_of(call, scope), size)
 
     async def read(self, call: Call, scope: Scope, receive: Receive, reservation: Reservation) -> bytes:

@@ -6,7 +6,8 @@ Three things are checked for every path, before anything else reads the request:
    browser a page of this gateway, but its requests still carry that name.
 2. ``Origin`` and ``Sec-Fetch-Site``, which browsers set and pages cannot, name no other site.
 3. A change says what a page of another site could not say without asking first (a CORS preflight, which is never
-   granted): a content type that no form has, or ``X-Reward-Gateway: 1``.
+   granted): a content type that no form has, or ``X-Reward-Gateway: 1``. The console's changes carry a token instead,
+   which the console checks (``console/tokens.py``).
 
 Programs send neither ``Origin`` nor ``Sec-Fetch-*``; for them only the first applies.
 """
@@ -64,15 +65,23 @@ class BrowserCheck:
         self._hosts = HostList((*own, *listed), addresses=not loopback) if checked else None
         self._listed = HostList(listed)
 
-    def check(self, scope: Scope, headers: Mapping[str, str]) -> None:
-        """Raises BrowserRefused, or UnsupportedMediaType for a change with the content type of a form."""
+    def check(self, scope: Scope, headers: Mapping[str, str], *, has_tokens: bool = False) -> None:
+        """Refuse what another site sent.
+
+        Args:
+            has_tokens: changes at this path carry a token that only our own pages know, in place of the third check.
+
+        Raises:
+            BrowserRefused: it came from another site, or by a name that is not ours.
+            UnsupportedMediaType: a change has the content type of a form.
+        """
         host = headers.get("host")
         if self._hosts is not None and host is not None and host not in self._hosts:
             raise BrowserRefused(_FOREIGN_HOST)
         if not _OF_BROWSERS.isdisjoint(headers):
-            self._check_browser(scope["method"], scope["scheme"], headers)
+            self._check_browser(scope["method"], scope["scheme"], headers, has_tokens)
 
-    def _check_browser(self, method: str, scheme: str, headers: Mapping[str, str]) -> None:
+    def _check_browser(self, method: str, scheme: str, headers: Mapping[str, str], has_tokens: bool) -> None:
         site = headers.get("sec-fetch-site", "none")
         origin = headers.get("origin")
         if origin is None:
@@ -83,7 +92,7 @@ class BrowserCheck:
             foreign = site not in ("same-origin", "none") or not self._is_own(origin, scheme, headers.get("host", ""))
         if foreign:
             raise BrowserRefused(_FOREIGN_SITE)
-        if method in _SAFE or headers.get(OWN_PAGE) == "1":
+        if has_tokens or method in _SAFE or headers.get(OWN_PAGE) == "1":
             return
         if headers.get("content-length", "0").strip() in ("", "0") and "transfer-encoding" not in headers:
             raise BrowserRefused("a request from a browser that changes something needs X-Reward-Gateway: 1")

@@ -10,6 +10,7 @@ This is one function and not a chain of ASGI applications, each of which would c
 """
 
 import asyncio
+from contextlib import nullcontext
 from functools import partial
 from time import perf_counter
 
@@ -33,6 +34,7 @@ from reward_gateway.traffic.keys import ApiKey, token_of
 from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, RUN_STEP, Call, begin, route_of
 from ..client_profiles import profile_of
 from ..errors import error_response
+from ..mounted import Mounted
 from ..route_table import RouteTable
 from ..routing import RawRoute
 from .body import BodyReader
@@ -51,8 +53,16 @@ CLIENT_GONE = "499"
 class Entry:
     """Makes the call of a request, lets it pass, renders every error, counts and logs the outcome."""
 
-    def __init__(self, routes: RouteTable, settings: Settings, telemetry: Telemetry, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        routes: RouteTable,
+        settings: Settings,
+        telemetry: Telemetry,
+        traffic: Traffic,
+        mounted: Mounted | None = None,
+    ) -> None:
         self._routes = routes
+        self._mounted = mounted
         self._limits = InputLimits(settings)
         self._default_deadline_s = settings.default_deadline_s
         self._asks_for_certificate = settings.tls_client_ca is not None
@@ -65,11 +75,12 @@ class Entry:
         call = begin(scope, asyncio.get_running_loop().time())
         bound_variables = bind_contextvars(request_id=call.id)
         answer = _Answer(call, send)
+        mounted = self._mounted if self._mounted is not None and self._mounted.owns(scope) else None
         try:
             try:
                 self._take_headers(call, scope["path"])
                 with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
-                    await self._pass_checks(call, scope, receive, answer)
+                    await self._pass_checks(call, scope, receive, answer, mounted)
             except ClientGone:
                 pass
             except Exception as error:
@@ -78,15 +89,21 @@ class Entry:
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **describe_exception(error))
-                response = error_response(failure, error_format=call.error_format)
+                response = (
+                    error_response(failure, error_format=call.error_format)
+                    if mounted is None
+                    else mounted.refuse(scope, failure)
+                )
                 del failure  # its traceback holds this frame, which would hold it until a collection of garbage
                 await response(scope, receive, answer)
         finally:
             self._report_call(scope, call, answer.status)
             reset_contextvars(**bound_variables)
 
-    async def _pass_checks(self, call: Call, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        self._browsers.check(scope, call.headers)
+    async def _pass_checks(
+        self, call: Call, scope: Scope, receive: Receive, answer: "_Answer", mounted: Mounted | None
+    ) -> None:
+        self._browsers.check(scope, call.headers, has_tokens=mounted is not None)
         if call.open:
             with self._traffic.drain.work():
                 await self._handle(scope, receive, answer, b"")
@@ -97,18 +114,21 @@ class Entry:
         task = asyncio.current_task()
         assert task is not None, "every server answers a request in a task"
         inbox = Inbox(receive, task)
+        is_stream = mounted is not None and mounted.is_stream(scope)
+        is_page = mounted is not None and scope["method"] in ("GET", "HEAD")  # people look where much is going on
         try:
-            with self._traffic.drain.work():
-                call.key = await self._identify_caller(call, scope["path"])
-                with charge_to(call.key.share), self._bodies.reserve(call, scope) as reservation:
+            with nullcontext() if is_stream else self._traffic.drain.work():
+                call.key = await self._identify_caller(call, scope, mounted)
+                with charge_to(call.key.share), self._bodies.reserve(call, scope, queues=not is_page) as reservation:
                     body = await self._bodies.read(call, scope, inbox, reservation)
-                    if only_waits(scope):
-                        await self._handle(scope, inbox, answer, body)
+                    handle = self._handle if mounted is None else partial(_hand_over, mounted, call.key)
+                    if is_page or only_waits(scope):
+                        await handle(scope, inbox, answer, body)
                         return
                     admission = self._traffic.admission
                     await admission.acquire(call.due_at)
                     with admission.occupy():
-                        await self._handle(scope, inbox, answer, body)
+                        await handle(scope, inbox, answer, body)
         except asyncio.CancelledError:
             if not inbox.gone:
                 raise
@@ -117,10 +137,12 @@ class Entry:
         finally:
             inbox.close()
 
-    async def _identify_caller(self, call: Call, path: str) -> ApiKey:
+    async def _identify_caller(self, call: Call, scope: Scope, mounted: Mounted | None) -> ApiKey:
+        if mounted is not None:
+            return await mounted.identify(scope)
         token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
         try:
-            return await self._traffic.identify_caller(token, right_for(path))
+            return await self._traffic.identify_caller(token, right_for(scope["path"]))
         except GatewayError as error:
             self._telemetry.metrics.request_unauthorized(error.code)
             raise
@@ -154,6 +176,10 @@ class Entry:
         self._telemetry.metrics.request_answered(call.protocol, route, status, seconds)
         tell = partial(log.warning, once_per=(route, status)) if status >= "500" else log.debug
         tell("request", route=route, status=status, seconds=seconds, key=call.key.name)
+
+
+async def _hand_over(mounted: Mounted, key: ApiKey, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+    await mounted.answer(scope, receive, send, body, key)
 
 
 _INTERNAL = "internal error; the gateway's log has the details under this request's id (X-Request-Id)"

@@ -1,5 +1,7 @@
 """``/pages``: what the service can do, for people: a page for every operation and every recipe."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,7 +14,6 @@ from ..openapi import describe, parameter
 from ..routing import raw_router
 
 router = raw_router("pages")
-_pages = Pages()
 
 _HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
@@ -22,8 +23,14 @@ _HEADERS = {
 _NAME = parameter("name", "path", "Its name.")
 
 
+@cache
+def _pages_under(root_path: str) -> Pages:
+    return Pages(root_path=root_path)
+
+
 async def _render_page(request: Request, path: str) -> Response:
-    html = await _pages.render_page(path, dependencies_of(request).gateway.book)
+    deps = dependencies_of(request)
+    html = await _pages_under(deps.settings.root_path).render_page(path, deps.gateway.book)
     return Response(html, headers=_HEADERS, media_type="text/html")
 
 

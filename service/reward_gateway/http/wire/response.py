@@ -7,6 +7,15 @@ from msgspec import UNSET, Struct, UnsetType, field
 from reward_gateway.sample import InvalidCode
 
 
+class Home(Struct):
+    """What is served at an address; ``links`` are paths on it."""
+
+    name: str
+    version: str
+    ready: bool
+    links: dict[str, str]
+
+
 class ComponentResult(Struct, omit_defaults=True):
     """One component of a sample: the raw score, the value after its transforms, what decided that it was not computed
     (null: it was), what a judge said, if any, the vector of a component that gives a number per step or token, and the
