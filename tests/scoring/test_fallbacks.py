@@ -29,6 +29,9 @@ rewards:
   scaled: {components: {a: {score: main, transforms: [{running_normalise: {stream: run}}]}}}
   by_feature:
     components: {a: {score: main, transforms: [{running_scale: {stream: {feature: stream}, clip: null}}]}}
+  constrained:
+    components: {reward: {score: main}, cost: {score: given, inputs: {value: {feature: c}}}}
+    combine: {lagrangian: {name: harm}}
   chained: {components: {a: {score: first}}}
   unlike: {components: {a: {score: lonely}}}
   staged:
@@ -200,6 +203,15 @@ async def test_streams_that_samples_name_are_its_own_too(scoring: Scoring) -> No
     scoring.models.away = {"main"}
     await scoring.score("by_feature", "a", "bb", features=[{"stream": "x"}, {"stream": "x"}])
     assert (await scoring.count("x"), await scoring.count("x@spare")) == (0, 2)
+
+
+async def test_the_multiplier_that_the_fallback_moves_is_its_own(scoring: Scoring) -> None:
+    await scoring.score("constrained", "a", features=[{"c": 1.0}])
+    scoring.models.away = {"main"}
+    scored = await scoring.score("constrained", "b", features=[{"c": 1.0}])
+    assert scored.reward.tolist() == [99.0], "it begins anew"
+    read = scoring.gateway.runtime.state.within(NO_NAMESPACE).coefficients.read
+    assert (await read("harm"), await read("harm@spare")) == (1.1, 1.1)
 
 
 async def test_a_model_that_leaves_between_two_stages_scores_no_part_of_the_second(scoring: Scoring) -> None:

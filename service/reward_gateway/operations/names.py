@@ -1,5 +1,5 @@
 """Parameters that name something else of the gateway: a component of the recipe, a hosted model, a judge,
-a remote sandbox, a stored set.
+a remote sandbox, a stored set, a coefficient that batches adapt.
 
 An operation marks such a parameter by its type, and whoever compiles a recipe can tell a name that nothing has:
 
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-NameKind = Literal["component", "model", "judge", "sandbox", "set"]
+NameKind = Literal["component", "model", "judge", "sandbox", "set", "coefficient"]
 Path = tuple[str | int, ...]
 
 
@@ -41,6 +41,7 @@ HostedReward = Annotated[str, Names("model", single=True)]
 JudgeName = Annotated[str, Names("judge")]
 SandboxName = Annotated[str, Names("sandbox")]
 StoredSet = Annotated[str, Names("set")]
+CoefficientName = Annotated[str, Names("coefficient")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class Evaluation:
         self.rows = Rows(batch)
         self._runner: StepRunner | None = None
         self.components: dict[str, ComponentScores] = {}
+        self._stand_ins: dict[str, str] = {}
         self._reward_raw: FloatArray = _NO_REWARD
         self._zeroed: Sequence[int] = ()
         self.rows.flag(dict.fromkeys(find_unread_calls(plan, batch), (MESSAGE_PARTS_IGNORED,)))
@@ -287,6 +288,8 @@ class Evaluation:
 
     def _keep_component(self, name: str, raw: RawComponent, value: Value) -> ComponentScores:
         self.values[name] = value
+        if raw.fallback:
+            self._stand_ins[name] = raw.fallback
         vector = value if isinstance(value, list) else None
         self.components[name] = scores = ComponentScores(
             sum_vectors(raw.value),
@@ -352,6 +355,8 @@ class Evaluation:
 
     def _run_combiner(self, step: Step, provided: Mapping[str, Any]) -> Effectful[FloatArray]:
         """[n] what a combiner that answers sample by sample makes of the components."""
+        stand_ins = sorted({self._stand_ins[name] for name in self.plan.over if name in self._stand_ins})
+        step = replace(step, fallback="+".join(stand_ins)) if stand_ins and step.stateful else step
         outcome = yield from self.runner.run(step, provided, self.plan.name)
         return outcome.reward if outcome.reward is not None else np.full(self.rows.size, np.nan)
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from ..columns import Columns
 from ..costs import CHEAP
 from ..effects import Effectful, UpdateCoefficient, perform
+from ..names import CoefficientName
 from ..outcome import Outcome
 from ..registry import OperationItem, OperationParams, Source, operation
 from ..transform.running_scale import LARGEST, TOO_LARGE
@@ -22,7 +23,7 @@ LOWEST = 1e-12
 
 
 class Params(OperationParams):
-    name: str = Field(
+    name: CoefficientName = Field(
         min_length=1, max_length=256, description="Name of the stored multiplier (state of kind coefficients)."
     )
     limit: float = Field(0.0, ge=-LARGEST, le=LARGEST, description="The mean cost d that is allowed.")
@@ -66,6 +67,8 @@ def lagrangian(columns: Columns, params: Params) -> Effectful[Outcome]:
     safe_rlhf is the step of plain SGD on −λ (mean C − d) in ln λ, and scales as the released trainer does. That
     trainer combines the advantages of two critics where rewards are combined here, changes λ before the batch is used,
     and takes mean C over a window of episodes.
+
+    What a fallback has scored in place of a model moves a λ of its own (`NAME@FALLBACK`): it has a scale of its own.
 
     A number above 1e100 in magnitude is an item error, and no part of the mean. Where no item is valid, λ stays.
     Details: `multiplier`, the λ of this answer. `GET /v1/state/coefficients/NAME` shows the present one, and DELETE
