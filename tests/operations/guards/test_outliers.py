@@ -94,6 +94,10 @@ def test_few_points_in_many_dimensions_have_finite_distances_that_no_shift_turn_
         [],
         [[1.0], [1.0, 2.0]],
         {"mean": [0, 0]},
+        {"mean": ["a", "b"], "cov": [[1, 0], [0, 1]]},
+        [["a", "b"], ["c", "d"]],
+        [[1e308, 0.0], [-1e308, 0.0]],
+        "usual",
         {"mean": [0, 0], "cov": [[1]]},
         {"mean": [0, 0], "cov": [[1, 1], [1, 1]]},
     ],
@@ -109,7 +113,7 @@ def test_a_set_without_a_spread_judges_nobody(stored: Any) -> None:
 def test_what_cannot_be_judged_is_not_let_through_but_invalid() -> None:
     usual = USUAL.tolist()
     judged = outliers(NotFound("no set"), [[1.0]])
-    assert "PUT /v1/sets/embeddings" in judged.invalid[0].message
+    assert "PUT /v1/state/sets/embeddings" in judged.invalid[0].message
     judged = outliers(usual, [[1.0, 2.0]])
     assert judged.invalid[0].code == "model_error"
     reason = Invalid("model_error", "too long")

@@ -134,7 +134,7 @@ def gigpo(columns: Columns, params: Params) -> Outcome:
         by_step = split_as(level, returns)
         rewards = [e + params.omega * own for e, own in zip(episode.tolist(), by_step, strict=True)]
         details = {"episode_advantage": episode, "step_advantage": by_step, "returns": returns}
-        return Row(rewards=rewards, details=details if len(outcomes) != 1 else {**details, "single": True})
+        return Row(rewards=rewards, details=details)
 
     return by_row(columns.size, compute_row)
 

@@ -87,7 +87,7 @@ def mt_grpo(columns: Columns, params: Params) -> Outcome:
                 for o, c, own in zip(of_outcomes, combined, of_turns, strict=True)
             ]
         details: dict[str, Any] = {"outcome_advantage": of_outcomes, "turn_advantage": of_turns}
-        return Row(rewards=rewards, details=details if len(outcomes) != 1 else {**details, "single": True})
+        return Row(rewards=rewards, details=details)
 
     return by_row(columns.size, compute_row)
 

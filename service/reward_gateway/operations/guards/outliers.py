@@ -91,12 +91,20 @@ class Cloud:
 
     @classmethod
     def read(cls, value: Any) -> "Cloud":
-        """From a stored set: embeddings, or {"mean": [...], "cov": [[...]]}."""
-        if not isinstance(value, Mapping):
-            return cls.of_points(matrix(value, "it"))
-        if not {"mean", "cov"} <= value.keys():
-            raise ItemError("holds neither embeddings nor a mean and a cov")
-        return cls.of_moments(np.asarray(value["mean"], dtype=np.float64), matrix(value["cov"], "its cov"))
+        """From a stored set: embeddings, or {"mean": [...], "cov": [[...]]}.
+
+        Raises:
+            ItemError: it holds neither, or no distances can be told by it.
+        """
+        try:
+            if not isinstance(value, Mapping):
+                with np.errstate(all="ignore"):  # what runs over has no decomposition
+                    return cls.of_points(matrix(value, "it"))
+            return cls.of_moments(np.asarray(value["mean"], dtype=np.float64), matrix(value["cov"], "its cov"))
+        except ItemError:
+            raise
+        except (KeyError, TypeError, ValueError):
+            raise ItemError("holds neither embeddings nor a mean and a cov") from None
 
     def measure(self, points: FloatArray) -> FloatArray:
         """Mahalanobis distances of rows. [n, d] -> [n]."""
@@ -117,10 +125,10 @@ def embedding_outlier(view: GuardView, params: Outlier) -> Effectful[Judged]:
     """The sample's embedding lies far from those of a stored set of usual samples.
 
     Mahalanobis distance, √((x − μ)ᵀ Σ⁻¹ (x − μ)), flagged beyond `distance`, or beyond the √χ² quantile of 1 − `alpha`
-    in as many dimensions. μ and Σ are those of the stored embeddings (`PUT /v1/sets/embeddings/NAME`), or its `mean`
-    and `cov`. Of few embeddings Σ would be singular: it is shrunk towards a multiple of the identity by the share that
-    Ledoit and Wolf (2004) estimate, at least a millionth. Embeddings are not normally distributed, so that `alpha` is a
-    rough measure: look at the share of flagged samples first, and set `distance`.
+    in as many dimensions. μ and Σ are those of the stored embeddings (`PUT /v1/state/sets/embeddings/NAME`), or its
+    `mean` and `cov`. Of few embeddings Σ would be singular: it is shrunk to a multiple of the identity by the share
+    that Ledoit and Wolf (2004) estimate, at least a millionth. Embeddings are not normally distributed, so that `alpha`
+    is a rough measure: look at the share of flagged samples first, and set `distance`.
 
     This guard is our design. The published indicator of reward hacking (InfoRM: in 2024 a cluster index, Mahalanobis
     distances in arXiv 2510.13694) is measured in the latent space of a reward model that was trained with an
@@ -161,5 +169,5 @@ def embedding_outlier(view: GuardView, params: Outlier) -> Effectful[Judged]:
 def _read_set(name: str) -> Effectful[Any]:
     stored = yield from read_sets("embeddings", [name])
     if name not in stored:
-        raise ItemError("is not stored: put it with PUT /v1/sets/embeddings/NAME")
+        raise ItemError("is not stored: put it with PUT /v1/state/sets/embeddings/NAME")
     return stored[name]
