@@ -13,6 +13,7 @@ from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
+from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.registry import Operation, catalog
 from reward_gateway.operations.unserved import UNSERVED
 from reward_gateway.operations.worked_examples import examples_of
@@ -202,6 +203,17 @@ rewards:
         assert html.count("<script>") == 1, "the page's own"
         assert "&lt;script&gt;alert(1)" in html
         assert not Checker(html).loaded
+
+
+async def test_the_page_of_recipes_explains_every_guard_and_its_parameters() -> None:
+    html = await Pages().render_page("rewards", BOOK)
+    Checker(html)
+    for guard in GUARDS.values():
+        assert f'id="guard-{guard.name}"' in html
+        assert all(f"<code>{name}</code>" in html for name in guard.params.model_fields)
+    text = unescape(re.sub(r"<[^>]*>|\s+", " ", html))
+    for said in ("Ledoit", "This guard is our design", "the letter of a choice", "cannot be judged and is invalid"):
+        assert said in re.sub(r"\s+", " ", text)
 
 
 async def test_what_is_not_served_is_said_with_the_reason() -> None:
