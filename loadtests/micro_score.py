@@ -44,7 +44,8 @@ from reward_gateway.recipes.book import load_book
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
-from reward_gateway.scoring.request_scope import NO_SCOPE
+from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
+from reward_gateway.scoring.run_recorder import RunRecorder
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.metrics import Metrics
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -68,8 +69,14 @@ def body_of(size: int, reward: str, **options: object) -> bytes:
     return json.dumps({"reward": reward, "samples": samples, "options": options}).encode()
 
 
-async def make_score() -> tuple[Callable[[bytes], Awaitable[bytes]], Callable[[], None]]:
-    """A function from a body to its answer, as ``POST /v1/score`` has it, and one that reads the monitor."""
+async def make_score(
+    runs: RunRecorder | None = None,
+) -> tuple[Callable[..., Awaitable[bytes]], Callable[[], None]]:
+    """A function from a body to its answer, as ``POST /v1/score`` has it, and one that reads the monitor.
+
+    Args:
+        runs: keeps the history of training runs.
+    """
 
     class Models:
         """Models that score in no time, behind a coalescer."""
@@ -114,14 +121,14 @@ async def make_score() -> tuple[Callable[[bytes], Awaitable[bytes]], Callable[[]
     metrics.rewards.register(book.plans)
     metrics.components.register(component.name for plan in book for component in plan.components)
     metrics.models.register(MODELS)
-    gateway = Gateway(book, runtime, metrics)
+    gateway = Gateway(book, runtime, metrics, runs=runs)
     intake = ScoreIntake(gateway, settings)
     read = partial(decode_as, ScoreRequest, settings.max_nesting)
     clock = asyncio.get_running_loop().time
 
-    async def score(body: bytes) -> bytes:
+    async def score(body: bytes, scope: RequestScope = NO_SCOPE) -> bytes:
         started = perf_counter()
-        batch, reward, options = await intake.prepare(read(body), NO_SCOPE, clock(), None, body_bytes=len(body))
+        batch, reward, options = await intake.prepare(read(body), scope, clock(), None, body_bytes=len(body))
         decode_ms = (perf_counter() - started) * 1e3
         scored = await gateway.score(batch, reward, options)
         total_ms = (perf_counter() - started) * 1e3
