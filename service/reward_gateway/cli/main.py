@@ -10,7 +10,7 @@ import typer
 
 from reward_gateway import __version__
 
-from . import catalog, docs, evaluate, judges, models, redteam, rewards, score, state, upstreams
+from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, score, state, upstreams
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
@@ -30,6 +30,7 @@ app.command("catalog")(catalog.catalog)
 app.add_typer(models.app, name="models")
 app.add_typer(rewards.app, name="rewards")
 app.add_typer(judges.app, name="judges")
+app.add_typer(runs.app, name="runs")
 app.add_typer(state.app, name="state")
 app.add_typer(upstreams.app, name="upstreams")
 app.add_typer(docs.app, name="docs")

@@ -17,16 +17,16 @@ class Series:
 
     Attributes:
         label: in the legend; empty: it has no place there.
-        kind: points (with intervals and sizes, if given) joined by a line, or dots, which are not; a plain line; or
-            steps, filled below.
+        kind: points (with intervals and sizes, if given) joined by a line, or dots, which are not; a plain line; a
+            curve (with a band, if given); or steps, filled below.
         colour: by its role on the page.
         x, y: for steps, the edges, and one value less.
-        low, high: ends of intervals.
+        low, high: ends of intervals, or of the band.
         sizes: how much each point stands for.
     """
 
     label: str
-    kind: Literal["points", "dots", "line", "steps"]
+    kind: Literal["points", "dots", "line", "curve", "steps"]
     colour: Colour
     x: Numbers
     y: Numbers
@@ -46,6 +46,8 @@ class Chart:
         percent: axes that are shares.
         x_range, y_range: fixed ends of the axes.
         height: in pixels.
+        marks: places on the axis x with a vertical line, and what each says.
+        time: x are seconds since 1970.
     """
 
     id: str
@@ -57,6 +59,8 @@ class Chart:
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     height: int = 300
+    marks: Sequence[tuple[float, str]] = ()
+    time: bool = False
 
     def plain(self) -> dict[str, Any]:
         """It as JSON."""

@@ -10,7 +10,7 @@ const plain = (value) => minus(String(+value.toPrecision(4)));
 function drawIntervals(plot, series) {
   const { ctx } = plot;
   series.forEach((one) => {
-    if (!one.low.length) return;
+    if (!one.low.length || one.kind === "curve") return;
     ctx.save();
     ctx.strokeStyle = colour(one.colour);
     ctx.lineWidth = 2 * devicePixelRatio;
@@ -23,6 +23,48 @@ function drawIntervals(plot, series) {
       ctx.lineTo(left, plot.valToPos(one.high[i], "y", true));
     });
     ctx.stroke();
+    ctx.restore();
+  });
+}
+
+// Bands: the space between low and high, below the series; a missing end is a gap.
+function drawBands(plot, series) {
+  const { ctx } = plot;
+  series.forEach((one) => {
+    if (!one.low.length || one.kind !== "curve") return;
+    ctx.save();
+    ctx.fillStyle = `${colour(one.colour)}26`;
+    let start = 0;
+    for (let i = 0; i <= one.x.length; i++) {
+      if (i < one.x.length && one.low[i] !== null) continue;
+      const part = one.x.slice(start, i).map((_, k) => start + k);
+      const at = (ends) => (k) => [plot.valToPos(one.x[k], "x", true), plot.valToPos(ends[k], "y", true)];
+      ctx.beginPath();
+      part.map(at(one.high)).concat(part.map(at(one.low)).reverse()).forEach(([x, y]) => ctx.lineTo(x, y));
+      ctx.fill();
+      start = i + 1;
+    }
+    ctx.restore();
+  });
+}
+
+// Marks: vertical lines with a word at the top.
+function drawMarks(plot, marks) {
+  const { ctx, bbox } = plot;
+  marks.forEach(([x, text]) => {
+    const left = plot.valToPos(x, "x", true);
+    if (left < bbox.left || left > bbox.left + bbox.width) return;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("soft");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(left, bbox.top);
+    ctx.lineTo(left, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = left > bbox.left + bbox.width / 2 ? "right" : "left";
+    ctx.fillText(text, left + (ctx.textAlign === "left" ? 4 : -4) * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
     ctx.restore();
   });
 }
@@ -51,6 +93,7 @@ function describe(one) {
   const described = { label: one.label, class: one.label ? "named" : "quiet", stroke, spanGaps: true, points: { show: false } };
   if (one.kind === "points") return { ...described, width: 1 };
   if (one.kind === "dots") return { ...described, width: 0, paths: () => null };
+  if (one.kind === "curve") return { ...described, width: 2, spanGaps: false, points: { show: one.x.length < 60, size: 5 } };
   if (one.kind === "line") return { ...described, width: 1, dash: [4, 4] };
   const dash = one.colour === "rejected" ? [6, 3] : undefined;
   return { ...described, width: 2, dash, fill: `${stroke}26`, paths: uPlot.paths.stepped({ align: 1 }) };
@@ -65,25 +108,30 @@ function draw(chart) {
   const said = { x: chart.percent.includes("x") ? percent : plain, y: chart.percent.includes("y") ? percent : plain };
   const tables = chart.series.map((one) => [one.x, one.kind === "steps" ? [...one.y, one.y.at(-1)] : one.y]);
   const axis = (scale, label, size) => ({
+    ...(!(chart.time && scale === "x") && {
+      values: (_, values) => values.map((value) => (value === null ? "" : said[scale](value))),
+    }),
     scale, label, stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, size,
     font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
-    values: (_, values) => values.map((value) => (value === null ? "" : said[scale](value))),
   });
   const shown = (scale) => (_, value) => (value === null || value === undefined ? "–" : said[scale](value));
   return new uPlot(
     {
       ...size(place, chart),
       scales: {
-        x: { time: false, ...(chart.x_range && { range: () => chart.x_range }) },
+        x: { time: chart.time, ...(chart.x_range && { range: () => chart.x_range }) },
         y: chart.y_range ? { range: () => chart.y_range } : {},
       },
       axes: [axis("x", chart.x, 34), axis("y", chart.y, 50)],
       series: [
-        { label: "at", value: shown("x") },
+        { label: "at", ...(!chart.time && { value: shown("x") }) },
         ...chart.series.map((one) => ({ ...describe(one), value: shown("y") })),
       ],
       cursor: { drag: { x: false, y: false }, points: { size: 8 } },
-      hooks: { draw: [(u) => { drawIntervals(u, chart.series); drawPoints(u, chart.series); }] },
+      hooks: {
+        drawAxes: [(u) => drawBands(u, chart.series)],
+        draw: [(u) => { drawMarks(u, chart.marks); drawIntervals(u, chart.series); drawPoints(u, chart.series); }],
+      },
     },
     uPlot.join(tables),
     place,
