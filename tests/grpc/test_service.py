@@ -9,11 +9,12 @@ from reward_gateway.grpc.values import list_value, plain_object, struct
 from reward_gateway.operations.worked_examples import examples_of
 from reward_gateway.proto import reward_pb2 as pb
 from reward_gateway.scoring.single_operations import SingleOperations
+from reward_gateway.state.store import StateStore
 
 pytestmark = pytest.mark.anyio
 
 
-def application(kind: str, name: str, items: list[Any], **params: Any) -> pb.ApplyRequest:
+def application(kind: str, name: str, items: list[Any], /, **params: Any) -> pb.ApplyRequest:
     return pb.ApplyRequest(kind=kind, name=name, items=list_value(items), params=struct(params))
 
 
@@ -29,6 +30,23 @@ async def test_apply_answers_items_in_order_and_keeps_whole_numbers_whole(served
     assert [plain_object(r.details, "details") for r in answer.results] == [r["details"] for r in expected]
     assert answer.results[0].reward == -0.25
     assert answer.results[2].error.code == "missing_field"
+
+
+async def test_a_coefficient_is_the_runs_and_a_repeat_counts_once_as_over_http(serve: Any) -> None:
+    price = application("combine", "lagrangian", [{"reward": 2.0, "cost": 0.5}], name="grpc")
+    stray = application(
+        "credit", "kl_penalty", [{"logp": [-0.6], "ref_logp": [-1.0], "reward": 1.0}], name="kl", target=0.1, horizon=10
+    )
+    metadata = (("x-run", "a"), ("idempotency-key", "once"))
+    async with serve(state=StateStore.in_process()) as served:
+        for _ in range(2):
+            (priced,) = (await served.stub.Apply(price, metadata=metadata)).results
+            assert (priced.reward, plain_object(priced.details, "details")) == (1.5, {"multiplier": 1})
+            (charged,) = (await served.stub.Apply(stray, metadata=metadata)).results
+            assert plain_object(charged.details, "details")["beta"] == 0.2
+        (again,) = (await served.stub.Apply(price, metadata=(("x-run", "a"),))).results
+        (elsewhere,) = (await served.stub.Apply(price, metadata=(("x-run", "b"),))).results
+        assert (again.reward, elsewhere.reward) == (1.475, 1.5)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ rewards:
     group: {normalize: mean}
   running:
     components: {length: {score: length, transforms: [{running_normalise: {stream: lengths}}]}}
+  constrained:
+    components:
+      reward: {score: length}
+      cost: {score: response_length, transforms: [{affine: {scale: 0.5}}]}
+    combine: {lagrangian: {name: wordy}}
   compared:
     components: {length: {score: length}}
     group: {normalize: mean, cohort: {size: 2, timeout_s: 60}}

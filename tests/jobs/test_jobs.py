@@ -97,6 +97,19 @@ async def test_the_samples_of_a_recipe_with_state_are_scored_in_pieces_and_combi
     assert states[0] == states[1]
 
 
+async def test_the_pieces_of_a_job_move_a_multiplier_once(served: Served) -> None:
+    body = samples(*("x" * (place % 5) for place in range(400)), reward="constrained")
+    job = await served.finish((await served.submit(body, X_Run="pieces"))["job"])
+    scored = (await served.client.post("/v1/score", json=body, headers={"X-Run": "once"})).json()
+    assert [row["reward"] for row in job["results"]] == [row["reward"] for row in scored["results"]]
+    states = [
+        (await served.client.get("/v1/state/coefficients/wordy", headers={"X-Run": run})).json()["value"]
+        for run in ("pieces", "once")
+    ]
+    assert states[0] == states[1]
+    assert states[0]["updates"] == 1
+
+
 def without_source(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("id", "job", "group", "metadata")}
 
