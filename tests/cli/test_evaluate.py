@@ -137,6 +137,14 @@ def test_two_rewards_are_compared(run: Run, service: Any) -> None:
         assert said in ended.out
 
 
+def test_a_service_is_asked_over_grpc_too(run: Run, service: Any) -> None:
+    write("pairs.jsonl", PAIRS)
+    ended = run("evaluate", "pairs.jsonl", "--reward", "brief", "--url", service.grpc_url)
+    assert ended.code == 0, ended.err
+    assert read_report()["rewards"][0]["accuracy"]["value"] == pytest.approx(sum(OUTCOMES) / 60)
+    assert read_report()["measured"]["service"] == service.grpc_url
+
+
 def test_a_tie_is_half_right_or_wrong(run: Run, service: Any) -> None:
     write("pairs.jsonl", [{"prompt": "p", "chosen": "a b", "rejected": "c d"}] * 3)
     for ties, value in (("half", 0.5), ("wrong", 0.0)):

@@ -93,7 +93,8 @@ def evaluate(
     folder = to or pairs.with_name(f"{pairs.stem}.evaluation")
     asking = Asking(url, api_key, training_run, batch, concurrency, timeout_s)
     scores = _score_all(found, pairs, rewards, folder, asking)
-    report = _make_report(found, pairs, scores, asking, ties, min_accuracy)
+    with err.status("measuring"):
+        report = _make_report(found, pairs, scores, asking, ties, min_accuracy)
     _write(report, found, folder, as_json)
     _judge(report, min_accuracy)
 
@@ -146,7 +147,7 @@ def _make_report(
         left_out=dict(found.left_out),
         comparisons=len(found.comparisons),
         prompts=len({prompt_group(comparison.prompt) for comparison in found.comparisons}),
-        service=without_password(asking.client().url),
+        service=without_password(asking.address),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         gateway_version=__version__,
         ties=ties,

@@ -118,7 +118,7 @@ def _ask_recipe(reward: str, formats: Sequence[str], asking: "Asking") -> "tuple
 
     asyncio.run(asking.find_rewards([reward]))  # refuses an unknown one, with a name that is similar
     body, catalog = (
-        ask_service("GET", path, asking.client().url, asking.api_key, asking.timeout_s)
+        ask_service("GET", path, asking.address, asking.api_key, asking.timeout_s)
         for path in (f"/v1/rewards/{quote(reward, safe='')}", "/v1/catalog")
     )
     return find_readings(body, catalog["operations"], formats), body["grouped"]
@@ -167,7 +167,7 @@ def _describe(
         rows=found.rows,
         left_out=dict(found.left_out),
         pairs=size,
-        service=without_password(asking.client().url),
+        service=without_password(asking.address),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         gateway_version=__version__,
         max_wins=max_wins,

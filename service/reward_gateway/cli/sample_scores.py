@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from reward_gateway.client import AsyncRewardClient
+from reward_gateway.client.sync import DEFAULT_URL
 from reward_gateway.lab.scores import RewardScores
 
 from .output import Unusable
@@ -38,10 +39,17 @@ class Asking:
     concurrency: int = 4
     timeout_s: float = 600.0
 
+    @property
+    def address(self) -> str:
+        """Where the service is."""
+        return self.url or DEFAULT_URL
+
     def client(self) -> AsyncRewardClient:
-        """A client. Raises Unusable for an address that cannot be used."""
+        """A client, for the running event loop. Raises Unusable for an address that cannot be used."""
         try:
-            return AsyncRewardClient(self.url, api_key=self.api_key, timeout_s=self.timeout_s, run=self.training_run)
+            return AsyncRewardClient(
+                self.address, api_key=self.api_key, timeout_s=self.timeout_s, run=self.training_run
+            )
         except ValueError as error:  # an address that names another run, or half of a client certificate
             raise Unusable(str(error)) from None
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr
 
 from .accuracy import measure_accuracy
 from .comparison import Comparison
@@ -18,10 +18,9 @@ from .scores import RowScores
 
 def mcnemar_test(a_better: int, b_better: int) -> McNemar:
     """The exact test (McNemar 1947): of the comparisons on which one does better than the other, each was as likely to
-    be the better one. Two-sided binomial; p = 1 where they never differ."""
-    differing = a_better + b_better
-    p = float(stats.binomtest(a_better, differing, 0.5).pvalue) if differing else 1.0
-    return McNemar(a_better, b_better, min(p, 1.0))
+    be the better one. Two-sided binomial: p = min(1, 2 · P(X ≤ the smaller count)), 1 where they never differ."""
+    smaller = min(a_better, b_better)
+    return McNemar(a_better, b_better, min(1.0, 2 * float(bdtr(smaller, a_better + b_better, 0.5))))
 
 
 def compare_rewards(

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from reward_gateway.sample import FloatArray
 
@@ -51,7 +51,7 @@ def _measure_slope(pairs: Margins) -> Estimate:
     sums = np.column_stack([np.ones(len(x)), x, y, x * x, x * y])
     slope = float(_slope(sums.sum(axis=0, keepdims=True))[0])
     if len(set(pairs.prompts)) == len(x):
-        low, high = _student_interval(x, y)
+        low, high = _student_interval(x, y, slope)
     else:
         low, high = bootstrap_interval(sum_by_prompt(sums, pairs.prompts), _slope)
     return Estimate(finite(slope), finite(low), finite(high))
@@ -65,7 +65,10 @@ def _slope(sums: FloatArray) -> FloatArray:
         return np.where(spread > 1e-9 * n * xx, (n * xy - x * y) / spread, math.nan)
 
 
-def _student_interval(x: FloatArray, y: FloatArray) -> Interval:
-    found = stats.linregress(x, y)
-    half = float(stats.t.ppf(0.975, len(x) - 2)) * float(found.stderr)
-    return float(found.slope) - half, float(found.slope) + half
+def _student_interval(x: FloatArray, y: FloatArray, slope: float) -> Interval:
+    """slope ± t · sqrt(residual variance / Σ(x − mean)²), with n − 2 degrees of freedom."""
+    free = len(x) - 2
+    around = x - x.mean()
+    residuals = y - y.mean() - slope * around
+    half = float(stdtrit(free, 0.975)) * math.sqrt(float(residuals @ residuals) / free / float(around @ around))
+    return slope - half, slope + half

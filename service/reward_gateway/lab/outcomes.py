@@ -81,9 +81,17 @@ def decide(chosen: FloatArray, rejected: FloatArray, ties: Ties) -> tuple[float,
     The share of the responses with the highest score that are chosen ones: 1/2 for a pair with equal scores, 1/t where
     the one chosen response is among t on top. With ``Ties.WRONG`` every tie is 0.
     """
+    if len(chosen) == len(rejected) == 1:  # most files have nothing else
+        return _decide_pair(float(chosen[0]), float(rejected[0]), ties)
     if np.isnan(chosen).any() or np.isnan(rejected).any():
         return math.nan, False
     top = max(chosen.max(), rejected.max())
     right, wrong = int((chosen == top).sum()), int((rejected == top).sum())
     equal = right > 0 and wrong > 0
     return (0.0 if equal and ties is Ties.WRONG else right / (right + wrong)), equal
+
+
+def _decide_pair(chosen: float, rejected: float, ties: Ties) -> tuple[float, bool]:
+    if chosen == rejected:
+        return (0.0 if ties is Ties.WRONG else 0.5), True
+    return (math.nan if math.isnan(chosen - rejected) else float(chosen > rejected)), False

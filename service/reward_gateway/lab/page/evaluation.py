@@ -121,14 +121,16 @@ def _render_difference(found: Difference, rewards: Sequence[Reward]) -> Html:
 def _render_subsets(rewards: Sequence[Reward], chance: float | None) -> Html | None:
     if not rewards[0].subsets:
         return None
-    columns = ("subset", *(reward.name for reward in rewards), "comparisons", "ties")
+    columns = ("subset", *(reward.name for reward in rewards), "n", "ties")
     rows: list[tuple[Content, ...]] = []
     for k, subset in enumerate(rewards[0].subsets):
         found = [reward.subsets[k].accuracy for reward in rewards]
         cells = [render_share(accuracy, key, chance) for accuracy, key in zip(found, "ab", strict=False)]
         counts = [" / ".join(dict.fromkeys(f"{getattr(one, name):,}" for one in found)) for name in ("n", "ties")]
         rows.append((subset.name, *cells, *counts))
-    note = f"Lines are 95 % intervals on 0 to 100 %{'; the mark is chance, 50 %' if chance else ''}."
+    note = (
+        f"n comparisons each. Lines are 95 % intervals on 0 to 100 %{'; the mark is chance, 50 %' if chance else ''}."
+    )
     return render_section("Subsets", render_table(columns, *rows), note=note)
 
 

@@ -114,7 +114,7 @@ function draw(chart) {
     scale, label, stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, size,
     font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
   });
-  const shown = (scale) => (_, value) => (value === null || value === undefined ? "–" : said[scale](value));
+  const shown = (scale) => (_, value) => (value === null || value === undefined ? "" : said[scale](value));
   return new uPlot(
     {
       ...size(place, chart),
@@ -124,7 +124,7 @@ function draw(chart) {
       },
       axes: [axis("x", chart.x, 34), axis("y", chart.y, 50)],
       series: [
-        { label: "at", ...(!chart.time && { value: shown("x") }) },
+        { label: "at", ...(!chart.time && { class: "quiet" }) },
         ...chart.series.map((one) => ({ ...describe(one), value: shown("y") })),
       ],
       cursor: { drag: { x: false, y: false }, points: { size: 8 } },
