@@ -91,7 +91,7 @@ async def test_files_are_kept_for_good_at_an_address_that_names_their_content(pa
         other = await client.get(re.sub("[0-9a-f]{16}", "0" * 16, path))
         assert (other.content, other.headers["cache-control"]) == (file.content, "no-store")
         assert (await client.get("/console/static/x/../../settings.py")).status_code == 404
-        assert (await client.get(path.replace("htmx.min.js", "packages.yaml"))).status_code == 404
+        assert (await client.get(path.replace("htmx.min.js", "assets.yaml"))).status_code == 404
 
 
 async def test_behind_a_proxy_every_link_begins_with_its_path(serve: Serve) -> None:
