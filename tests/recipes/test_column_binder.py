@@ -45,6 +45,25 @@ def test_a_constant_is_the_same_in_every_row() -> None:
     assert kept == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("operation", "count", "features"),
+    [
+        ("critique_f1", "human_points", {"outcome": 1.0, "model_points": 3.0, "matched": 2.0}),
+        ("graphia_dst", "step", {}),
+        ("pisces", "match", {}),
+        ("self_certainty", "vocabulary", {"mean_logprob": [-1.8]}),
+    ],
+)
+def test_a_constant_stays_a_whole_number_where_the_field_is_a_count(
+    operation: str, count: str, features: dict[str, Any]
+) -> None:
+    recipe = f"components: {{a: {{score: {operation}, inputs: {{{count}: 4}}}}}}"
+    columns, _, invalid, _ = bound(recipe, batch_of(2, features=[features] * 2), [0, 1])
+    assert not [reason for reason in invalid.values() if count in reason.message]
+    if not invalid:
+        assert [type(value) for value in columns.objects(count)] == [int, int]
+
+
 def test_a_row_without_a_required_feature_is_left_out_and_named_by_its_place_in_the_batch() -> None:
     batch = batch_of(4, features=[{"v": 1.0}, {}, {"v": 3.0}, {"other": 1.0}])
     columns, kept, invalid, _ = bound(GIVEN % "{feature: v}", batch, [3, 2, 1])

@@ -162,19 +162,19 @@ class ColumnBinder:
     def _read_field(self, step: Step, field: StepField, provided: Mapping[str, Any], rows: list[int]) -> Any:
         """The column of a field whose values the request brought or the recipe has computed."""
         if field.binding is not None:
-            return self._read_bound(step, field.binding, field.shape, rows)
+            return self._read_bound(step, field, field.binding, rows)
         if field.name in provided:
             return select_rows(provided[field.name], rows, self.size)
         if field.reads_sample:
             return self._read_sample_field(field.name, rows, step)
         return self._read_feature(written_name(field.name, field.info), rows)
 
-    def _read_bound(self, step: Step, binding: Binding, wanted_shape: str, rows: Rows) -> Any:
+    def _read_bound(self, step: Step, field: StepField, binding: Binding, rows: Rows) -> Any:
         match binding.kind:
             case "constant":
-                if wanted_shape == "number" and isinstance(binding.value, (int, float)):
+                if field.shape == "number" and field.fits_floats and isinstance(binding.value, (int, float)):
                     return _repeat(binding.value, len(rows))
-                if wanted_shape == "table" and isinstance(binding.value, Mapping):
+                if field.shape == "table" and isinstance(binding.value, Mapping):
                     table = {name: np.nan if value is None else value for name, value in binding.value.items()}
                     return {name: _repeat(value, len(rows)) for name, value in table.items()}
                 return [binding.value] * len(rows)

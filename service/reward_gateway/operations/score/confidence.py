@@ -57,8 +57,8 @@ class CertaintyItem(OperationItem):
         description="[T] the mean of the log-probabilities of the whole vocabulary at each token, in place of "
         "`logprobs`; needs `vocabulary`.",
     )
-    vocabulary: float | None = Field(  # not int: what a recipe binds is a float
-        None, ge=2, multiple_of=1, description="V, the size of the vocabulary. If omitted: params.vocabulary."
+    vocabulary: int | None = Field(
+        None, ge=2, description="V, the size of the vocabulary. If omitted: params.vocabulary."
     )
 
 
@@ -148,7 +148,7 @@ def self_certainty(columns: Columns, params: CertaintyParams) -> Outcome:
 
     def measure(i: int) -> FloatArray:
         logprobs, means, given = (fields[name][i] for name in CertaintyItem.model_fields)
-        size = int(given) if given is not None else params.vocabulary
+        size = given if given is not None else params.vocabulary
         if choose_form(logprobs, means, "mean_logprob") == "logprobs":
             table = read_table(logprobs, params.tolerance)
             if size is not None and table.shape[1] != size:
