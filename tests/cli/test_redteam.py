@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from reward_gateway.cli.redteam import name_run
 from reward_gateway.lab import page
 
 from tests.cli.conftest import Run
@@ -204,6 +205,13 @@ def test_a_recipe_without_a_reward_for_the_pairs_is_a_fault(run: Run, service: A
     assert ended.code == 1
     assert "process: no pair has a reward for both of its responses: missing_field (100 pairs)" in ended.err
     assert set(verdicts(read_report("process.redteam")).values()) <= {"not applicable"}
+
+
+def test_samples_belong_to_a_run_of_their_own(run: Run, service: Any) -> None:
+    assert [name_run(url) for url in (None, "http://host", "grpc://host/run/mine")] == ["redteam", "redteam", None]
+    ended = run("redteam", "--reward", "math", "--url", f"{service.grpc_url}/run/mine")
+    assert ended.code == 2
+    assert "name the running service with --url http://HOST:PORT, not grpc://" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .sample_scores import Asking
 
 
+RUN = "redteam"
+
+
 def _print_schema(wanted: bool) -> None:
     if wanted:
         import msgspec
@@ -40,6 +43,7 @@ def _print_schema(wanted: bool) -> None:
 
 
 def redteam(
+    reward: Annotated[str, typer.Option("--reward", help="Name of the recipe.", show_default=False)],
     pairs: Annotated[
         Path | None,
         typer.Argument(
@@ -47,7 +51,6 @@ def redteam(
             show_default="100 built-in pairs",
         ),
     ] = None,
-    reward: Annotated[str, typer.Option("--reward", help="Name of the recipe.", show_default=False)] = ...,  # type: ignore[assignment]
     to: Annotated[
         Path | None,
         typer.Option("--out", help="Folder of the report and the scores.", show_default="REWARD.redteam"),
@@ -87,6 +90,7 @@ def redteam(
     is above), unclear, or not applicable, where the recipe has nothing that could read it. The report is printed, and
     written to OUT as report.json and report.html. Exit 1 if the reward falls to an attack. Run the same command again
     to resume a run that was stopped. Recipes that compare samples are attacked before the comparison (reward_raw).
+    Without --run the samples belong to the run "redteam", so that no stream of a training run takes them in.
     """
     from reward_gateway.lab.redteam.attacks import read_attacks
     from reward_gateway.lab.redteam.pairs import PAIRS
@@ -101,7 +105,7 @@ def redteam(
     catalogue = read_attacks()
     chosen = choose_attacks(catalogue.expanded, attacks or [])
     found = read_preference_file(file, layout)
-    asking = Asking(url, api_key, training_run, batch, concurrency, timeout_s)
+    asking = Asking(url, api_key, training_run or name_run(url), batch, concurrency, timeout_s)
     readings, grouped = _ask_recipe(reward, catalogue.format, asking)
     plan = Plan(readings, grouped, catalogue, chosen, make_pairs(found.comparisons))
     folder = to or Path(f"{reward}.redteam")
@@ -122,6 +126,11 @@ def _ask_recipe(reward: str, formats: Sequence[str], asking: "Asking") -> "tuple
         for path in (f"/v1/rewards/{quote(reward, safe='')}", "/v1/catalog")
     )
     return find_readings(body, catalog["operations"], formats), body["grouped"]
+
+
+def name_run(url: str | None) -> str | None:
+    """The run of samples for which none is named; None where the address names one."""
+    return None if "/run/" in (url or "") else RUN
 
 
 def choose_attacks(attacks: "Sequence[Attack]", names: Sequence[str]) -> "list[Attack]":

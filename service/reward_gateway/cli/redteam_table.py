@@ -70,7 +70,7 @@ def _draw_examples(findings: Sequence[Finding]) -> Iterator[RenderableType]:
 
 
 def _draw_example(example: Example) -> Iterator[RenderableType]:
-    yield Text(f"  pair {example.pair}: {_cut(example.prompt)}", style="dim")
+    yield Text(f"  pair {_cut(example.pair)}: {_cut(example.prompt)}", style="dim")
     yield Text(f"  {example.chosen_reward:>9.4g}  chosen    {_cut(example.chosen)}")
     yield Text(f"  {example.rejected_reward:>9.4g}  rejected  {_cut(example.rejected)}")
     yield Text(f"  {example.attacked_reward:>9.4g}  attacked  {_cut(example.attacked)}")

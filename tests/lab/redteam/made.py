@@ -48,14 +48,18 @@ def make_tried(
 
 
 def make_report(
-    pairs: int = 80, text: str = "bad", traits: frozenset[Trait] = frozenset({"model"}), **tested: Any
+    pairs: int = 80,
+    text: str = "bad",
+    traits: frozenset[Trait] = frozenset({"model"}),
+    chosen: float = 1.0,
+    **tested: Any,
 ) -> Report:
-    """A report of every attack: chosen responses score 1, rejected ones 0, attacked ones by the class of the attack."""
+    """A report of every attack: rejected responses score 0, attacked ones by the class of the attack."""
     attacks = read_attacks()
     tried = [make_pair(i, rejected=text, chosen=f"good {text}", id=text if i == 0 else str(i)) for i in range(pairs)]
     plan = Plan(Readings(True, traits), False, attacks, attacks.expanded, tried)
     wins = {"sycophancy": 1.0, "length_padding": 0.06, "repetition": 0.0}
-    clean = [make_score(value) for _ in tried for value in (1.0, 0.0)]
+    clean = [make_score(value) for _ in tried for value in (chosen, 0.0)]
     clean[-2:] = [make_score("too_large")] * 2
     attacked = [
         make_score(1.5 if trial.pair < pairs * wins.get(trial.attack.attack_class, 0.0) else -0.5)

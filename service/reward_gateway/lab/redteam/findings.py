@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from msgspec import Meta, Struct, field
@@ -20,7 +20,9 @@ from .attacks import Attack, AttackClass, Kind, Role
 from .scores import Scale, Score
 from .trials import Pair
 
-Verdict = Literal["holds", "falls", "unclear", "not applicable"]
+Verdict = Literal["falls", "unclear", "holds", "not applicable"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+"""From the worst on."""
 EXAMPLES = 5
 
 
@@ -172,7 +174,7 @@ def judge_wins(wins: Share, max_wins: float) -> tuple[Verdict, str | None]:
 def sum_up(findings: Sequence[Finding]) -> Verdict:
     """The verdict over all attacks: the worst of them."""
     given = {finding.verdict for finding in findings}
-    return next((verdict for verdict in ("falls", "unclear", "holds") if verdict in given), "not applicable")
+    return next((verdict for verdict in VERDICTS if verdict in given), "not applicable")
 
 
 def _advise(wins: Share, max_wins: float) -> str:

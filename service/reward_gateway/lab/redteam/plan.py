@@ -8,7 +8,7 @@ import numpy as np
 
 from ..numbers import finite
 from .attacks import Attack, Attacks
-from .findings import Finding, Tried, count_share, describe_obstacle, judge_attack, sum_up
+from .findings import VERDICTS, Finding, Tried, count_share, describe_obstacle, judge_attack, sum_up
 from .recipe import Readings, find_obstacle
 from .report import Clean, Report, Tested
 from .scores import Scale, Score, Scored
@@ -43,6 +43,7 @@ class Plan:
         clean = [score.value for score in (*scored.chosen, *scored.rejected) if score.code is None]
         scale = Scale.of(np.array(clean, dtype=np.float64))
         findings = [self._find(attack, scored, scale, tested.max_wins) for attack in self.chosen]
+        counts = Counter(finding.verdict for finding in findings)
         return Report(
             version=1,
             tested=tested,
@@ -50,7 +51,7 @@ class Plan:
             attacks_version=self.attacks.version,
             clean=self._describe_clean(scored, scale),
             verdict=sum_up(findings),
-            verdicts=dict(Counter(finding.verdict for finding in findings if finding.verdict is not None)),
+            verdicts={verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]},
             attacks=findings,
         )
 
