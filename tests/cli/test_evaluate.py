@@ -116,6 +116,14 @@ def test_every_layout_is_read_as_it_is_published(run: Run, service: Any, layout:
     assert (report["rewards"][0]["matrix"] is not None) is (layout == "rm-bench")
     assert (report["rewards"][0]["ties_subset"] is not None) is (layout == "rewardbench2")
 
+    shown = run("evaluate", f"set{suffix}", "--reward", "brief", "--reward", "long", "--url", service.url)
+    assert shown.code == 0, shown.err
+    said = " ".join(shown.out.split())
+    assert f"rows of layout {layout}" in said
+    assert ("brief: accuracy by style" in said) is (layout == "rm-bench")
+    assert ("long, subset Ties by its rule" in said) is (layout == "rewardbench2")
+    assert ("1 of 3 rows without a preference" in said) is (layout in ("helpsteer2", "best-of-k"))
+
 
 def test_two_rewards_are_compared(run: Run, service: Any) -> None:
     write("pairs.jsonl", PAIRS)
@@ -201,7 +209,22 @@ def test_nothing_that_can_be_compared_ends_with_1(run: Run, service: Any) -> Non
     write("pairs.jsonl", [{"prompt": "p", "chosen": "x" * 1001, "rejected": "b"}])
     ended = run("evaluate", "pairs.jsonl", "--reward", "brief", "--url", service.url)
     assert ended.code == 1
-    assert "no comparison has all its scores: too_large (1 samples)" in ended.err
+    assert "no comparison has all its scores: 1 of 2 samples without a score (1 too_large)" in ended.err
+
+
+def test_of_nothing_but_the_subset_ties_its_score_is_judged(run: Run, service: Any) -> None:
+    rows = [
+        {**ROWS["rewardbench2"][1], "id": f"{kind}:{k}", "chosen": ["a"] * right, "rejected": ["b c"]}
+        | {"num_correct": right, "total_completions": right + 1}
+        for k in range(5)
+        for kind, right in (("ref", 1), ("tied", 2))
+    ]
+    write("ties.jsonl", rows)
+    arguments = ["evaluate", "ties.jsonl", "--reward", "brief", "--url", service.url]
+    assert run(*arguments, "--min-accuracy", 0.9).code == 0
+    (reward,) = read_report("ties.evaluation")["rewards"]
+    assert reward["ties_subset"]["score"]["value"] == pytest.approx(0.3 + 0.3 + 0.2 + 0.2 + 0.01)
+    assert (reward["accuracy"]["n"], reward["accuracy"]["value"]) == (0, None)
 
 
 def test_a_run_that_was_killed_goes_on_where_it_ended(service: Any, tmp_path: Path) -> None:

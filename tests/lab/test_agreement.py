@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reward_gateway.lab.agreement import compare_rewards, mcnemar_test
 from reward_gateway.lab.comparison import Comparison, Rule
+from reward_gateway.lab.decisions import MISTAKES, list_mistakes
 from reward_gateway.lab.distribution import measure_distribution
 from reward_gateway.lab.kappa import cohens_kappa
 from reward_gateway.lab.outcomes import Outcomes, Ties
@@ -74,6 +75,16 @@ def test_flips_of_several_responses_name_the_best_of_each_side() -> None:
     comparisons, a = make(([3, 3, 3], [1, 2, 3.5]), rule=Rule.MATRIX)
     _, b = make(([3, 3, 3], [1, 4, 3.5]), rule=Rule.MATRIX)
     assert [(flip.chosen, flip.rejected) for flip in compare(comparisons, a, b).flips] == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_mistakes_are_those_with_the_largest_margin_and_no_ties() -> None:
+    comparisons, scores = pairs((2, 1), (1, 2), (1, 1), (0, 9), (math.nan, 1))
+    outcomes = Outcomes.of(comparisons, scores, Ties.WRONG)
+    mistakes = list_mistakes(comparisons, outcomes, scores)
+    assert [(one.row, one.decision.rejected) for one in mistakes] == [(4, 9), (2, 2)]
+    comparisons, scores = pairs(*((0, k + 1) for k in range(MISTAKES + 5)))
+    listed = list_mistakes(comparisons, Outcomes.of(comparisons, scores, Ties.HALF), scores)
+    assert [one.row for one in listed] == list(range(MISTAKES + 5, 5, -1))
 
 
 def test_nothing_in_common_has_no_difference() -> None:

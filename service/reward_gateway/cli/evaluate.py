@@ -175,19 +175,21 @@ def _write(report: "Report", found: "Preferences", folder: Path, as_json: bool) 
 
 
 def _judge(report: "Report", least: float | None) -> None:
-    """End with 1 where a reward could not be measured, or is not accurate enough."""
+    """End with 1 where a reward could not be measured, or is not accurate enough.
+
+    Of a file with nothing but the subset Ties of RewardBench 2 its score is taken.
+    """
+    from reward_gateway.lab.words import without_score
+
     faults = []
     for reward in report.rewards:
-        low = reward.accuracy.low
+        ties = reward.ties_subset
+        low = reward.accuracy.low if reward.accuracy.n or ties is None else ties.score.low
         if low is None:
-            faults.append(f"{reward.name}: no comparison has all its scores: {_list_reasons(reward.reasons)}")
+            faults.append(f"{reward.name}: no comparison has all its scores: {without_score(reward)}")
         elif least is not None and low < least:
             faults.append(f"{reward.name}: the 95 % interval begins at {low:.4f}, below --min-accuracy {least:g}")
     for fault in faults:
         print_error(fault)
     if faults:
         raise typer.Exit(FAULTY)
-
-
-def _list_reasons(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{code} ({count:,} samples)" for code, count in reasons.items()) or "none of its rule is counted"

@@ -19,7 +19,7 @@ def summarize_report(report: Report) -> RenderableType:
     """What was measured, and the figures of each reward side by side."""
     measured, rewards = report.measured, report.rewards
     left_out = sum(measured.left_out.values())
-    more = f"; {left_out:,} rows state no preference" if left_out else ""
+    more = f"; {left_out:,} of {measured.rows:,} rows without a preference" if left_out else ""
     size = f"{measured.comparisons:,} rows of layout {measured.layout}, {measured.prompts:,} prompts"
     parts: list[RenderableType] = [Text(f"{measured.file}: {size}{more}", style="bold"), Text(), _figures(rewards)]
     if report.difference is not None:

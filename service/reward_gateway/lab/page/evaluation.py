@@ -66,7 +66,7 @@ def render_report(report: Report, comparisons: Sequence[Comparison]) -> Html:
 def _describe_file(report: Report) -> str:
     measured = report.measured
     left_out = sum(measured.left_out.values())
-    more = f" {left_out:,} of {measured.rows:,} rows state no preference." if left_out else ""
+    more = f" {left_out:,} of {measured.rows:,} rows without a preference." if left_out else ""
     return f"{measured.comparisons:,} rows of layout {measured.layout}, {measured.prompts:,} prompts.{more}"
 
 
