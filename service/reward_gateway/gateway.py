@@ -24,6 +24,7 @@ from reward_gateway.recipes.model_scores import select_dimension
 from reward_gateway.recipes.part_batches import select_part
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
+from reward_gateway.recipes.trace import Trace
 from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
 from reward_gateway.sample.fields import METADATA
 from reward_gateway.sample.flags import FALLBACK
@@ -77,6 +78,7 @@ class ScoreOptions:
         counts: the batch counts for its run's history now; else whoever asks counts it later, by
             :meth:`Gateway.count_for_run`.
         ahead: components that were scored before, by :meth:`Gateway.score_ahead`; no model is asked again.
+        trace: notes what each step of the recipe makes of the samples; None: nobody asks.
         fixed: set by the gateway where the same samples would get the same scores again, without being scored.
     """
 
@@ -92,6 +94,7 @@ class ScoreOptions:
     labels: bool = False
     counts: bool = True
     ahead: ScoredAhead | None = None
+    trace: Trace | None = None
     fixed: FixedScores | None = None
 
 
@@ -210,7 +213,8 @@ class Gateway:
         combining, fetched_ms = perf_counter(), timing["cache"] + timing["inference"]
         policy = FailurePolicy.of(plan, options.on_invalid, options.default_reward)
         check = partial(policy.refuse_failed, size)
-        outcome = await run_effects(evaluate_plan(plan, batch, raw, check, options.ahead), self.runtime, context)
+        evaluation = evaluate_plan(plan, batch, raw, check, options.ahead, options.trace)
+        outcome = await run_effects(evaluation, self.runtime, context)
         ended, effects_ms = perf_counter(), timing["cache"] + timing["inference"] - fetched_ms
         timing["combine"] = max(0.0, (ended - combining) * 1e3 - effects_ms)  # effects may overlap
         usage.skipped = outcome.skipped

@@ -10,6 +10,7 @@ from .evaluation import Check, Evaluation, Rewards, accept_all
 from .plan import Plan
 from .raw_component import RawComponent, ScoredAhead
 from .staged_evaluation import StagedEvaluation
+from .trace import Trace
 
 
 def evaluate_plan(
@@ -18,6 +19,7 @@ def evaluate_plan(
     raw: Mapping[str, RawScores],
     check: Check = accept_all,
     ahead: ScoredAhead | None = None,
+    trace: Trace | None = None,
 ) -> Effectful[Rewards]:
     """Evaluate a plan over a batch.
 
@@ -25,14 +27,15 @@ def evaluate_plan(
         raw: raw scores by component name, for the components that call a model.
         check: called with the failed samples before a cohort is joined; raises if they fail the request.
         ahead: what :func:`score_ahead` gave for the same samples, of a plan without stages; then ``raw`` is empty.
+        trace: notes what each step makes of the samples; None: nobody asks.
     """
     if ahead is not None:
-        return (yield from Evaluation(plan, batch, raw, check, ahead).run())
+        return (yield from Evaluation(plan, batch, raw, check, ahead, trace).run())
     if plan.stages:
-        return (yield from StagedEvaluation(plan, batch, check).run())
+        return (yield from StagedEvaluation(plan, batch, check, trace).run())
     if plan.only_model is not None and (rewards := _read_rewards(plan.only_model, batch, raw)) is not None:
         return rewards
-    return (yield from Evaluation(plan, batch, raw, check).run())
+    return (yield from Evaluation(plan, batch, raw, check, trace=trace).run())
 
 
 def score_ahead(

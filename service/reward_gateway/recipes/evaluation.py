@@ -49,6 +49,7 @@ from .schema import CohortSpec
 from .step import Step
 from .step_runner import Running, StepRunner
 from .stored_references import references_address
+from .trace import Trace
 from .transforms import apply_transform
 from .turns import align_vectors, find_surplus, find_wrong_numbers, is_by_turn
 from .unavailable import explain_unavailable
@@ -90,11 +91,12 @@ class Evaluation:
         raw: Mapping[str, RawScores],
         check: Check = accept_all,
         ahead: ScoredAhead | None = None,
+        trace: Trace | None = None,
     ) -> None:
         if plan.json_references:
             batch = read_json_references(batch)
         self.plan, self.batch, self.raw = plan, batch, raw
-        self.check, self.ahead = check, ahead
+        self.check, self.ahead, self.trace = check, ahead, trace
         self.values: dict[str, Value] = {}
         self.rows = Rows(batch)
         self._runner: StepRunner | None = None
@@ -212,11 +214,15 @@ class Evaluation:
         self, scored: Mapping[str, RawComponent]
     ) -> Effectful[tuple[FloatArray, list[Any] | None]]:
         plan = self.plan
+        if self.trace is not None:
+            self.trace.begin()
         zeroed = yield from self._compute_components(scored)
         reward = yield from self._combine_components()
         if zeroed:
             reward[[i for i in zeroed if i not in self.rows.invalid]] = 0.0
         self._zeroed = zeroed
+        if self.trace is not None:
+            self.trace.zeroed = frozenset(zeroed)
         self._reward_raw = reward.copy() if plan.grouped else reward
         if plan.comparisons:
             self.runner.refuse_groups_of_one(*plan.comparisons)
@@ -283,6 +289,8 @@ class Evaluation:
         for step in component.transforms:
             step = replace(step, fallback=raw.fallback) if raw.fallback else step
             value = yield from apply_transform(runner, step, value, address, component.name)
+            if self.trace is not None:
+                self.trace.note_transform(component.name, step.operation.name, value)
         runner.rows.absent = frozenset()
         return value
 
@@ -349,6 +357,8 @@ class Evaluation:
             else:
                 column = table if wanted_shape == "table" else list(np.stack(list(table.values()), axis=1))
                 reward = yield from self._run_combiner(plan.combine, {field_name: column})
+        if self.trace is not None:
+            self.trace.combined = np.array(reward, dtype=np.float64)
         for name in plan.add:
             reward = reward + self.components[name].value
         return reward

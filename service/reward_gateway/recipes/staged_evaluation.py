@@ -44,6 +44,7 @@ from .rows import Rows
 from .sample_keys import SampleKeys
 from .scored_operations import ScoredOperations
 from .step_runner import Running, StepRunner
+from .trace import Trace
 
 TIMEOUT = "timeout"
 """What decided that a row was skipped for which scoring took too long."""
@@ -52,8 +53,8 @@ TIMEOUT = "timeout"
 class StagedEvaluation(Evaluation):
     """One evaluation of a plan with stages. Models are asked on the way."""
 
-    def __init__(self, plan: Plan, batch: Batch, check: Check) -> None:
-        super().__init__(plan, batch, {}, check)
+    def __init__(self, plan: Plan, batch: Batch, check: Check, trace: Trace | None = None) -> None:
+        super().__init__(plan, batch, {}, check, trace=trace)
         self.keys = SampleKeys(self.batch)
         self._ordered = [component for stage in plan.stages for component in stage]
         self._by_name = {component.name: component for component in self._ordered}

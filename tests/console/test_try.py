@@ -1,0 +1,179 @@
+"""Try: the form, the answer as its steps, the request elsewhere, and what is never kept or sent."""
+
+import base64
+import json
+import re
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from reward_gateway.sample import plain_text
+
+from tests.console.browser import Watched
+from tests.console.conftest import Pages, Serve
+from tests.console.test_console import BROWSER, token_in
+from tests.console.test_login import log_in
+
+pytestmark = pytest.mark.anyio
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+async def try_out(client: httpx.AsyncClient, *responses: str, files: object = None, **fields: str) -> str:
+    """What Score answers."""
+    token = token_in((await client.get("/console/try", headers=BROWSER)).text)
+    data = {"recipe": "plain", "prompt_is": "text", **fields, "response": list(responses)}
+    parts = files or [("images", ("", b""))]  # a form without files sends an empty one
+    headers = {"hx-request": "true", "x-csrf-token": token}
+    answer = await client.post("/console/try/score", data=data, files=parts, headers=headers)  # type: ignore[arg-type]
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def numbers_in(html: str, kind: str) -> list[float]:
+    """The numbers that a page shows in elements of a kind."""
+    found = re.findall(rf"<{kind}[^>]*>([+−]?[0-9.]+)</", html)
+    return [float(text.replace("−", "-")) for text in found]
+
+
+async def test_the_waterfall_sums_to_the_reward_that_the_api_answers(pages: Pages) -> None:
+    responses = ["Put it in boiling water for eight minutes.", "Boil it."]
+    async with pages.client() as client:
+        for recipe in ("plain", "mixed", "compared"):
+            html = await try_out(client, *responses, recipe=recipe, prompt="How?")
+            body = {"reward": recipe, "samples": [{"prompt": "How?", "response": text} for text in responses]}
+            answered = [row["reward"] for row in (await client.post("/v1/score", json=body)).json()["results"]]
+            assert numbers_in(html, "strong") == pytest.approx(answered, abs=5e-5)
+            tables = re.findall(r'<table class="waterfall">.*?</table>', html)
+            for table, reward in zip(tables, answered, strict=True):
+                *steps, total = numbers_in(table, 'td class="number"')
+                assert total == pytest.approx(reward, abs=5e-5)
+                assert sum(steps) == pytest.approx(reward, abs=5e-4)
+
+
+async def test_a_component_shows_how_its_number_came_about(pages: Pages) -> None:
+    async with pages.client() as client:
+        html = await try_out(client, "aaaa bb", "a", recipe="compared", prompt="p")
+        assert "raw 7 → affine 0.7 × 2" in html
+        assert "0 of 2 scores from the cache" in html
+        again = await try_out(client, "aaaa bb", "a", recipe="compared", prompt="p")
+        assert "2 of 2 scores from the cache" in again
+
+
+async def test_two_recipes_stand_beside_each_other_with_their_difference(pages: Pages) -> None:
+    async with pages.client() as client:
+        html = await try_out(client, "aaaa bb", recipe="plain", other="mixed", prompt="p")
+        assert re.findall("<h2>(.*?)</h2>", html)[:2] == ["plain", "mixed"]
+        assert re.search(r"<small>[+−][0-9.]+ beside plain</small>", html)
+
+
+async def test_a_sample_without_a_reward_says_why_and_the_other_recipe_answers(pages: Pages) -> None:
+    async with pages.client() as client:
+        html = await try_out(client, "aa", recipe="compared", other="plain", prompt="p")
+        assert "no reward" in html
+        assert "alone" in html
+        assert numbers_in(html, "strong") == [2.0]
+        assert "there is no" in await try_out(client, "aa", recipe="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"prompt_is": "messages", "prompt": "[{]"}, "prompt: this is not JSON (line 1, column 3)"),
+        ({"prompt_is": "messages", "prompt": "{}"}, "prompt: write a JSON list"),
+        ({"more": "[]"}, "more: write a JSON object"),
+        ({"recipe": ""}, "choose a recipe"),
+    ],
+)
+async def test_a_fault_of_the_form_names_its_field(pages: Pages, fields: dict[str, str], said: str) -> None:
+    async with pages.client() as client:
+        assert said in await try_out(client, "aa", **fields)
+
+
+async def test_messages_reference_images_and_more_fields_reach_the_recipe(pages: Pages) -> None:
+    async with pages.client() as client:
+        html = await try_out(
+            client,
+            "aa",
+            recipe="looks",
+            prompt_is="messages",
+            prompt='[{"role": "user", "content": "hello"}]',
+            reference='["yes"]',
+            more='{"metadata": {"task": "x"}}',
+            files=[("images", ("red.png", PNG)), ("images", ("blue.png", PNG))],
+        )
+        assert numbers_in(html, "strong") == [2.0]
+        (batch,) = pages.models.seen
+        assert plain_text(batch.prompts[0]) == "hello"
+        assert "&lt;base64 of red.png&gt;" in html
+        assert base64.b64encode(PNG).decode()[:40] not in html
+
+
+async def test_the_same_request_elsewhere_works_as_it_stands(pages: Pages) -> None:
+    async with pages.client() as client:
+        html = await try_out(client, "it's", "b", recipe="mixed", prompt="p", reference="r")
+        assert "curl -s http://localhost:8080/v1/score" in html
+        assert "REWARD_GATEWAY_API_KEY" not in html
+        blocks = dict(re.findall(r'<pre tabindex="0" aria-label="(\w+)" role="region"><code>(.*?)</code>', html, re.S))
+        assert set(blocks) == {"curl", "Python", "YAML"}
+        python = blocks["Python"].replace("&lt;", "<").replace("&amp;", "&")
+        compile(python, "shown", "exec")
+        assert "reward='mixed'" in python
+        assert blocks["YAML"].startswith("mixed:\n  components:")
+
+
+async def test_with_keys_the_code_has_a_place_for_one_and_never_a_key(guarded: Pages) -> None:
+    async with guarded.client() as client:
+        await log_in(client, "key-of-researcher")
+        html = await try_out(client, "aa", prompt="p")
+        assert "Bearer $REWARD_GATEWAY_API_KEY" in html
+        assert "key-of-researcher" not in html
+
+
+STATEFUL = """
+rewards:
+  running:
+    components: {quality: {score: letters, transforms: [{running_normalise: {stream: s}}]}}
+"""
+
+
+async def test_a_trial_changes_no_state(serve: Serve) -> None:
+    async with serve(recipes=STATEFUL) as pages, pages.client() as client:
+        assert "no reward" not in await try_out(client, "aaaa", "bb", recipe="running", prompt="p")
+        assert (await client.get("/v1/state")).json()["state"] == []
+        await client.post("/v1/score", json={"samples": [{"response": "aaaa"}, {"response": "bb"}]})
+        assert len((await client.get("/v1/state")).json()["state"]) == 1
+
+
+@pytest.mark.slow
+async def test_a_person_tries_two_responses_and_shares_the_address(tab: Watched) -> None:
+    sent: list[str] = []
+    tab.page.on("request", lambda request: sent.append(request.url))
+    await tab.open("/console/try")
+    await tab.page.select_option("#recipe", "compared")
+    await tab.page.fill("#response-1", "a secret of boiling water")
+    await tab.page.click("#add-response")
+    await tab.page.keyboard.type("Boil it.")
+    await tab.page.keyboard.press("Control+Enter")
+    await tab.page.wait_for_selector(".waterfall")
+    assert await tab.page.locator("article").count() == 2
+    await tab.check_every_look()
+    state = unquote(await tab.page.evaluate("location.hash"))[1:]
+    held = json.loads(base64.urlsafe_b64decode(state + "=" * (-len(state) % 4)))
+    assert held["responses"] == ["a secret of boiling water", "Boil it."]
+    assert not any("secret" in url or state in url for url in sent), "texts are sent in no address"
+    await tab.page.reload()
+    assert await tab.page.input_value("#response-2") == "Boil it."
+    assert await tab.page.input_value("#recipe") == "compared"
+    await tab.page.click("text=Remove >> visible=true")
+    assert await tab.page.locator(".response:visible").count() == 1
+    await tab.page.select_option("#recipe", "looks")
+    await tab.page.wait_for_selector("#reads:has-text('images')")
+    await tab.page.click("text=Fill in the recipe's example")
+    await tab.page.wait_for_selector("#images:visible")
+    await tab.page.set_input_files("#images", files={"name": "red.png", "mimeType": "image/png", "buffer": PNG})
+    await tab.page.click("button.primary")
+    await tab.page.wait_for_selector("h2:has-text('looks')")
+    assert await tab.page.locator("article strong").first.inner_text() == "1.0000"
