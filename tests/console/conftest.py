@@ -26,6 +26,7 @@ from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.http.server import HttpServer
 from reward_gateway.recipes.book import load_book
+from reward_gateway.runs.history import RunHistory
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
@@ -84,9 +85,11 @@ def build(state: StateStore | None = None, recipes: str | None = None, **options
     register_labels(telemetry, gateway)
     traffic = Traffic.of(settings, telemetry.metrics)
     admin, stores = ModelAdmin(gateway, settings), StoreWatch({}, telemetry.metrics)
-    console = make_console(gateway, settings, telemetry, traffic, admin, stores)
+    runs = RunHistory.in_process(settings.run_history_bytes)
+    gateway.runs = runs
+    console = make_console(gateway, settings, telemetry, traffic, admin, stores, runs)
     app = create_app(
-        gateway, settings, telemetry, traffic, None, admin, stores, None, console if settings.console else None
+        gateway, settings, telemetry, traffic, None, admin, stores, runs, console if settings.console else None
     )
     return Pages(app, console, gateway, models, traffic, telemetry, settings)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
 from reward_gateway.runs import history as histories
-from reward_gateway.runs import redis_store
+from reward_gateway.runs import loaded, redis_store
 from reward_gateway.runs import store as stores
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.runs.redis_store import RedisRunStore
@@ -132,7 +132,7 @@ async def test_rows_are_of_minutes_hours_and_steps(start: Start, now: list[float
 async def test_a_minute_is_kept_for_a_day_an_hour_for_thirty_and_the_last_steps(
     start: Start, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(histories, "SLOTS", {**histories.SLOTS, "step": 3})
+    monkeypatch.setattr(histories, "SLOTS", {**loaded.SLOTS, "step": 3})
     worker = start()
     for step in range(5):
         await worker.score(scored(1.0), step=step)
@@ -302,3 +302,27 @@ async def test_an_answer_that_was_lost_counts_once(start: Start, monkeypatch: py
         patched.setattr(type(worker.history.store), "write", lambda _, changes: lose_answer(changes))
         await worker.history.flush()
     assert [row["n"] for row in await worker.rows()] == [1]
+
+
+async def test_the_newest_rows_are_read_alone(start: Start, now: list[float]) -> None:
+    worker = start()
+    for step in range(6):
+        now[0] += 60
+        await worker.score(scored(float(step), step + 1.0), step=step)
+    for bucket in ("minute", "step"):
+        some = (await worker.history.load(NAME, bucket, newest=3)).series["r"]
+        assert some == (await worker.history.load(NAME, bucket)).series["r"][-3:]
+    assert (await worker.history.load(NAME, "step", newest=10**6)).series["r"][0].at == 0
+
+
+async def test_drift_is_that_of_the_newest_rows_from_the_first(start: Start) -> None:
+    worker = start()
+    draw = np.random.default_rng(0)
+    for step in range(10):
+        await worker.score(scored(*draw.normal(0.0 if step < 9 else 3.0, 1.0, 200)), step=step)
+    run = await worker.history.load(NAME, "step")
+    moved = run.measure_drift(0.1)["r"]
+    assert moved is not None
+    assert moved["ks"] > 0.8
+    await worker.score(scored(1.0), RequestScope("alice", "short"), step=1)
+    assert (await worker.history.load(RunName("alice", "short"), "step")).measure_drift(0.5) == {"r": None}

@@ -22,7 +22,9 @@ class Assets:
     """The files, read once."""
 
     def __init__(self) -> None:
-        self._files: dict[str, bytes] = {"pages.css": (files("reward_gateway.pages") / "style.css").read_bytes()}
+        pages = files("reward_gateway.pages")
+        shared = {"pages.css": "style.css", "plots.js": "plots.js"}
+        self._files = {name: (pages / file).read_bytes() for name, file in shared.items()}
         for folder in _FOLDERS:
             package, _, name = folder.rpartition(".")
             for file in (files(package) / name).iterdir():

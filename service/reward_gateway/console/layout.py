@@ -51,10 +51,10 @@ def render_layout(visit: Visit, pages: Iterable[Page], *content: Content, title:
         el("link", rel="icon", href=visit.asset("icon.svg"), type="image/svg+xml"),
         (
             el("link", rel="stylesheet", href=visit.asset(name))
-            for name in ("pages.css", "uPlot.min.css", "console.css")
+            for name in ("pages.css", "uPlot.min.css", "console.css", *page.styles)
         ),
         (el("script", src=visit.asset(name), defer=True) for name in ("htmx.min.js", "htmx-ext-sse.min.js")),
-        (el("script", src=visit.asset(name), type="module") for name in ("copy.js", *page.scripts)),
+        (_render_script(visit, name) for name in ("copy.js", *page.scripts)),
     )
     headers = orjson.dumps({TOKEN_HEADER: visit.token}).decode()
     body = el(
@@ -66,6 +66,13 @@ def render_layout(visit: Visit, pages: Iterable[Page], *content: Content, title:
         hx_headers=headers,
     )
     return join(Html("<!doctype html>\n"), el("html", head, body, lang="en"))
+
+
+def _render_script(visit: Visit, name: str) -> Html:
+    """A module of ours, or a script of others that sets a global name."""
+    if name.endswith(".iife.min.js"):
+        return el("script", src=visit.asset(name), defer=True)
+    return el("script", src=visit.asset(name), type="module")
 
 
 def _render_navigation(visit: Visit, pages: Iterable[Page]) -> Html:

@@ -113,6 +113,7 @@ class Page:
         order: its place in the navigation; None: it is not there.
         right: who may see it.
         scripts: modules of ``static/`` that it loads, beside those of every page.
+        styles: style sheets of ``static/``, likewise.
         path: where it is, if not at ``/console/NAME``.
     """
 
@@ -124,10 +125,11 @@ class Page:
         order: int | None = None,
         right: Right = "score",
         scripts: tuple[str, ...] = (),
+        styles: tuple[str, ...] = (),
         path: str | None = None,
     ) -> None:
         self.name, self.title, self.order, self.right = name, title, order, right
-        self.scripts = scripts
+        self.scripts, self.styles = scripts, styles
         self.path = path or f"/console/{name}"
         self.content: Callable[[Visit], Awaitable[Answer]] | None = None
         self.handlers: dict[tuple[str, str], Handler] = {}

@@ -23,7 +23,8 @@ class Version(msgspec.Struct, array_like=True):
 
 
 class Head(msgspec.Struct, array_like=True):
-    """A run as a whole; ``rewards`` holds the versions of each recipe in the order of their beginning."""
+    """A run as a whole; ``rewards`` holds the versions of each recipe in the order of their beginning, and
+    ``last_step`` is the one that was named last."""
 
     caller: str
     run: str
@@ -32,13 +33,14 @@ class Head(msgspec.Struct, array_like=True):
     samples: int = 0
     invalid: int = 0
     rewards: dict[str, list[Version]] = {}
+    last_step: int | None = None
 
     @classmethod
     def of(
         cls, name: RunName, now: float, samples: int, invalid: int, recipe: str, version: str, step: int | None
     ) -> Self:
         """The head of a run for which nothing else was scored."""
-        return cls(name.caller, name.run, now, now, samples, invalid, {recipe: [Version(version, now, step)]})
+        return cls(name.caller, name.run, now, now, samples, invalid, {recipe: [Version(version, now, step)]}, step)
 
     def describe(self) -> dict[str, Any]:
         """As the API answers it, without the recipes."""
@@ -77,6 +79,7 @@ def extend_head(head: Head, later: Head) -> Head:
         head.samples + later.samples,
         head.invalid + later.invalid,
         rewards,
+        head.last_step if later.last_step is None else later.last_step,
     )
 
 

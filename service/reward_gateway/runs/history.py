@@ -11,9 +11,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,16 +26,11 @@ from reward_gateway.tasks import end_task
 from reward_gateway.telemetry.observations import Observation, columns_of
 
 from .heads import Head, decode_head, encode_head, extend_head
-from .rows import Row, decode_row, describe_row, encode_row, merge_rows, summarise_rows
+from .loaded import SECONDS, SLOTS, Bucket, LoadedRun
+from .rows import Row, decode_row, encode_row, merge_rows, summarise_rows
 from .store import LocalRunStore, Place, RunChange, RunName, RunStore, StoredRun, Table, name_key
 
 log = structlog.get_logger(__name__)
-
-Bucket = Literal["minute", "hour", "step"]
-
-SECONDS: Mapping[str, int] = {"minute": 60, "hour": 3600}
-SLOTS: Mapping[str, int] = {"minute": 24 * 60, "hour": 30 * 24, "step": 20_000}
-"""Rows of each width: of a day, of thirty days, and of the last 20,000 steps."""
 
 FLUSH_S = 5.0
 PAUSE_S = 0.25
@@ -180,16 +175,40 @@ class RunHistory:
             NotFound: there is no such run.
             StateUnavailable: the store is away.
         """
+        run = await self.load(name, bucket)
+        return await asyncio.to_thread(run.describe, shared=self.store.shared, after=after)
+
+    async def load(self, name: RunName, bucket: Bucket, newest: int | None = None) -> LoadedRun:
+        """A run with its rows, or the newest of them. Raises as :meth:`read`.
+
+        Args:
+            newest: minutes, hours or steps up to now; fewer rows where some have none.
+        """
         try:
             await self.flush()
             (known,) = await self.store.read_places([(name, ())])
-            tables = [Table(recipe, bucket) for recipe in decode_head(known.head).rewards] if known.revision else []
-            run = await self.store.read_tables(name, tables)
+            run = known
+            if known.revision:
+                head = decode_head(known.head)
+                tables = [Table(recipe, bucket) for recipe in head.rewards]
+                if newest is None or newest >= SLOTS[bucket]:
+                    run = await self.store.read_tables(name, tables)
+                else:
+                    slots = [
+                        _slot_of((table, at)) for table in tables for at in self._list_newest(head, bucket, newest)
+                    ]
+                    (run,) = await self.store.read_places([(name, slots)])
         except self.store.away as error:
             raise StateUnavailable(UNAVAILABLE) from error
         if not run.revision:
             raise NotFound("this caller has no run of that name, or its history is no longer kept")
-        return await asyncio.to_thread(self._describe_run, run, bucket, after)
+        return await asyncio.to_thread(LoadedRun.of, run, bucket, self.clock())
+
+    def _list_newest(self, head: Head, bucket: Bucket, newest: int) -> range:
+        width = SECONDS.get(bucket)
+        if width is None:
+            return range(0) if head.last_step is None else range(head.last_step - newest + 1, head.last_step + 1)
+        return range(int(self.clock()) // width - newest + 1, int(self.clock()) // width + 1)
 
     async def forget(self, name: RunName) -> None:
         """Remove a run's history. Raises NotFound or StateUnavailable."""
@@ -276,26 +295,6 @@ class RunHistory:
             change = RunChange(name, run.revision, delta.revision, encode_head(head), rows, head.last_seen)
             changes.append(change)
         return changes
-
-    def _describe_run(self, run: StoredRun, bucket: Bucket, after: int | None) -> dict[str, Any]:
-        head = decode_head(run.head)
-        series: dict[str, list[Row]] = {recipe: [] for recipe in head.rewards}
-        oldest = None
-        if (width := SECONDS.get(bucket)) is not None:
-            oldest = int(self.clock()) // width - SLOTS[bucket]
-            after = None if after is None else after // width
-        for (table, _), stored in run.rows.items():
-            row = decode_row(stored)
-            if (oldest is None or row.at > oldest) and (after is None or row.at > after):
-                series[table.recipe].append(row)
-        rewards = {}
-        for recipe, rows in series.items():
-            told = [
-                {("step" if width is None else "t"): row.at * (width or 1), **describe_row(row)}
-                for row in sorted(rows, key=lambda row: row.at)
-            ]
-            rewards[recipe] = {"versions": head.describe_versions(recipe), "series": told}
-        return {**head.describe(), "bucket": bucket, "shared": self.store.shared, "rewards": rewards}
 
 
 def _summarise_batches(batches: Sequence[_Batch]) -> Row:

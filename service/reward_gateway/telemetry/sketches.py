@@ -129,7 +129,7 @@ def quantiles_of_summary(summary: Summary) -> dict[str, float]:
     lower = np.floor(ranks)
     places = np.searchsorted(below, np.stack([lower, np.ceil(ranks)]), side="right")
     low, high = _values_of_bins(bins[np.minimum(places, len(bins) - 1)])
-    values = np.clip(low * (1 - (ranks - lower)) + high * (ranks - lower), summary.low, summary.high)
+    values = np.clip(low + (high - low) * (ranks - lower), summary.low, summary.high)
     return {f"{q:g}": value for q, value in zip(QUANTILES, values.tolist(), strict=True)}
 
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from reward_gateway.errors import InvalidRequest, NotSetUp
 from reward_gateway.intake.run_name import LARGEST_STEP, PATTERN, agree_on_run
-from reward_gateway.runs.history import DEFAULT_LIMIT, LARGEST_LIMIT, Bucket, RunHistory
+from reward_gateway.runs.history import DEFAULT_LIMIT, LARGEST_LIMIT, RunHistory
+from reward_gateway.runs.loaded import Bucket
 from reward_gateway.runs.store import RunName
 from reward_gateway.traffic.keys import require_right
 from reward_gateway.whole_numbers import parse_whole

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reward_gateway import __version__
-from reward_gateway.pages.assets import read_asset
+from reward_gateway.pages.assets import PLOTS, read_asset
 from reward_gateway.pages.html import Content, Html, el, join
 from reward_gateway.pages.layout import STYLE, hash_source
 
@@ -13,11 +13,12 @@ from .charts import Chart
 
 _HERE = Path(__file__)
 _STYLES = (STYLE, read_asset("uPlot.min.css"), Html(_HERE.with_name("report.css").read_text(encoding="utf-8")))
-_SCRIPTS = (read_asset("uPlot.iife.min.js"), Html(_HERE.with_name("report.js").read_text(encoding="utf-8")))
+_PLOTS = Html(PLOTS + _HERE.with_name("report.js").read_text(encoding="utf-8"))
+_UPLOT = read_asset("uPlot.iife.min.js")
 
 _POLICY = (
     f"default-src 'none'; style-src {' '.join(map(hash_source, _STYLES))}; "
-    f"script-src {' '.join(map(hash_source, _SCRIPTS))}; base-uri 'none'; form-action 'none'"
+    f"script-src {' '.join(map(hash_source, (_UPLOT, _PLOTS)))}; base-uri 'none'; form-action 'none'"
 )
 """The texts of a report come from anywhere: a browser runs the two scripts of the page, and loads nothing."""
 
@@ -43,6 +44,7 @@ def render_document(title: str, charts: Sequence[Chart], *content: Content) -> H
         el("main", el("h1", title), *content),
         el("footer", f"reward-gateway {__version__} · this file needs no network"),
         el("script", Html(data), type="application/json", id="charts"),
-        (el("script", script) for script in _SCRIPTS),
+        el("script", _UPLOT),
+        el("script", _PLOTS, type="module"),
     )
     return join(Html("<!doctype html>\n"), el("html", head, body, lang="en"))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reward_gateway.pages.html import Content, Html, el, join
+from reward_gateway.pages.layout import render_table
 
 from ..words import number, share
 from .charts import Chart, Colour, Series, render_chart
@@ -65,7 +66,22 @@ def _draw_recipe(key: str, recipe: str, told: Mapping[str, Any], bucket: str) ->
     series: list[Row] = told["series"]
     if not series:
         return [], el("p", f"no rows of a {bucket}", class_="soft")
-    curves = _Curves(key, recipe, series, told["versions"], bucket)
+    charts, places = draw_curves(key, recipe, told, bucket)
+    return charts, join(
+        render_figures(series), places, el("h3", "Versions of the recipe"), render_versions(told["versions"])
+    )
+
+
+def draw_curves(key: str, recipe: str, told: Mapping[str, Any], bucket: str, *, tables: bool = True) -> Drawn:
+    """The charts of one recipe, and their places.
+
+    Args:
+        key: what the charts' ids begin with, unique on the page.
+        told: the recipe's part of the answer, with at least one row.
+        tables: beside each chart, a table of its numbers.
+    """
+    series: list[Row] = told["series"]
+    curves = _Curves(key, recipe, series, told["versions"], bucket, tables=tables)
     names = list(dict.fromkeys(name for row in series for name in row["components"]))
     parts: list[tuple[str, Drawn]] = [("Reward", curves.draw_distribution("reward", lambda row: row))]
     if any(row["advantage"] for row in series):
@@ -74,21 +90,21 @@ def _draw_recipe(key: str, recipe: str, told: Mapping[str, Any], bucket: str) ->
     parts.append(("Shares of samples and groups", curves.draw("shares", _SHARES, is_share=True)))
     correlation = {"correlation of reward and length": _read("length_correlation")}
     parts.append(("Length", curves.draw("length", correlation, y_range=(-1.05, 1.05))))
-    versions = [
-        (found["version"], f"since {_when(found['since'])}" + _at_step(found["step"])) for found in told["versions"]
-    ]
     return (
         [chart for _, (charts, _) in parts for chart in charts],
-        join(
-            _render_cards(series),
-            el("div", (el("div", el("h3", title), place) for title, (_, place) in parts), class_="plots"),
-            el("h3", "Versions of the recipe"),
-            render_facts(versions),
-        ),
+        el("div", (el("div", el("h3", title), place) for title, (_, place) in parts), class_="plots"),
     )
 
 
-def _render_cards(series: Sequence[Row]) -> Html:
+def render_versions(versions: Sequence[Mapping[str, Any]]) -> Html:
+    """When which version of the recipe began."""
+    return render_facts(
+        [(found["version"], f"since {_when(found['since'])}" + _at_step(found["step"])) for found in versions]
+    )
+
+
+def render_figures(series: Sequence[Row]) -> Html:
+    """The headline figures of a recipe's rows."""
     last, n = series[-1], sum(row["n"] for row in series)
     invalid = sum(row["invalid"] for row in series)
     first = series[0]["mean"]
@@ -109,10 +125,34 @@ def _render_cards(series: Sequence[Row]) -> Html:
     )
 
 
+def render_newest(series: Sequence[Row], bucket: str, most: int = 8) -> Html:
+    """The newest rows as a table, the last one first."""
+    at = "step" if bucket == "step" else "t"
+    rows = []
+    for row in reversed(series[-most:]):
+        quantiles = row["quantiles"] or {}
+        rows.append(
+            (
+                f"{row[at]:,}" if bucket == "step" else _when(row[at]),
+                f"{row['n']:,}",
+                *(number(value) for value in (row["mean"], row["std"], quantiles.get("0.05"), quantiles.get("0.95"))),
+                share(row["zero_variance_share"]),
+                f"{row['invalid']:,}",
+                f"{row['flagged']:,}",
+                number(row["length_correlation"]),
+            )
+        )
+    columns = (bucket, "samples", "mean", "std", "5 %", "95 %", "no variance", "invalid", "flagged", "length")
+    return el("div", render_table(columns, *rows), class_="newest")
+
+
 class _Curves:
     """Draws the rows of one recipe."""
 
-    def __init__(self, key: str, recipe: str, rows: Sequence[Row], versions: Sequence[Row], bucket: str) -> None:
+    def __init__(
+        self, key: str, recipe: str, rows: Sequence[Row], versions: Sequence[Row], bucket: str, *, tables: bool
+    ) -> None:
+        self._tables = tables
         self._key, self._recipe, self._rows, self._axis = key, recipe, rows, _AXES[bucket]
         self._at = "step" if bucket == "step" else "t"
         at = "step" if bucket == "step" else "since"
@@ -163,6 +203,8 @@ class _Curves:
             marks=self._marks,
             time=self._axis == "time",
         )
+        if not self._tables:
+            return [chart], el("div", role="img", aria_label=chart.title, class_="chart", id=chart.id)
         say = share if is_share else number
         rows: list[tuple[Content, ...]] = [
             (_when(x) if chart.time else f"{x:,}", *(say(line.y[k]) for line in lines))
