@@ -40,7 +40,11 @@ def faults_of(quality: str, more: str = "") -> list[tuple[str, str]]:
         ("when: {quality: {at_least: 1}}, otherwise: 0", "components.quality.when", "quality → quality"),
         ("when: {correct: {}}, otherwise: 0", "components.quality.when.correct", "say what has to hold"),
         ("when: {correct: 1}, otherwise: 0", "components.quality.when.correct", "a mapping"),
-        ("when: {correct: {at_leest: 1}}, otherwise: 0", "components.quality.when.correct.at_leest", "not permitted"),
+        (
+            "when: {correct: {at_leest: 1}}, otherwise: 0",
+            "components.quality.when.correct.at_leest",
+            "did you mean 'at",
+        ),
         ("when: {correct: {above: high}}, otherwise: 0", "components.quality.when.correct.above", "number"),
         ("when: {correct: {valid: true}}, otherwise: 0", "components.quality.when.correct.valid", "not `optional`"),
         ("when: {}, otherwise: 0", "components.quality.when", "a mapping"),

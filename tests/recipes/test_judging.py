@@ -94,7 +94,7 @@ def test_json_has_the_whole_number_and_the_label_as_values_or_within_texts() -> 
         ({"format": "ruler", "template": "{reward}"}, "judge.template", "its own"),
         ({"format": "ruler", "question": "(?P<question>.)"}, "judge.question", "patterns"),
         ({"format": "rulers"}, "judge.format", "rlinf"),
-        ({"ansver": "json"}, "judge.ansver", "Extra"),
+        ({"ansver": "json"}, "judge.ansver", "did you mean 'answer'?"),
         ("rulers", "judge.format", "rlinf"),
     ],
 )

@@ -108,7 +108,7 @@ def test_inputs_list_those_of_all_cases_and_the_key() -> None:
         ("by: metadata.task", "by: task", "components.task.score.by", "no key"),
         ("exact_match", "exakt_match", "components.task.score.cases.math.score", "exact_match"),
         ("default: invalid", "default: math", "components.task.score.default", "invalid"),
-        ("{score: other}", "{scorer: other}", "components.task.score.cases[2].scorer", "not permitted"),
+        ("{score: other}", "{scorer: other}", "components.task.score.cases[2].scorer", "did you mean 'score'?"),
         ("{score: other}", "{score: {by: metadata.x, cases: {}}}", "components.task.score.cases[2].score", "string"),
         ("{score: other}", "{score: rank}", "components.task.score.cases.2", "compares the samples of a group"),
         ("  task:\n", "  task:\n    transforms: [sigmoid]\n", "components.task.transforms", "belongs to a case"),

@@ -18,6 +18,7 @@ from .locations import Locations, decode_text, parse_yaml
 from .plan import Experiment, Plan
 from .schema import ExperimentSpec, RecipeFile, RecipeSpec
 from .suggestions import did_you_mean
+from .unknown_keys import explain_fault
 
 ANY_MODEL = "*"
 """The alias of every ``model`` that nothing else has as its name."""
@@ -204,7 +205,9 @@ def _validate_shape(value: Any, locations: Locations) -> RecipeFile:
         return RecipeFile.model_validate(value)
     except ValidationError as error:
         faults = [
-            locations.describe_fault(tuple(part for part in fault["loc"] if part != "[key]"), str(fault["msg"]))
+            locations.describe_fault(
+                tuple(part for part in fault["loc"] if part != "[key]"), explain_fault(fault, RecipeFile)
+            )
             for fault in error.errors(include_url=False, include_input=False)
         ]
         raise InvalidRecipe(_summarize_faults(faults), faults=faults) from None

@@ -422,7 +422,7 @@ class Compiler:
                 self.add_fault((*path, name), f"{name} {message}")
             return GuardPlan(guard, params, action)
         except ValidationError as error:
-            self.steps.add_validation_faults(error, (*path, name))
+            self.steps.add_validation_faults(error, (*path, name), guard.params, ("action",))
             return None
 
     def _check_group(self, over: tuple[str, ...]) -> None:

@@ -22,6 +22,7 @@ from .conditions import GROUP, SAMPLE, AnyOf, Bounds, Condition, OfComponent, Of
 from .locations import Path
 from .sample_keys import FEATURE, explain_unknown_key
 from .suggestions import did_you_mean
+from .unknown_keys import explain_fault
 
 RESERVED = frozenset((GROUP, SAMPLE, "by", "has", "equals", "any"))
 """Keys of a condition that are no names of components."""
@@ -220,5 +221,5 @@ class ConditionCompiler:
             return test.model_validate(value)
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
-                self._add_fault((*path, *fault["loc"][:1]), str(fault["msg"]))
+                self._add_fault((*path, *fault["loc"][:1]), explain_fault(fault, test))
             return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from reward_gateway.operations.names import find_name_fields, names_in
 from reward_gateway.operations.reading.alternatives import REFERENCE
@@ -25,6 +25,7 @@ from .locations import Path
 from .step import Step
 from .step_fields import Binding
 from .suggestions import did_you_mean
+from .unknown_keys import explain_fault
 
 _NO_DEFAULT = object()
 _BINDINGS = {"feature", "sample", "component", "stored", "quantile", "references"}
@@ -127,7 +128,7 @@ class StepCompiler:
         try:
             parsed = operation.params.model_validate(params)
         except ValidationError as error:
-            self.add_validation_faults(error, path)
+            self.add_validation_faults(error, path, operation.params, names)
         if parsed is not None:
             for named in names_in(parsed):
                 fault = self.explain_unknown_model(named.name) if named.mark.kind == "model" and named.written else ""
@@ -192,6 +193,9 @@ class StepCompiler:
         else:
             bindings[name] = Binding("feature", source)
 
-    def add_validation_faults(self, error: ValidationError, path: Path) -> None:
+    def add_validation_faults(
+        self, error: ValidationError, path: Path, model: type[BaseModel], more: Collection[str] = ()
+    ) -> None:
+        """Faults of what a model refused; ``more``: keys that are taken beside its own."""
         for fault in error.errors(include_url=False, include_input=False):
-            self._add_fault((*path, *fault["loc"]), str(fault["msg"]))
+            self._add_fault((*path, *fault["loc"]), explain_fault(fault, model, more))
