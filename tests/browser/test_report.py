@@ -67,8 +67,8 @@ async def test_charts_follow_the_window_and_the_scheme(watched: Tab, report: Pat
     await watched.until("document.querySelector('#length .uplot').clientWidth <= 390")
     await set_screen(watched, 1400, "dark")
     await watched.until("document.querySelector('#length .uplot').clientWidth > 390")
+    await watched.until(f"document.querySelector('#length canvas').toDataURL() !== {before!r}")
     assert await watched.run("document.querySelectorAll('#length canvas').length") == 1
-    assert await watched.run("document.querySelector('#length canvas').toDataURL()") != before
     assert await watched.run("faults") == []
 
 
