@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from playwright.async_api import Browser, async_playwright
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
+from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cli.worker import make_console, register_labels
 from reward_gateway.console.console import Console
@@ -37,7 +38,7 @@ from reward_gateway.traffic.guard import Traffic
 from tests.browser.chromium import PROGRAM
 from tests.clock import LONGEST_WAIT_S, until
 from tests.console.browser import Watched
-from tests.http.conftest import KNOWN, RECIPES, Letters
+from tests.http.conftest import KNOWN, READS, RECIPES, Letters
 
 KEYS = """
 keys:
@@ -55,6 +56,13 @@ MORE_RECIPES = """
     combine: {weighted_sum: {weights: {quality: 2.0, brevity: 0.5}}}
     group: {normalize: zscore}
 """
+
+
+class Listed(Letters):
+    """A model server whose list leaves out the models that it lost."""
+
+    async def models(self) -> list[ModelInfo]:
+        return [await self.info(name) for name in READS if self.away or name not in self.lost]
 
 
 @dataclass
@@ -77,8 +85,8 @@ class Pages:
 
 def build(state: StateStore | None = None, recipes: str | None = None, **options: Any) -> Pages:
     """The application under some settings."""
-    settings, telemetry, models = Settings(**options), Telemetry(), Letters()
-    cache = MemoryCache(1000, 60.0)
+    settings, telemetry, models = Settings(**options), Telemetry(), Listed()
+    cache = MemoryCache(1000, 60.0, observer=telemetry.metrics)
     runtime = EffectsRuntime(CachedScorer(models, cache), state or StateStore.in_process(), known_models=KNOWN)
     book = load_book(recipes or RECIPES.replace("default: plain", MORE_RECIPES + "default: plain"), KNOWN)
     gateway = Gateway(book, runtime, telemetry.metrics)

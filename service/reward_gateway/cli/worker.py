@@ -50,6 +50,7 @@ from reward_gateway.cli.freed_memory import keep_freed_memory
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
 from reward_gateway.cli.rewards import fault_lines
+from reward_gateway.console.activity import Activity
 from reward_gateway.console.assets import Assets
 from reward_gateway.console.console import Console
 from reward_gateway.console.page import Parts
@@ -356,7 +357,20 @@ def make_console(
 ) -> Console:
     """The console over the parts that the API uses."""
     intake = ScoreIntake(gateway, settings)
-    return Console(Parts(gateway, settings, telemetry, traffic, intake, model_admin, stores, runs, Assets()))
+    return Console(
+        Parts(
+            gateway,
+            settings,
+            telemetry,
+            traffic,
+            intake,
+            model_admin,
+            stores,
+            runs,
+            Assets(),
+            Activity(telemetry.metrics),
+        )
+    )
 
 
 def freeze_startup_objects() -> None:
@@ -426,6 +440,8 @@ async def serve(settings: Settings) -> None:
         runs.start()
     traffic.start()
     stores.start()
+    if console is not None:
+        console.parts.activity.start()
     gateway.runtime.workers.start()
     sender = CallbackSender(gateway.runtime.state.jobs, traffic.keys, settings) if settings.callback_targets else None
     if runner is not None:
@@ -447,6 +463,8 @@ async def serve(settings: Settings) -> None:
             await grpc.stop(FLUSH_S)
         await traffic.close()
         await stores.close()
+        if console is not None:
+            await console.parts.activity.close()
         if shared is not None:
             health.monitor.read_noted()
             await shared.close()

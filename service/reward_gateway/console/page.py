@@ -31,6 +31,7 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ApiKey, Right, require_right
 
+from .activity import Activity
 from .assets import Assets
 from .streams import Events
 
@@ -48,6 +49,7 @@ class Parts:
     stores: StoreWatch
     runs: RunHistory | None
     assets: Assets
+    activity: Activity
 
 
 @dataclass(frozen=True, slots=True)

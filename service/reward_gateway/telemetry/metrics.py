@@ -6,7 +6,7 @@ files, and a scrape of any worker returns the sum over all.
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +19,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.samples import Sample
 
 from reward_gateway.observer import (
     BreakerState,
@@ -41,7 +43,7 @@ from reward_gateway.sample import FloatArray, InvalidCode, Scored
 
 from .buckets import DURATION_S
 from .cache_metrics import CacheMetrics
-from .instruments import Instruments
+from .instruments import PREFIX, Instruments
 from .job_metrics import JobMetrics
 from .labels import Names
 from .media_metrics import MediaMetrics
@@ -289,6 +291,23 @@ class Metrics(Observer):
     def write(self) -> None:
         """Write what waits to be written, so that other workers see it."""
         self._tallies.write()
+
+    def read_counters(self, *names: str) -> list[Sample]:
+        """The samples of some counters (``requests_total``), over all workers that write to the same folder."""
+        self.write()
+        wanted = {PREFIX + name for name in names}
+        folder = os.environ.get(_MULTIPROC)
+        families: Iterable[Metric] = (
+            self.registry.restricted_registry(wanted).collect()
+            if folder is None
+            else MultiProcessCollector.merge([str(file) for file in Path(folder).glob("counter_*.db")])  # type: ignore[no-untyped-call]
+        )
+        return [sample for family in families for sample in family.samples if sample.name in wanted]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several workers write to the same folder."""
+        return _MULTIPROC in os.environ
 
     def render(self) -> bytes:
         """The metrics in Prometheus text format, over all workers."""

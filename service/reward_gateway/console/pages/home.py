@@ -1,44 +1,224 @@
-"""Home: whether rewards can be had, from what, and how to ask for one."""
+"""Home: whether rewards can be had, from what, how much was asked for, and how to ask for one."""
 
+from collections.abc import Callable, Sequence
+
+from reward_gateway.backends.port import ModelInfo
+from reward_gateway.errors import ModelUnavailable
 from reward_gateway.pages.html import Html, el, join
 from reward_gateway.pages.layout import render_table
-from reward_gateway.pages.operation_page import format_curl
 from reward_gateway.pages.recipe_page import build_sample
-from reward_gateway.recipes.plan import Plan
-from reward_gateway.scoring.readiness import Readiness
 
+from ..activity import Totals
 from ..page import Page, Visit
-from ..widgets import render_badge, render_code
+from ..request_code import format_curl
+from ..search import MOST, find
+from ..widgets import draw_sparkline, render_badge, render_code, render_empty, render_figure, render_note
 
 page = Page("home", "Home", order=0, path="/")
+
+RECENT_S = 300.0
+"""Seconds over which the figures beside the sparklines are taken."""
 
 
 @page.show
 async def show(visit: Visit) -> Html:
-    """Readiness with its reasons, the models, and a request to copy."""
+    """The whole page."""
     gateway = visit.parts.gateway
-    readiness = await gateway.check_readiness()
     default = gateway.book.plans[gateway.book.default]
+    request = format_curl(visit, "/v1/score", {"reward": default.name, "samples": [build_sample(default)]})
     return join(
         el("h1", "Home", class_="hidden"),
-        _render_readiness(readiness),
+        _render_search(visit),
+        el(
+            "div",
+            await status(visit),
+            id="status",
+            hx_get=visit.link_to("/console/home/status"),
+            hx_trigger="every 15s",
+        ),
         el("h2", "Ask for a reward"),
-        render_code(_format_request(visit, default), "request"),
+        render_code(request, "request"),
+        el("p", "Or ", el("a", "try a few responses here", href=visit.link_to("/console/try")), ".", class_="note"),
     )
 
 
-def _render_readiness(readiness: Readiness) -> Html:
-    state, kind = ("Ready", "good") if readiness.ready else ("Not ready", "bad")
-    if readiness.ready and readiness.missing:
-        state, kind = "Degraded", "warn"
-    rows = [(el("code", name), reason) for name, reason in sorted(readiness.missing.items())]
+@page.get("status")
+async def status(visit: Visit) -> Html:
+    """What changes: readiness, figures, models."""
+    return join(await _render_readiness(visit), _render_figures(visit), await _render_models(visit))
+
+
+@page.get("search")
+async def search(visit: Visit) -> Html:
+    """What matches the words, as a list."""
+    words = visit.request.query_params.get("q", "")[:200]
+    if not words.strip():
+        return Html("")
+    found = find(words, visit.parts.gateway.book, await _list_models(visit) or ())
+    if not found:
+        return render_note(f"Nothing is called that: {words}")
+    more = len(found) - MOST
+    return join(
+        el(
+            "ul",
+            (
+                el(
+                    "li",
+                    render_badge(each.kind),
+                    " ",
+                    el("a", each.name, href=visit.link_to(each.path)) if each.path else el("strong", each.name),
+                    el("span", each.text, class_="about"),
+                )
+                for each in found[:MOST]
+            ),
+            class_="findings",
+        ),
+        el("p", f"and {more} more: write another word", class_="note") if more > 0 else None,
+    )
+
+
+def _render_search(visit: Visit) -> Html:
+    return el(
+        "search",
+        el("label", "Search operations, recipes and models", for_="q", class_="hidden"),
+        el(
+            "input",
+            type="search",
+            id="q",
+            name="q",
+            placeholder="Search operations, recipes and models",
+            autocomplete="off",
+            hx_get=visit.link_to("/console/home/search"),
+            hx_trigger="input changed delay:200ms, search",
+            hx_target="#found",
+        ),
+        el("div", id="found", aria_live="polite"),
+    )
+
+
+async def _render_readiness(visit: Visit) -> Html:
+    parts = visit.parts
+    readiness = await parts.gateway.check_readiness()
+    default, missing = readiness.default, readiness.missing
+    if parts.traffic.drain.draining:
+        state, kind, text = "Shutting down", "bad", "Requests in flight are finished; no new ones are taken."
+    elif not readiness.ready:
+        state, kind, text = "Not ready", "bad", f"The default recipe {default} cannot answer: {missing[default]}."
+    elif missing:
+        count = f"{len(missing)} of {len(parts.gateway.book.plans)}"
+        state, kind, text = "Degraded", "warn", f"The default recipe {default} answers; {count} recipes cannot."
+    else:
+        state, kind, text = (
+            "Ready",
+            "good",
+            f"All {len(parts.gateway.book.plans)} recipes answer; {default} is the default.",
+        )
+    stores = [name for name, found in parts.stores.describe().items() if found != "ready"]
+    rows = [(el("code", name), reason) for name, reason in sorted(missing.items())]
+    table = render_table(("recipe", "why it cannot answer"), *rows) if rows else None
     return el(
         "section",
-        el("p", render_badge(state, kind), f" The default recipe is {readiness.default}.", class_="lead"),
-        render_table(("recipe", "cannot answer, because"), *rows) if rows else None,
+        el("p", render_badge(state, kind), " ", text, class_="lead"),
+        (render_note(f"The store of {name} cannot be reached.", kind="warning") for name in stores),
+        el("details", el("summary", f"{len(rows)} recipes and why"), table, open=len(rows) <= 4) if rows else None,
         aria_label="Readiness",
     )
 
 
-def _format_request(visit: Visit, plan: Plan) -> str:
-    return format_curl("/v1/score", {"reward": plan.name, "samples": [build_sample(plan)]})
+def _render_figures(visit: Visit) -> Html:
+    activity = visit.parts.activity
+    steps = activity.steps
+    if not steps:
+        return render_empty("No figures yet", "They begin half a minute after the start.")
+    recent = _sum_recent(steps)
+    whose = "all workers of this machine" if activity.is_of_all_workers else "this process"
+
+    def per_second(read: Callable[[Totals], float]) -> list[float | None]:
+        return [read(step) / step.at if step.at > 0 else None for step in steps]
+
+    hit_share = recent.hit_share
+    figures = (
+        ("Requests", _rate(recent.requests, recent), per_second(lambda step: step.requests), "per second"),
+        ("Samples", _rate(recent.samples, recent), per_second(lambda step: step.samples), "per second"),
+        (
+            "Cache hits",
+            "–" if hit_share is None else f"{hit_share:.0%}",
+            [step.hit_share for step in steps],
+            "of the scores looked up",
+        ),
+        ("Errors", f"{recent.errors:,.0f}", per_second(lambda step: step.errors), "answers of 500 and above"),
+    )
+    minutes = max(1, round(sum(step.at for step in steps) / 60))
+    return el(
+        "section",
+        el(
+            "dl",
+            (
+                render_figure(label, value, draw_sparkline(values, f"{label} over {minutes} minutes"), note=note)
+                for label, value, values, note in figures
+            ),
+            class_="figures",
+        ),
+        el("p", f"Of {whose}. Numbers: the last 5 minutes. Lines: the last {minutes} minutes.", class_="note"),
+        aria_label="Figures",
+    )
+
+
+def _sum_recent(steps: Sequence[Totals]) -> Totals:
+    """The latest steps, together about five minutes."""
+    total = Totals(0.0)
+    for step in reversed(steps):
+        if total.at >= RECENT_S:
+            break
+        total = Totals(*(a + b for a, b in zip(total, step, strict=True)))
+    return total
+
+
+def _rate(count: float, over: Totals) -> str:
+    rate = count / over.at if over.at else 0.0
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"
+
+
+async def _list_models(visit: Visit) -> list[ModelInfo] | None:
+    """The models that are to be served; None: no model server answers."""
+    try:
+        return [model for model in await visit.parts.gateway.list_models() if model.wanted]
+    except ModelUnavailable:
+        return None
+
+
+async def _render_models(visit: Visit) -> Html:
+    models = await _list_models(visit)
+    if models is None:
+        shown: Html = render_note("No model server answers. Recipes of rules alone go on.", kind="warning")
+    elif not models:
+        shown = render_empty(
+            "No models", "Recipes of rules need none. To serve one: ", el("code", "reward-gateway models add"), "."
+        )
+    else:
+        rows = [
+            (
+                el("code", model.name),
+                el("span", model.version or "–", class_="version"),
+                _describe_device(model),
+                _describe_state(model),
+            )
+            for model in sorted(models, key=lambda model: model.name)
+        ]
+        shown = render_table(("model", "version", "device", "state"), *rows)
+    return el("section", el("h2", "Models"), shown)
+
+
+def _describe_device(model: ModelInfo) -> str:
+    device = model.device
+    where = {"gpu": "GPU", "cpu": "CPU", "upstream": "another server", "model": "its backend's choice"}.get(
+        device.kind, "–"
+    )
+    gpus = f" {', '.join(map(str, device.gpus))}" if device.gpus else ""
+    return f"{where}{gpus}" + (f" × {device.instances}" if device.instances > 1 else "")
+
+
+def _describe_state(model: ModelInfo) -> Html:
+    if model.ready:
+        return render_badge("ready", "good")
+    return join(render_badge("away", "bad"), f" {model.fault}" if model.fault else None)
