@@ -1,13 +1,10 @@
 """A page of another site in a real Chromium, and a gateway without keys: it reads nothing and changes nothing.
 
-Each attack is also made on the gateway without its layer, where it succeeds: the attacks are real.
+Each attack is also made on the gateway without its check, where it succeeds: the attacks are real.
 """
 
-from typing import Any
-
 import pytest
-from reward_gateway.http import app as http_app
-from starlette.types import ASGIApp, Receive, Scope, Send
+from reward_gateway.http.entry.browsers import BrowserCheck
 
 from tests.browser.attacks import ATTACKS
 from tests.browser.chromium import Tab
@@ -17,21 +14,11 @@ from tests.clock import until
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
-class NoLayer:
-    """In the place of the layer."""
-
-    def __init__(self, app: ASGIApp, settings: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
-
-
 @pytest.fixture(params=[True, False], ids=["protected", "unprotected"])
 def protected(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the gateway that is made next has its layer."""
+    """Whether the gateway checks what browsers send."""
     if not request.param:
-        monkeypatch.setattr(http_app, "BrowserLayer", NoLayer)
+        monkeypatch.setattr(BrowserCheck, "check", lambda *_args, **_options: None)
     return bool(request.param)
 
 
