@@ -48,7 +48,7 @@ CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos peers mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser screenshots test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos peers mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -65,8 +65,14 @@ test: development ## build the models and run every test (ARGS="-k cache")
 	@echo "==> tests"
 	@exec $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
-test-browser: development ## attack a gateway without keys from web pages in a real Chromium (Debian's chromium)
-	@CHROMIUM_REQUIRED=1 exec $(BIN)/python -m pytest tests/browser $(ARGS)
+test-browser: development ## open the console in a real Chromium, and attack a gateway without keys from web pages (Debian's chromium)
+	@CHROMIUM_REQUIRED=1 exec $(BIN)/python -m pytest tests/browser tests/console $(ARGS)
+
+screenshots: development ## take the documentation's pictures of the console, into docs/pictures (Debian's chromium)
+	@echo "==> models"
+	@$(BIN)/reward-gateway models build
+	@echo "==> pictures"
+	@exec $(BIN)/python -m tests.console.screenshots $(ARGS)
 
 test-trainers: development $(TRAINERS)/.ready $(OPENRLHF)/.ready ## train with TRL and OpenRLHF against the running service, in environments of their own
 	@echo "==> training"

@@ -70,7 +70,22 @@ async def test_a_browser_that_leaves_ends_its_stream() -> None:
         assert pages.console.streams.open == 0
 
 
-async def test_there_are_at_most_64(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_outlives_the_limit_on_idle_connections() -> None:
+    page, queue, _ = make_page()
+    pages = build(idle_timeout_s=0.1)
+    pages.console.add(page)
+    async with (
+        listening(pages) as address,
+        httpx.AsyncClient(base_url=address) as client,
+        client.stream("GET", "/console/probe/events") as answer,
+    ):
+        await asyncio.sleep(0.5)
+        await queue.put(Event("n", "1"))
+        await queue.put(None)
+        assert "data: 1" in [line async for line in answer.aiter_lines()]
+
+
+async def test_there_are_at_most_64() -> None:
     assert EventStreams(Drain()).most == 64
     page, queue, _ = make_page()
     pages = with_page(page)

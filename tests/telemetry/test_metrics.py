@@ -152,6 +152,8 @@ page = metrics.render().decode()
 import sys
 if sys.argv[1] == "show":
     print(page)
+    assert metrics.is_shared
+    print([(sample.labels["status"], sample.value) for sample in metrics.read_counters("requests_total")])
 """
 
 
@@ -168,3 +170,13 @@ def test_several_workers_are_summed(tmp_path: Path) -> None:
     assert 'reward_gateway_requests_total{protocol="http",route="/v1/score",status="200"} 3.0' in page
     assert 'reward_gateway_request_duration_seconds_count{protocol="http",route="/v1/score"} 3.0' in page
     assert "reward_gateway_requests_in_flight 6.0" in page
+    assert "[('200', 3.0)]" in page
+
+
+def test_one_workers_counters_are_read_by_their_names() -> None:
+    metrics = Metrics()
+    metrics.request_answered("http", "/v1/score", "200", 0.01)
+    metrics.cache_looked_up("memory", 2, 1, None)
+    assert not metrics.is_shared
+    assert {sample.name for sample in metrics.read_counters("requests_total")} == {"reward_gateway_requests_total"}
+    assert sum(sample.value for sample in metrics.read_counters("cache_lookups_total")) == 3

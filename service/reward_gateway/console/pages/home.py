@@ -159,7 +159,7 @@ def _render_figures(visit: Visit) -> Html:
             ),
             class_="figures",
         ),
-        el("p", f"Of {whose}. Numbers: the last 5 minutes. Lines: the last {minutes} minutes.", class_="note"),
+        el("p", f"Of {whose}. Numbers: the last {min(5, minutes)} minutes. Lines: the last {minutes}.", class_="note"),
         aria_label="Figures",
     )
 
