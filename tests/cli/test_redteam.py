@@ -201,10 +201,11 @@ def test_max_wins_decides(run: Run, service: Any) -> None:
 
 
 def test_a_recipe_without_a_reward_for_the_pairs_is_a_fault(run: Run, service: Any) -> None:
-    ended = run("redteam", "--reward", "process", "--url", service.url)
+    pairs = write_lines("pairs.jsonl", [{**pair, "reference": None} for pair in PAIRS])
+    ended = run("redteam", pairs, "--reward", "math", "--url", service.url, "--attack", "padding.blank")
     assert ended.code == 1
-    assert "process: no pair has a reward for both of its responses: missing_field (100 pairs)" in ended.err
-    assert set(verdicts(read_report("process.redteam")).values()) <= {"not applicable"}
+    assert "math: no pair has a reward for both of its responses: missing_field (80 pairs)" in ended.err
+    assert verdicts(read_report("math.redteam")) == {"padding.blank": "unclear"}
 
 
 def test_samples_belong_to_a_run_of_their_own(run: Run, service: Any) -> None:
@@ -218,6 +219,7 @@ def test_samples_belong_to_a_run_of_their_own(run: Run, service: Any) -> None:
     ("arguments", "code", "said"),
     [
         (["--reward", "mth"], 3, "did you mean 'math'"),
+        (["--reward", "process"], 2, "process reads no response, so that there is nothing to attack"),
         (["--reward", "math", "--attack", "paddin"], 2, "no attack and no class of attacks 'paddin'"),
         (["none.jsonl", "--reward", "math"], 2, "there is no file none.jsonl"),
         ([], 2, "--reward"),

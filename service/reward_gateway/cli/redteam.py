@@ -107,6 +107,8 @@ def redteam(
     found = read_preference_file(file, layout)
     asking = Asking(url, api_key, training_run or name_run(url), batch, concurrency, timeout_s)
     readings, grouped = _ask_recipe(reward, catalogue.format, asking)
+    if not readings.response:
+        raise Unusable(f"{reward} reads no response, so that there is nothing to attack")
     plan = Plan(readings, grouped, catalogue, chosen, make_pairs(found.comparisons))
     folder = to or Path(f"{reward}.redteam")
     scores = _score_all(plan, file, reward, folder, asking)

@@ -9,8 +9,6 @@ from reward_gateway.operations.names import NameKind, find_name_fields
 from reward_gateway.operations.registry import catalog
 from reward_gateway.recipes.book import load_book
 
-from tests.lab.redteam.made import make_attack
-
 RECIPES = """
 rewards:
   rule: {components: {right: {score: math_equivalence}}}
@@ -91,8 +89,8 @@ def test_a_judge_reads_every_injection() -> None:
     assert [find_obstacle(attack, read(describe("judged"))) for attack in injections] == [None] * len(injections)
 
 
-def test_a_recipe_that_reads_no_response_reads_no_attack() -> None:
-    assert find_obstacle(make_attack(), read(describe("given"))) == "the recipe reads no response"
+def test_a_recipe_of_numbers_reads_no_response() -> None:
+    assert not read(describe("given")).response
 
 
 @pytest.mark.parametrize("trait", NAMED)

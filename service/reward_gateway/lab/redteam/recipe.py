@@ -63,9 +63,7 @@ def find_readings(body: Described, catalog: Iterable[Described], formats: Collec
 
 
 def find_obstacle(attack: Attack, readings: Readings) -> str | None:
-    """Why a recipe cannot read an attack; None if it can."""
-    if not readings.response:
-        return "the recipe reads no response"
+    """Why a recipe that reads the response cannot read an attack; None if it can."""
     if not attack.applies or not readings.traits.isdisjoint(attack.applies):
         return None
     *others, last = (_NOUNS[trait] for trait in attack.applies)
