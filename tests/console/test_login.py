@@ -57,6 +57,21 @@ async def test_a_key_opens_a_session_that_holds_its_name_and_not_the_key(guarded
             assert secret not in page.text
 
 
+async def test_a_strange_cookie_of_another_service_hides_no_session(guarded: Pages) -> None:
+    async with guarded.client() as client:
+        await log_in(client, "key-of-operator")
+        ((name, value),) = client.cookies.items()
+    async with guarded.client() as client:
+        cookies = {"cookie": f'prefs={{"a": [1, 2]}}; {name}={value}'}
+        assert (await client.get("/console/keys", headers={**BROWSER, **cookies})).status_code == 200
+
+
+async def test_who_lacks_a_right_is_led_to_another_key(guarded: Pages) -> None:
+    async with guarded.client() as client:
+        await log_in(client, "key-of-uploader")
+        assert 'href="/console/login"' in (await client.get("/", headers=BROWSER)).text
+
+
 async def test_behind_tls_the_cookie_is_for_tls_alone(guarded: Pages) -> None:
     async with guarded.client() as client:
         page = (await client.get("/console/login", headers=BROWSER)).text

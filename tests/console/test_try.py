@@ -78,6 +78,15 @@ async def test_a_sample_without_a_reward_says_why_and_the_other_recipe_answers(p
         assert "there is no" in await try_out(client, "aa", recipe="nowhere")
 
 
+async def test_responses_may_be_messages_where_the_prompt_is(pages: Pages) -> None:
+    async with pages.client() as client:
+        turns = '[{"role": "assistant", "content": "hello"}]'
+        for prompt_is, letters in (("messages", 5.0), ("text", float(len(turns)))):
+            prompt = '[{"role": "user", "content": "p"}]'
+            html = await try_out(client, turns, recipe="plain", prompt_is=prompt_is, prompt=prompt)
+            assert numbers_in(html, "strong") == [letters]
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

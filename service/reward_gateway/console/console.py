@@ -20,7 +20,7 @@ from reward_gateway.errors import (
     TooLarge,
     Unauthenticated,
 )
-from reward_gateway.pages.html import Content, Html, el
+from reward_gateway.pages.html import Content, Html, el, join
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
 from . import login, pages
@@ -143,7 +143,10 @@ class Console:
             page = Page("error", error.code.replace("_", " "), path="")
             visit = Visit(self.parts, page, STRANGER, Request(scope), token_for(scope.get(_VISITOR, "")))
             heading = el("h1", page.title.capitalize())
-            back = el("p", el("a", "Go to the first page", href=f"{root}/"))
+            links = [("Go to the first page", "/")]
+            if isinstance(error, PermissionDenied) and self.parts.traffic.keys.required:
+                links.append(("Log in with another key", LOGIN))
+            back = el("p", *(join(el("a", text, href=root + path), " ") for text, path in links))
             content = render_layout(visit, (), heading, content, back)
         return Response(content, error.status, headers=HEADERS | more, media_type="text/html")
 

@@ -79,8 +79,9 @@ async def read_trial(form: FormData) -> Trial:
             contents = [await file.read() for file in files]
             common[name] = [base64.b64encode(content).decode() for content in contents]
             shown[name] = [f"<base64 of {file.filename}>" for file in files]
-    responses = [text for text in form.getlist("response") if isinstance(text, str)]
-    responses = [text for text in responses if text] or responses[:1]
+    texts = [text.replace("\r\n", "\n") for text in form.getlist("response") if isinstance(text, str)]
+    texts = [text for text in texts if text] or texts[:1]
+    responses = [_read_messages(text) if _text(form, "prompt_is") == "messages" else text for text in texts]
     if not responses or len(responses) > RESPONSES:
         raise InvalidRequest(f"write one to {RESPONSES} responses", param="response")
     return Trial(
@@ -120,6 +121,15 @@ async def _store_nothing(*_: Any, **__: Any) -> None:
 def _text(form: FormData, name: str) -> str:
     value = form.get(name)
     return value.replace("\r\n", "\n") if isinstance(value, str) else ""
+
+
+def _read_messages(text: str) -> Any:
+    """A response: the messages that it is the JSON of, else the text."""
+    try:
+        value = json.loads(text) if text.lstrip()[:1] == "[" else None
+    except ValueError:
+        return text
+    return value if isinstance(value, list) and all(isinstance(each, dict) for each in value) else text
 
 
 def _read_more(text: str) -> dict[str, Any]:

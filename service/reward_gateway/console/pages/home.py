@@ -36,6 +36,8 @@ async def show(visit: Visit) -> Html:
             hx_get=visit.link_to("/console/home/status"),
             hx_trigger="every 15s",
         ),
+        await _render_missing(visit),
+        await _render_models(visit),
         el("h2", "Ask for a reward"),
         render_code(request, "request"),
         el("p", "Or ", el("a", "try a few responses here", href=visit.link_to("/console/try")), ".", class_="note"),
@@ -44,8 +46,8 @@ async def show(visit: Visit) -> Html:
 
 @page.get("status")
 async def status(visit: Visit) -> Html:
-    """What changes: readiness, figures, models."""
-    return join(await _render_readiness(visit), _render_figures(visit), await _render_models(visit))
+    """What the page asks for again: whether rewards can be had, and the figures."""
+    return join(await _render_readiness(visit), _render_figures(visit))
 
 
 @page.get("search")
@@ -114,15 +116,23 @@ async def _render_readiness(visit: Visit) -> Html:
             f"All {len(parts.gateway.book.plans)} recipes answer; {default} is the default.",
         )
     stores = [name for name, found in parts.stores.describe().items() if found != "ready"]
-    rows = [(el("code", name), reason) for name, reason in sorted(missing.items())]
-    table = render_table(("recipe", "why it cannot answer"), *rows) if rows else None
     return el(
         "section",
         el("p", render_badge(state, kind), " ", text, class_="lead"),
         (render_note(f"The store of {name} cannot be reached.", kind="warning") for name in stores),
-        el("details", el("summary", f"{len(rows)} recipes and why"), table, open=len(rows) <= 4) if rows else None,
         aria_label="Readiness",
     )
+
+
+async def _render_missing(visit: Visit) -> Html | None:
+    """The recipes that cannot answer, and why."""
+    missing = (await visit.parts.gateway.check_readiness()).missing
+    if not missing:
+        return None
+    rows = [(el("code", name), reason) for name, reason in sorted(missing.items())]
+    table = render_table(("recipe", "why it cannot answer"), *rows)
+    count = f"{len(rows)} recipes that cannot answer" if len(rows) > 1 else "One recipe that cannot answer"
+    return el("details", el("summary", count), table, open=len(rows) <= 4)
 
 
 def _render_figures(visit: Visit) -> Html:

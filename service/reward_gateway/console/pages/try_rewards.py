@@ -8,7 +8,6 @@ import yaml
 
 from reward_gateway.errors import GatewayError, RequestError
 from reward_gateway.pages.html import Content, Html, el, join
-from reward_gateway.pages.operation_page import format_json
 from reward_gateway.pages.recipe_page import build_sample
 from reward_gateway.recipes.plan import Plan
 
@@ -139,7 +138,8 @@ def _render_sample(plan: Plan) -> Html:
     """The fields of a sample, with the recipe's example."""
     example = build_sample(plan)
     prompt = example.get("prompt", "")
-    is_messages = isinstance(prompt, list)
+    response = example.get("response", "")
+    is_messages = isinstance(prompt, list) or isinstance(response, list)
     more = {name: value for name, value in example.items() if name not in _PLAIN}
     return join(
         el(
@@ -168,10 +168,10 @@ def _render_sample(plan: Plan) -> Html:
             ),
             class_="labelled",
         ),
-        el("textarea", format_json(prompt) if is_messages else str(prompt), id="prompt", name="prompt", rows=3),
+        el("textarea", _write(prompt), id="prompt", name="prompt", rows=3),
         el(
             "div",
-            (_render_response(i, str(example.get("response", "")) if not i else "") for i in range(RESPONSES)),
+            (_render_response(i, _write(response) if not i else "") for i in range(RESPONSES)),
             id="responses",
         ),
         el("button", "Add a response", type="button", id="add-response", class_="quiet"),
@@ -274,7 +274,7 @@ def _render_card(trial: Trial, outcome: Outcome, row: int, scale: tuple[float, f
     return el(
         "article",
         el("h3", f"Response {row + 1}"),
-        el("p", trial.samples[row]["response"][:160] or "(empty)", class_="excerpt"),
+        el("p", _write(trial.samples[row]["response"])[:160] or "(empty)", class_="excerpt"),
         *content,
         el("p", *flags) if flags else None,
         el("details", el("summary", "Components"), render_components(outcome, row)) if scored.components else None,
