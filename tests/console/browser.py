@@ -109,7 +109,9 @@ class Watched:
         for _ in range(300):
             await self.page.keyboard.press("Tab")
             focused = await self.page.evaluate(_FOCUSED)
-            if focused is None or (walked and focused["html"] == walked[0]):
+            if focused is None:  # the browser's own bar, from which it goes on at the top
+                continue
+            if walked and focused["html"] == walked[0]:
                 break
             assert focused["seen"], f"does not show that it has the focus: {focused['html']}"
             walked.append(focused["html"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import Browser
 from reward_gateway.cli.worker import reload_keys
 from reward_gateway.console.sessions import Sessions
 from reward_gateway.state.store import StateStore
@@ -12,7 +13,8 @@ from reward_gateway.traffic.keys import KeyRing
 from structlog.testing import capture_logs
 
 from tests.clock import Clock
-from tests.console.conftest import KEYS, Pages, Serve
+from tests.console.browser import Watched
+from tests.console.conftest import KEYS, Pages, Serve, listening
 from tests.console.test_console import BROWSER, token_in
 from tests.valkey import Valkey
 
@@ -181,3 +183,26 @@ async def test_every_worker_knows_a_session_in_redis(valkey_process: Valkey, key
     finally:
         for store in stores:
             await store.close()
+
+
+@pytest.mark.slow
+async def test_a_person_logs_in_looks_and_logs_out(chromium: Browser, guarded: Pages) -> None:
+    async with listening(guarded) as address, Watched.open_tab(chromium, address) as tab:
+        await tab.page.goto(f"{address}/console/keys")
+        assert tab.page.url == f"{address}/console/login?next=/console/keys"
+        await tab.check_every_look()
+        await tab.walk_by_keyboard()
+        await tab.page.fill("#key", "wrong-key")
+        await tab.page.keyboard.press("Enter")
+        await tab.page.wait_for_selector("[role=alert]")
+        await tab.page.fill("#key", "key-of-operator")
+        await tab.page.keyboard.press("Enter")
+        await tab.page.wait_for_url(f"{address}/console/keys")
+        assert await tab.page.evaluate("document.cookie") == "", "no script can read the session"
+        await tab.open("/console/try")
+        await tab.page.click("#score")
+        await tab.page.wait_for_selector(".waterfall")
+        await tab.page.click("text=Log out")
+        await tab.page.wait_for_url(f"{address}/console/login")
+        await tab.page.goto(f"{address}/console/keys")
+        assert tab.page.url == f"{address}/console/login?next=/console/keys"
