@@ -3,16 +3,25 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
+import sys
+from html import unescape
 from urllib.parse import unquote
 
 import httpx
 import pytest
+import yaml
+from reward_gateway.recipes.book import load_book
+from reward_gateway.runs.history import RunHistory
 from reward_gateway.sample import plain_text
+from structlog.testing import capture_logs
 
 from tests.console.browser import Watched
 from tests.console.conftest import Pages, Serve
 from tests.console.test_console import BROWSER, token_in
 from tests.console.test_login import log_in
+from tests.http.conftest import KNOWN
 
 pytestmark = pytest.mark.anyio
 
@@ -21,11 +30,17 @@ PNG = base64.b64decode(
 )
 
 
+NO_FILES = [("images", ("", b""))]
+"""A form without files sends an empty one."""
+
+CODE = re.compile(r'<pre tabindex="0" aria-label="(\w+)" role="region"><code>(.*?)</code>', re.DOTALL)
+
+
 async def try_out(client: httpx.AsyncClient, *responses: str, files: object = None, **fields: str) -> str:
     """What Score answers."""
     token = token_in((await client.get("/console/try", headers=BROWSER)).text)
     data = {"recipe": "plain", "prompt_is": "text", **fields, "response": list(responses)}
-    parts = files or [("images", ("", b""))]  # a form without files sends an empty one
+    parts = files or NO_FILES
     headers = {"hx-request": "true", "x-csrf-token": token}
     answer = await client.post("/console/try/score", data=data, files=parts, headers=headers)  # type: ignore[arg-type]
     assert answer.status_code == 200, answer.text
@@ -120,17 +135,28 @@ async def test_messages_reference_images_and_more_fields_reach_the_recipe(pages:
         assert base64.b64encode(PNG).decode()[:40] not in html
 
 
-async def test_the_same_request_elsewhere_works_as_it_stands(pages: Pages) -> None:
+async def test_the_same_request_elsewhere_is_to_this_host(pages: Pages) -> None:
     async with pages.client() as client:
         html = await try_out(client, "it's", "b", recipe="mixed", prompt="p", reference="r")
         assert "curl -s http://localhost:8080/v1/score" in html
         assert "REWARD_GATEWAY_API_KEY" not in html
-        blocks = dict(re.findall(r'<pre tabindex="0" aria-label="(\w+)" role="region"><code>(.*?)</code>', html, re.S))
-        assert set(blocks) == {"curl", "Python", "YAML"}
-        python = blocks["Python"].replace("&lt;", "<").replace("&amp;", "&")
-        compile(python, "shown", "exec")
-        assert "reward='mixed'" in python
-        assert blocks["YAML"].startswith("mixed:\n  components:")
+        assert [name for name, _ in CODE.findall(html)] == ["curl", "Python", "YAML"]
+
+
+def test_the_code_that_is_shown_gets_the_rewards_that_are_shown(service: str) -> None:
+    with httpx.Client(base_url=service) as client:
+        token = token_in(client.get("/console/try", headers=BROWSER).text)
+        data = {"recipe": "mixed", "prompt_is": "text", "prompt": "it's", "response": ["aaaa bb", 'say "b" c d']}
+        html = client.post("/console/try/score", data=data, files=NO_FILES, headers={"x-csrf-token": token}).text
+    blocks = {name: unescape(text) for name, text in CODE.findall(html)}
+    shown = numbers_in(html, "strong")
+    printed = subprocess.run([sys.executable, "-c", blocks["Python"]], capture_output=True, text=True, check=True)
+    assert [float(number) for number in printed.stdout.strip("[] \n").split()] == pytest.approx(shown)
+    if shutil.which("curl"):
+        answered = subprocess.run(["bash", "-c", blocks["curl"]], capture_output=True, check=True)
+        assert [row["reward"] for row in json.loads(answered.stdout)["results"]] == pytest.approx(shown)
+    written = load_book(yaml.safe_dump({"rewards": yaml.safe_load(blocks["YAML"])}), KNOWN)
+    assert written.plans["mixed"].version in html
 
 
 async def test_with_keys_the_code_has_a_place_for_one_and_never_a_key(guarded: Pages) -> None:
@@ -139,6 +165,31 @@ async def test_with_keys_the_code_has_a_place_for_one_and_never_a_key(guarded: P
         html = await try_out(client, "aa", prompt="p")
         assert "Bearer $REWARD_GATEWAY_API_KEY" in html
         assert "key-of-researcher" not in html
+
+
+async def test_texts_are_in_no_log_no_metric_and_no_store(pages: Pages) -> None:
+    marker = "zebra-417"
+    pages.gateway.runs = history = RunHistory.in_process(1 << 20)
+    with capture_logs() as logs:
+        async with pages.client() as client:
+            for fields in (
+                {"recipe": "mixed"},
+                {"recipe": "nowhere"},
+                {"more": f"[{marker}"},
+                {"prompt_is": "messages"},
+            ):
+                await try_out(client, marker, **{"prompt": marker, "reference": marker, **fields})
+            assert marker not in (await client.get("/metrics")).text
+            assert marker not in (await client.get("/v1/runs")).text
+    assert logs
+    assert marker not in json.dumps(logs, default=str)
+    assert not history._waiting, "a trial counts for no run"
+
+
+async def test_there_are_at_most_eight_responses(pages: Pages) -> None:
+    async with pages.client() as client:
+        assert len(numbers_in(await try_out(client, *"abcdefgh"), "strong")) == 8
+        assert "write one to 8 responses" in await try_out(client, *"abcdefghi")
 
 
 STATEFUL = """
