@@ -3,15 +3,29 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 COMPUTE_PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
+
+
+class RunLimits(BaseModel):
+    """What the rewards of a training run should keep to.
+
+    Attributes:
+        mean: lowest and highest mean of a row.
+        zero_variance_share: highest share of groups whose rewards are all equal.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean: tuple[float, float] | None = None
+    zero_variance_share: float | None = Field(None, ge=0, le=1)
 
 
 class Settings(BaseSettings):
@@ -261,6 +275,17 @@ class Settings(BaseSettings):
         "one, in each worker; beyond it the runs seen least recently are forgotten. 0: no history is kept.",
     )
 
+    run_alerts: dict[str, RunLimits] = Field(
+        {},
+        description="When a run is told of at run_alert_url: JSON, by recipe or * for every other one, for example "
+        '{"math": {"mean": [0.05, 0.98], "zero_variance_share": 0.9}}: the mean of a step (or, without steps, of a '
+        "minute) outside the band, or a larger share of groups whose rewards are all equal; of 32 samples or more.",
+    )
+    run_alert_url: str = Field("", description="Address that is told of run_alerts, by a signed POST: http(s)://…")
+    run_alert_secret: SecretStr | None = Field(
+        None, description="Secret that signs what is sent to run_alert_url, as callbacks of jobs are signed."
+    )
+
     # Jobs, whose answers are not waited for
     jobs: bool = Field(True, description="Accept jobs (POST /v1/jobs); off refuses them.")
     max_job_samples: int = Field(131_072, ge=1, description="Maximum samples per job.")
@@ -363,6 +388,10 @@ class Settings(BaseSettings):
     )
     log_json: bool = Field(False, description="Write each log line as a JSON object.")
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP endpoint for traces (needs the extra tracing).")
+    otlp_runs: bool = Field(
+        False,
+        description="Also send the rewards of training runs to otlp_endpoint, as metrics with the run as an attribute.",
+    )
 
     @property
     def triton_urls(self) -> tuple[str, ...]:
@@ -400,6 +429,14 @@ class Settings(BaseSettings):
         if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
             raise ValueError("write a path such as /rewards, of letters, digits and ._~-")
         return path
+
+    @model_validator(mode="after")
+    def _can_tell_alerts(self) -> Self:
+        if self.run_alerts and not (self.run_alert_url and self.run_alert_secret):
+            raise ValueError("run_alerts needs run_alert_url and run_alert_secret")
+        if self.run_alert_url and not self.run_alert_url.startswith(("http://", "https://")):
+            raise ValueError("run_alert_url begins with http:// or https://")
+        return self
 
     @field_validator("redis_url", "state_redis_url")
     @classmethod

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reward_gateway.intake.webhooks import sign, target_of
 from reward_gateway.jobs import callbacks
-from reward_gateway.jobs.callbacks import CallbackSender, sign, target_of
+from reward_gateway.jobs.callbacks import CallbackSender
 from reward_gateway.settings import Settings
 
 from tests.jobs.conftest import Served

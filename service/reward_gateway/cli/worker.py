@@ -78,7 +78,9 @@ from reward_gateway.operations.guards import GUARDS
 from reward_gateway.operations.verdicts import VERDICTS
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.implicit_recipes import COMPONENT, list_implicit_recipes
+from reward_gateway.runs.alerts import AlertSender
 from reward_gateway.runs.history import RunHistory
+from reward_gateway.runs.otlp import configure_run_metrics
 from reward_gateway.runs.redis_store import RedisRunStore
 from reward_gateway.runs.store import LocalRunStore
 from reward_gateway.sample.flags import FLAGS
@@ -161,7 +163,16 @@ def make_run_history(settings: Settings, telemetry: Telemetry) -> RunHistory | N
         return None
     size, health = settings.run_history_bytes, telemetry.metrics.health
     store = RedisRunStore(settings.state_store_url, size) if settings.state_store_url else LocalRunStore(size)
-    return RunHistory(store, lost=health.count_lost, failed=health.count_failed)
+    return RunHistory(store, lost=health.count_lost, failed=health.count_failed, limits=settings.run_alerts)
+
+
+def make_alert_sender(settings: Settings, runs: RunHistory | None) -> AlertSender | None:
+    """Tells of runs that leave their limits; None: there are none."""
+    if runs is None or not settings.run_alerts or settings.run_alert_secret is None:
+        return None
+    sender = AlertSender(settings.run_alert_url, settings.run_alert_secret.get_secret_value())
+    runs.alert = sender.send
+    return sender
 
 
 async def build_gateway(settings: Settings, telemetry: Telemetry, runs: RunHistory | None = None) -> Gateway:
@@ -436,7 +447,11 @@ async def serve(settings: Settings) -> None:
     shared = health.share_windows(settings.state_store_url) if settings.state_store_url else None
     if shared is not None:
         shared.start(health.monitor.read_noted)
+    alerts, run_metrics = make_alert_sender(settings, runs), configure_run_metrics(settings)
+    if alerts is not None:
+        alerts.start()
     if runs is not None:
+        runs.export = run_metrics.export if run_metrics is not None else None
         runs.start()
     traffic.start()
     stores.start()
@@ -470,6 +485,10 @@ async def serve(settings: Settings) -> None:
             await shared.close()
         if runs is not None:
             await runs.close()
+        if alerts is not None:
+            await alerts.close()
+        if run_metrics is not None:
+            await asyncio.to_thread(run_metrics.close)
         await gateway.close()
         telemetry.close()
 

@@ -24,7 +24,8 @@ class Version(msgspec.Struct, array_like=True):
 
 class Head(msgspec.Struct, array_like=True):
     """A run as a whole; ``rewards`` holds the versions of each recipe in the order of their beginning, and
-    ``last_step`` is the one that was named last."""
+    ``last_step`` is the one that was named last. ``alerts`` are those that have begun
+    (:mod:`.alerts`), with the bucket in which they did."""
 
     caller: str
     run: str
@@ -34,6 +35,7 @@ class Head(msgspec.Struct, array_like=True):
     invalid: int = 0
     rewards: dict[str, list[Version]] = {}
     last_step: int | None = None
+    alerts: dict[str, int] = {}
 
     @classmethod
     def of(
@@ -80,6 +82,7 @@ def extend_head(head: Head, later: Head) -> Head:
         head.invalid + later.invalid,
         rewards,
         head.last_step if later.last_step is None else later.last_step,
+        dict(head.alerts),
     )
 
 

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,9 +22,11 @@ import structlog
 from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
 from reward_gateway.sample import FloatArray, IntArray, Scored
 from reward_gateway.scoring.request_scope import RequestScope
+from reward_gateway.settings import RunLimits
 from reward_gateway.tasks import end_task
 from reward_gateway.telemetry.observations import Observation, columns_of
 
+from .alerts import Alert, find_changes, find_limits
 from .heads import Head, decode_head, encode_head, extend_head
 from .loaded import SECONDS, SLOTS, Bucket, LoadedRun
 from .rows import Row, decode_row, encode_row, merge_rows, summarise_rows
@@ -70,6 +72,7 @@ class _Delta:
     revision: bytes
     head: Head
     rows: dict[tuple[Table, int], Row]
+    alerts: list[Alert] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -81,12 +84,18 @@ class RunHistory:
         clock: returns seconds since 1970.
         lost: called with the number of dropped samples.
         failed: called when the store could not be reached.
+        limits: by recipe, the limits of which somebody wants to know (:mod:`.alerts`).
+        alert: called when a run leaves a limit or is back within it.
+        export: called with the name, recipe, width and row of what was added to a run.
     """
 
     store: RunStore
     clock: Callable[[], float] = time.time
     lost: Callable[[int], None] = lambda rows: None
     failed: Callable[[], None] = lambda: None
+    limits: Mapping[str, RunLimits] = field(default_factory=dict)
+    alert: Callable[[Alert], None] = lambda alert: None
+    export: Callable[[RunName, str, str, Row], None] | None = None
     _waiting: deque[_Batch] = field(default_factory=deque, init=False)
     _waiting_rows: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -272,29 +281,46 @@ class RunHistory:
     async def _write_runs(self, names: Sequence[RunName]) -> None:
         wanted = [(name, [_slot_of(place) for place in self._pending[name].rows]) for name in names]
         stored = await self.store.read_places(wanted)
-        changes = await asyncio.to_thread(self._merge_runs, names, stored)
+        changes, settled = await asyncio.to_thread(self._merge_runs, names, stored)
+        for name in settled:
+            self._settle(name)
         written = await self.store.write(changes) if changes else []
         for change, is_written in zip(changes, written, strict=True):
             if is_written:
-                del self._pending[change.name]
+                self._settle(change.name)
 
-    def _merge_runs(self, names: Sequence[RunName], stored: Sequence[StoredRun]) -> list[RunChange]:
-        """The changes that add what is pending to what is stored."""
-        changes = []
+    def _settle(self, name: RunName) -> None:
+        """Forget what was written, and tell of it."""
+        for alert in self._pending.pop(name).alerts:
+            self.alert(alert)
+
+    def _merge_runs(
+        self, names: Sequence[RunName], stored: Sequence[StoredRun]
+    ) -> tuple[list[RunChange], list[RunName]]:
+        """The changes that add what is pending to what is stored, and the runs to which it was added before."""
+        changes, settled = [], []
         for name, run in zip(names, stored, strict=True):
             delta = self._pending[name]
             if run.revision == delta.revision:  # it was written, although no answer said so
-                del self._pending[name]
+                settled.append(name)
                 continue
-            head = delta.head if not run.revision else extend_head(decode_head(run.head), delta.head)
-            rows = {}
+            known = decode_head(run.head) if run.revision else None
+            head = msgspec.structs.replace(delta.head, alerts={}) if known is None else extend_head(known, delta.head)
+            rows, delta.alerts = {}, []
+            newest = {table.recipe: (table.bucket, at) for (table, at) in delta.rows if table.bucket != "hour"}
             for place, row in delta.rows.items():
-                slot = _slot_of(place)
+                (recipe, bucket), slot = place[0], _slot_of(place)
                 held = decode_row(run.rows[slot]) if slot in run.rows else None
-                rows[slot] = encode_row(row if held is None or held.at != row.at else merge_rows([held, row]))
+                merged = row if held is None or held.at != row.at else merge_rows([held, row])
+                rows[slot] = encode_row(merged)
+                if newest[recipe] == (bucket, row.at):  # the step that was named last, or the minute without steps
+                    if (limits := find_limits(self.limits, recipe)) is not None:
+                        delta.alerts += find_changes(name, recipe, bucket, merged, limits, head.alerts)
+                    if self.export is not None:
+                        self.export(name, recipe, bucket, merged)
             change = RunChange(name, run.revision, delta.revision, encode_head(head), rows, head.last_seen)
             changes.append(change)
-        return changes
+        return changes, settled
 
 
 def _summarise_batches(batches: Sequence[_Batch]) -> Row:
