@@ -16,6 +16,7 @@ from .aio import AsyncRewardClient
 from .failures import Unreachable, Untrusted
 from .job_results import JobResult, JobStatus, RunResult
 from .jobs import AsyncJob, Job
+from .listings import flatten_row
 from .runs import AsyncRunQueue, RunQueue
 from .scores import Component, SampleScore, Scores
 from .sync import RewardClient
@@ -38,4 +39,5 @@ __all__ = [
     "Scores",
     "Unreachable",
     "Untrusted",
+    "flatten_row",
 ]
