@@ -186,6 +186,20 @@ async def test_texts_are_in_no_log_no_metric_and_no_store(pages: Pages) -> None:
     assert not history._waiting, "a trial counts for no run"
 
 
+async def test_responses_without_a_prompt_are_compared_side_by_side(pages: Pages) -> None:
+    async with pages.client() as client:
+        html = await try_out(client, "aaaa", "b", recipe="compared")
+        assert len(numbers_in(html, "strong")) == 2
+        assert "&quot;group&quot;: &quot;side by side&quot;" in html or '"group": "side by side"' in html
+
+
+async def test_the_example_of_a_recipe_that_compares_has_something_to_compare(pages: Pages) -> None:
+    async with pages.client() as client:
+        for recipe, shown in (("plain", 1), ("compared", 2)):
+            html = (await client.get("/console/try/sample", params={"recipe": recipe})).text
+            assert len(re.findall(r'<div class="response">', html)) == shown
+
+
 async def test_there_are_at_most_eight_responses(pages: Pages) -> None:
     async with pages.client() as client:
         assert len(numbers_in(await try_out(client, *"abcdefgh"), "strong")) == 8

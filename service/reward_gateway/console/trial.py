@@ -22,6 +22,9 @@ from .page import Visit
 RESPONSES = 8
 """Maximum responses side by side."""
 
+GROUP = "side by side"
+"""The group of responses without a prompt, by which they would be one otherwise."""
+
 RUN = "console:try"
 """The run of trials: what a recipe keeps of its samples is never mixed with a training run's."""
 
@@ -82,6 +85,8 @@ async def read_trial(form: FormData) -> Trial:
     texts = [text.replace("\r\n", "\n") for text in form.getlist("response") if isinstance(text, str)]
     texts = [text for text in texts if text] or texts[:1]
     responses = [_read_messages(text) if _text(form, "prompt_is") == "messages" else text for text in texts]
+    if len(responses) > 1 and "prompt" not in common and "group" not in common:
+        common["group"] = shown["group"] = GROUP  # responses side by side are compared, whatever they answer
     if not responses or len(responses) > RESPONSES:
         raise InvalidRequest(f"write one to {RESPONSES} responses", param="response")
     return Trial(

@@ -19,6 +19,9 @@ from ..widgets import render_badge, render_code, render_empty, render_note
 
 page = Page("try", "Try", order=1, scripts=("try.js",))
 
+OTHER_RESPONSE = "I am not sure."
+"""What the example of a recipe is compared with."""
+
 _PLAIN = ("prompt", "response", "reference", "images", "frames")
 
 
@@ -171,7 +174,7 @@ def _render_sample(plan: Plan) -> Html:
         el("textarea", _write(prompt), id="prompt", name="prompt", rows=3),
         el(
             "div",
-            (_render_response(i, _write(response) if not i else "") for i in range(RESPONSES)),
+            (_render_response(i, text) for i, text in enumerate(_list_responses(plan, response))),
             id="responses",
         ),
         el("button", "Add a response", type="button", id="add-response", class_="quiet"),
@@ -197,7 +200,15 @@ def _render_sample(plan: Plan) -> Html:
     )
 
 
-def _render_response(i: int, text: str) -> Html:
+def _list_responses(plan: Plan, response: Any) -> list[str | None]:
+    """The texts of all places for a response: the example's, and another where a recipe compares; None is hidden."""
+    texts: list[str | None] = [_write(response)]
+    if plan.grouped:
+        texts.append(OTHER_RESPONSE)
+    return texts + [None] * (RESPONSES - len(texts))
+
+
+def _render_response(i: int, text: str | None) -> Html:
     return el(
         "div",
         el(
@@ -208,9 +219,9 @@ def _render_response(i: int, text: str) -> Html:
             else None,
             class_="labelled",
         ),
-        el("textarea", text, id=f"response-{i + 1}", name="response", rows=4),
+        el("textarea", text or "", id=f"response-{i + 1}", name="response", rows=4),
         class_="response",
-        hidden=i > 0,
+        hidden=text is None,
     )
 
 
