@@ -1,5 +1,6 @@
 """The history of runs, in this process and in a store that processes share: what is kept, how long, and how much."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -326,3 +327,19 @@ async def test_drift_is_that_of_the_newest_rows_from_the_first(start: Start) -> 
     assert moved["ks"] > 0.8
     await worker.score(scored(1.0), RequestScope("alice", "short"), step=1)
     assert (await worker.history.load(RunName("alice", "short"), "step")).measure_drift(0.5) == {"r": None}
+
+
+async def test_processes_that_write_at_the_same_time_lose_nothing(start: Start) -> None:
+    workers = [start() for _ in range(4)]
+
+    async def work(worker: Worker) -> None:
+        for step in range(10):
+            await worker.score(scored(1.0, 2.0), step=step % 2)
+
+    await asyncio.gather(*map(work, workers))
+    for worker in workers:
+        await worker.history.flush()
+    assert [(row["step"], row["n"]) for row in await workers[0].rows("step")] == [(0, 40), (1, 40)]
+    told = await workers[1].history.read(NAME, "minute")
+    assert told["samples"] == 80
+    assert [row["n"] for row in told["rewards"]["r"]["series"]] == [80]

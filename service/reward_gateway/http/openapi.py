@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from reward_gateway.errors import GatewayError, error_table
-from reward_gateway.intake.run_name import PATTERN
+from reward_gateway.intake.run_name import LARGEST_STEP, PATTERN
 
 from .body_dispatch import bodies_at, paths_with_bodies
 from .errors import OWN_FORMAT, ErrorFormat
@@ -111,6 +111,13 @@ RUN = parameter(
     "The training run, to which cohorts, streams and archives belong. `?run=NAME` and a path that begins with "
     "`/run/NAME/` say the same.",
     {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PATTERN},
+)
+
+RUN_STEP = parameter(
+    "X-Run-Step",
+    "header",
+    "The trainer's step, by which the history of the run (`GET /v1/runs/{run}`) tells what was scored.",
+    {"type": "integer", "minimum": -LARGEST_STEP, "maximum": LARGEST_STEP},
 )
 
 TENANT = parameter(

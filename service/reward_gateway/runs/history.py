@@ -8,6 +8,7 @@ memory; beyond the bound the oldest are dropped and counted. No text is kept.
 import asyncio
 import contextlib
 import os
+import random
 import threading
 import time
 from collections import deque
@@ -149,6 +150,8 @@ class RunHistory:
         async with self._flushing:
             try:
                 await self._write_pending()
+                if self._pending:  # others write the same runs all the time: what waits is added the next time
+                    return
                 with self._lock:
                     batches, self._waiting, self._waiting_rows = list(self._waiting), deque(), 0
                 if batches:
@@ -277,6 +280,7 @@ class RunHistory:
                 await self._write_runs(names[start : start + RUNS_AT_ONCE])
             if not self._pending:
                 return
+            await asyncio.sleep(random.uniform(0.0, PAUSE_S / TRIES))  # not at the same time as the others again
 
     async def _write_runs(self, names: Sequence[RunName]) -> None:
         wanted = [(name, [_slot_of(place) for place in self._pending[name].rows]) for name in names]

@@ -26,7 +26,7 @@ from reward_gateway.traffic.drain import Drain
 
 from ..call import call_of
 from ..dependencies import dependencies_of, json_response, read_json, receive_json
-from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, RUN_STEP, describe, parameter
 from ..routing import raw_router
 from .score import EXAMPLE
 
@@ -58,6 +58,7 @@ _AFTER = parameter("after", "query", "The `cursor` of the page before: what came
             parameter("chat_format", "query", "As `options.chat_format`, which goes before it."),
             IDEMPOTENCY_KEY,
             RUN,
+            RUN_STEP,
         ),
     ),
 )

@@ -16,7 +16,7 @@ from reward_gateway.sample.scores import LARGE_ANSWER
 from ..body_dispatch import handler_for_body
 from ..dependencies import read_keys, receive_json
 from ..encode import encode_scored, timing
-from ..openapi import IDEMPOTENCY_KEY, RUN, describe, parameter
+from ..openapi import IDEMPOTENCY_KEY, RUN, RUN_STEP, describe, parameter
 from ..repeats import ScoredResponse
 from ..routing import raw_router
 from ..wire.response import ScoreResponse
@@ -46,6 +46,7 @@ EXAMPLE = {
             parameter("chat_format", "query", "As `options.chat_format`, which goes before it."),
             IDEMPOTENCY_KEY,
             RUN,
+            RUN_STEP,
             parameter(
                 "X-Request-Deadline-Ms",
                 "header",
