@@ -39,6 +39,7 @@ from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.scoring.run_recorder import RunRecorder
+from reward_gateway.scoring.sample_recorder import SampleRecorder
 from reward_gateway.scoring.single_operations import SingleOperations
 from reward_gateway.state.epoch import Restart, allow_restart
 
@@ -76,7 +77,7 @@ class ScoreOptions:
         restart: of a recipe that goes on with a store that has lost its state: whether it had to.
         labels: the entry answers all numbers of a served model that gives several; else such a model is refused.
         counts: the batch counts for its run's history now; else whoever asks counts it later, by
-            :meth:`Gateway.count_for_run`.
+            :meth:`Gateway.record`.
         ahead: components that were scored before, by :meth:`Gateway.score_ahead`; no model is asked again.
         trace: notes what each step of the recipe makes of the samples; None: nobody asks.
         fixed: set by the gateway where the same samples would get the same scores again, without being scored.
@@ -107,6 +108,7 @@ class Gateway:
         observer: notified of every scored batch.
         shadow: compares candidates of experiments with served scores.
         runs: is handed what counts for the history of training runs; None: nobody keeps it.
+        samples: is offered samples to keep; None: nobody keeps any.
     """
 
     def __init__(
@@ -116,11 +118,13 @@ class Gateway:
         observer: Observer = UNOBSERVED,
         shadow: Shadow | None = None,
         runs: RunRecorder | None = None,
+        samples: SampleRecorder | None = None,
     ) -> None:
         self.book = book
         self.runtime = runtime
         self.shadow = shadow or Shadow(runtime, observer)
         self.runs = runs
+        self.samples = samples
         self._observer = observer
         self._unknown: dict[str, float] = {}
         self.operations = SingleOperations(runtime)
@@ -160,7 +164,7 @@ class Gateway:
         if address is None:
             scored = await self._score_batch(plan, batch, options)
             if options.counts:
-                self.count_for_run(scored, options.scope)
+                self.record(batch, scored, options.scope)
             return scored
         answer_options = options.on_invalid, options.default_reward, options.cache, options.explain
         body, attempts = digest_batch(batch, *answer_options), self.runtime.attempts
@@ -168,23 +172,29 @@ class Gateway:
             answer = self._score_batch(plan, batch, options)
             scored, was_answered = await attempts.answer_if_same_body(address, body, answer)
             if options.counts and not was_answered:
-                self.count_for_run(scored, options.scope)
+                self.record(batch, scored, options.scope)
             return scored
 
         async def answer_first(attempt: Attempt) -> Scored:
             scored = await self._score_batch(plan, batch, options, attempt)
             if options.counts and attempt.recorded is None:
-                self.count_for_run(scored, options.scope)
+                self.record(batch, scored, options.scope)
             return scored
 
         return await attempts.answer_once(
             address, body, options.deadline, answer_first, partial(_decode_recorded, options)
         )
 
-    def count_for_run(self, scored: Scored, scope: RequestScope) -> None:
-        """Let a scored batch count for the history of the run that it was scored for."""
+    def record(self, batch: Batch | None, scored: Scored, scope: RequestScope) -> None:
+        """Let a scored batch count for the history of its run, and offer its samples to who keeps some.
+
+        Args:
+            batch: None: its samples were offered when they were scored first.
+        """
         if self.runs is not None:
             self.runs.record(scored, scope)
+        if self.samples is not None and batch is not None and scope.keeps_samples:
+            self.samples.offer(batch, scored, scope)
 
     async def _score_batch(
         self, plan: Plan, batch: Batch, options: ScoreOptions, attempt: Attempt | None = None
@@ -232,7 +242,7 @@ class Gateway:
             usage=usage,
             timing_ms=timing,
             lengths=lengths,
-            group_keys=None if self.runs is None else batch.hash_groups(),
+            group_keys=None if self.runs is None and self.samples is None else batch.hash_groups(),
         )
         if options.restart is not None and options.restart.happened:
             scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
@@ -314,7 +324,7 @@ class Gateway:
         for scores in fixed:
             self._observer.cache_looked_up("memory", scores.scored.usage.cache_hits, 0, None)
             self._observer.batch_scored(scores.plan, scores.scored, scores.lengths)
-            self.count_for_run(scores.scored, scope)
+            self.record(None, scores.scored, scope)
         return True
 
     @staticmethod

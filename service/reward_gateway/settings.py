@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
+KEEP_SAMPLES = 10_000
+"""Samples that are kept where the operator switches it on without a number."""
+
 COMPUTE_PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
 
 
@@ -286,6 +289,18 @@ class Settings(BaseSettings):
         None, description="Secret that signs what is sent to run_alert_url, as callbacks of jobs are signed."
     )
 
+    # Samples, which are kept only where this is set
+    keep_samples: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Samples to keep after their answer (GET /v1/samples, the console's Samples page): chosen by "
+        "chance, and the extremes of each recipe, with prompt, response, reference and rubric, in the state store or, "
+        "without one, in each worker. `on` keeps 10000. 0: nothing is kept. A key may be exempt (keep_samples: false).",
+    )
+    keep_samples_ttl_s: float = Field(86_400.0, ge=1, description="How long a sample is kept.")
+    keep_samples_bytes: int = Field(64 << 20, ge=1 << 20, description="Bytes that kept samples may take.")
+
     # Jobs, whose answers are not waited for
     jobs: bool = Field(True, description="Accept jobs (POST /v1/jobs); off refuses them.")
     max_job_samples: int = Field(131_072, ge=1, description="Maximum samples per job.")
@@ -421,6 +436,12 @@ class Settings(BaseSettings):
     def run_names(self) -> tuple[str, str]:
         """The path of :attr:`run_directory` within the state directory."""
         return "run", str(self.http_port)
+
+    @field_validator("keep_samples", mode="before")
+    @classmethod
+    def _is_switch(cls, value: object) -> object:
+        word = value.lower() if isinstance(value, str) else value
+        return {"on": KEEP_SAMPLES, "true": KEEP_SAMPLES, "off": 0, "false": 0}.get(word, word)  # type: ignore[call-overload]
 
     @field_validator("root_path")
     @classmethod

@@ -139,7 +139,7 @@ def serving(
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        settings = Settings(max_text_chars=1000, workers=1)
+        settings = Settings(max_text_chars=1000, workers=1, keep_samples=10_000)
         state = StateStore.connect(state_url, timeout_s=60.0) if state_url else StateStore.in_process()
         asked = None if judges is None else judges()
         runtime = EffectsRuntime(scorer, state, known_models=known, judges=asked)

@@ -45,3 +45,11 @@ def test_a_client_without_a_run_reads_that_of_requests_without_one(service: Serv
     with RewardClient(service.url) as client:
         client.score("p", ["one"])
         assert client.get_run()["run"] == ""
+
+
+@pytest.mark.anyio
+async def test_the_asynchronous_client_lists_kept_samples(service: Service) -> None:
+    async with AsyncRewardClient(service.url) as client:
+        await client.score("p", ["kept soon"])
+        kept = await client.list_samples(run="", recipe="brief", kind="reservoir", most=1)
+        assert [row["response"] for row in kept] == ["kept soon"]

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from reward_gateway.errors import ModelUnavailable
 from reward_gateway.jobs import lease, runner, service
+from reward_gateway.kept_samples.keeper import Filters, SampleKeeper
+from reward_gateway.kept_samples.store import Bounds
 from reward_gateway.recipes.book import load_book
 from reward_gateway.state.jobs import TakenPiece
 
@@ -420,6 +422,14 @@ async def test_a_job_counts_once_for_its_run_when_it_is_scored(served: Served, r
     assert (told["samples"], row["step"], row["n"]) == (600, 7, 600)
     if reward != "running":
         assert row["mean"] == pytest.approx(299.5)
+
+
+async def test_samples_of_a_job_are_kept_once_where_some_are(served: Served) -> None:
+    keeper = served.gateway.samples = SampleKeeper.in_process(Bounds(1000, 1 << 24, 60.0))
+    body = {"reward": "running", "samples": [{"prompt": "p", "response": "x" * (k % 9)} for k in range(300)]}
+    await served.finish((await served.submit(body, x_run="r", x_run_step="7"))["job"])
+    page = await keeper.list_page(Filters(run="r"), "newest", None, 500)
+    assert (page.total, {sample["step"] for sample in page.samples}) == (300, {7})
 
 
 async def test_what_waits_and_what_was_scored_is_measured(served: Served) -> None:

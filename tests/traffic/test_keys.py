@@ -258,3 +258,10 @@ def test_a_key_belongs_to_its_tenant_else_to_itself(tmp_path: Path) -> None:
 )
 def test_a_tenant_has_the_characters_of_a_key(name: str, fits: bool) -> None:
     assert is_key_name(name) is fits
+
+
+def test_a_keys_samples_may_be_kept_unless_its_entry_says_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text("keys:\n  - {name: a, key: first-key}\n  - {name: b, key: second-key, keep_samples: false}\n")
+    file.chmod(0o600)
+    assert [key.keep_samples for key in KeyRing.load(file).entries] == [True, False]

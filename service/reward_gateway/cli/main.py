@@ -10,7 +10,7 @@ import typer
 
 from reward_gateway import __version__
 
-from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, score, state, upstreams
+from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, samples, score, state, upstreams
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
@@ -31,6 +31,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(rewards.app, name="rewards")
 app.add_typer(judges.app, name="judges")
 app.add_typer(runs.app, name="runs")
+app.add_typer(samples.app, name="samples")
 app.add_typer(state.app, name="state")
 app.add_typer(upstreams.app, name="upstreams")
 app.add_typer(docs.app, name="docs")

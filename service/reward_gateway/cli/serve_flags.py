@@ -22,6 +22,7 @@ GROUPS = {
     "default_deadline_s": "Time and load",
     "max_head_bytes": "Models while they are served",
     "idempotency_ttl_s": "State",
+    "keep_samples": "Samples that are kept",
     "jobs": "Jobs",
     "cache_ttl_s": "Cache of raw scores",
     "upstreams_file": "Upstreams, judges and code",

@@ -7,6 +7,21 @@ import typer
 from .output import REFUSED, TIMEOUT_S, Unusable, print_error
 
 
+def fetch_from_service(
+    method: str,
+    path: str,
+    url: str | None,
+    api_key: str | None,
+    timeout_s: float,
+    *,
+    content: str | None = None,
+    content_type: str = "application/json",
+) -> bytes:
+    """The service's answer as it is. Raises as :func:`ask_service`."""
+    answer: bytes = _send_request(method, path, url, api_key, timeout_s, content, content_type).content
+    return answer
+
+
 def ask_service(
     method: str,
     path: str,
@@ -23,6 +38,19 @@ def ask_service(
         Unusable: ``url`` is missing or not an http address.
         typer.Exit: it rejected the request or cannot be reached; the reason is printed to standard error.
     """
+    body: dict[str, Any] = _send_request(method, path, url, api_key, timeout_s, content, content_type).json()
+    return body
+
+
+def _send_request(
+    method: str,
+    path: str,
+    url: str | None,
+    api_key: str | None,
+    timeout_s: float,
+    content: str | None,
+    content_type: str,
+) -> Any:
     if not url or not url.startswith(("http://", "https://")):
         raise Unusable(f"name the running service with --url http://HOST:PORT{f', not {url}' if url else ''}")
     import httpx  # here, so that the other commands start without it
@@ -41,7 +69,8 @@ def ask_service(
         response = httpx.request(
             method, url.rstrip("/") + path, content=content, headers=headers, timeout=timeout, verify=verify
         )
-        body: dict[str, Any] = response.json()
+        is_lines = response.is_success and response.headers.get("content-type", "").startswith("application/x-ndjson")
+        body: dict[str, Any] = {} if is_lines else response.json()
     except httpx.HTTPError as error:
         print_error(f"the service cannot be reached ({type(error).__name__}); check its address and whether it runs")
         raise typer.Exit(REFUSED) from None
@@ -52,4 +81,4 @@ def ask_service(
         reason = body.get("error", {})
         print_error(reason if isinstance(reason, str) else f"{reason.get('message')} ({reason.get('code')})")
         raise typer.Exit(REFUSED)
-    return body
+    return response

@@ -72,6 +72,9 @@ from reward_gateway.intake.media_loader import Intake
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.jobs.callbacks import CallbackSender
 from reward_gateway.jobs.runner import JobRunner
+from reward_gateway.kept_samples.keeper import SampleKeeper
+from reward_gateway.kept_samples.redis_store import RedisSampleStore
+from reward_gateway.kept_samples.store import Bounds, LocalSampleStore
 from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.operations.guards import GUARDS
@@ -175,11 +178,24 @@ def make_alert_sender(settings: Settings, runs: RunHistory | None) -> AlertSende
     return sender
 
 
-async def build_gateway(settings: Settings, telemetry: Telemetry, runs: RunHistory | None = None) -> Gateway:
+def make_sample_keeper(settings: Settings, telemetry: Telemetry) -> SampleKeeper | None:
+    """What keeps samples, shared by all workers where they have a state store; None: nothing is kept."""
+    if not settings.keep_samples:
+        return None
+    bounds, health = Bounds.of(settings), telemetry.metrics.health
+    url = settings.state_store_url
+    store = RedisSampleStore(url, bounds) if url else LocalSampleStore(bounds)
+    return SampleKeeper(store, bounds, lost=health.count_lost, failed=health.count_failed)
+
+
+async def build_gateway(
+    settings: Settings, telemetry: Telemetry, runs: RunHistory | None = None, samples: SampleKeeper | None = None
+) -> Gateway:
     """The gateway over the configured servers.
 
     Args:
         runs: keeps the history of training runs.
+        samples: keeps samples.
 
     Raises:
         InvalidRecipe: the recipe file is invalid; every fault is listed.
@@ -231,7 +247,7 @@ async def build_gateway(settings: Settings, telemetry: Telemetry, runs: RunHisto
         log.warning("model_server_away", reason=error.message)
     check_fallbacks(runtime.known_models())
     shadow = Shadow(runtime, observer)
-    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow, runs)
+    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow, runs, samples)
     register_labels(telemetry, gateway)
     return gateway
 
@@ -411,14 +427,15 @@ async def serve(settings: Settings) -> None:
     telemetry = Telemetry.of(settings)
     traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
     runs = make_run_history(settings, telemetry)
-    gateway = await build_gateway(settings, telemetry, runs)
+    samples = make_sample_keeper(settings, telemetry)
+    gateway = await build_gateway(settings, telemetry, runs, samples)
     protocol = OpenInference(gateway, settings)
     model_admin = ModelAdmin(gateway, settings)
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
     console = (
         make_console(gateway, settings, telemetry, traffic, model_admin, stores, runs) if settings.console else None
     )
-    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs, console)
+    app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs, console, samples)
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())
     deps = app.state.dependencies
@@ -453,6 +470,8 @@ async def serve(settings: Settings) -> None:
     if runs is not None:
         runs.export = run_metrics.export if run_metrics is not None else None
         runs.start()
+    if samples is not None:
+        samples.start()
     traffic.start()
     stores.start()
     if console is not None:
@@ -489,6 +508,8 @@ async def serve(settings: Settings) -> None:
             await alerts.close()
         if run_metrics is not None:
             await asyncio.to_thread(run_metrics.close)
+        if samples is not None:
+            await samples.close()
         await gateway.close()
         telemetry.close()
 

@@ -9,6 +9,9 @@ Bucket = Literal["minute", "hour", "step"]
 PAGE = 1000
 """Runs of a page."""
 
+SAMPLES_PAGE = 500
+"""Kept samples of a page."""
+
 
 def runs_listing(cursor: str, tenant: str | None) -> str:
     """A page of runs; the first if ``cursor`` is empty."""
@@ -38,6 +41,11 @@ def flatten_row(row: Mapping[str, Any]) -> dict[str, float]:
         "flagged_share": row["flagged"] / row["n"],
     }
     return {name: float(value) for name, value in numbers.items() if value is not None}
+
+
+def samples_listing(cursor: str, filters: Mapping[str, str | None]) -> str:
+    """A page of kept samples; the first if ``cursor`` is empty."""
+    return f"samples?{_encode_query(limit=SAMPLES_PAGE, cursor=cursor or None, **filters)}"
 
 
 def _encode_query(**named: str | int | None) -> str:

@@ -11,7 +11,7 @@ from reward_gateway.sample import Text
 
 from .job_calls import Submit
 from .jobs import Job
-from .listings import Bucket, run_listing, runs_listing
+from .listings import Bucket, run_listing, runs_listing, samples_listing
 from .request import (
     Columns,
     JobArguments,
@@ -206,6 +206,35 @@ class RewardClient:
             NotFound: there is no such run.
         """
         return self._get_listing(run_listing(self._run or "" if name is None else name, bucket, after, tenant))
+
+    def list_samples(
+        self,
+        *,
+        run: str | None = None,
+        recipe: str | None = None,
+        kind: str | None = None,
+        flags: Sequence[str] = (),
+        mark: str | None = None,
+        tenant: str | None = None,
+        most: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Samples that the service kept, the newest first, with the right ``admin`` (over HTTP only).
+
+        Args:
+            run: the training run, whichever this client names; "": that of requests that name none.
+            kind: reservoir, top, bottom, flagged, invalid, spread or disagreement.
+            flags: that it has, all of them.
+            mark: good, bad, hack or unmarked.
+            tenant: one caller's.
+            most: so many at most.
+        """
+        named = {"run": run, "recipe": recipe, "kind": kind, "flags": ",".join(flags) or None, "mark": mark}
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None and (most is None or len(rows) < most):
+            page = self._get_listing(samples_listing(cursor, {**named, "tenant": tenant}))
+            rows, cursor = rows + page["samples"], page["cursor"]
+        return rows[:most]
 
     def ready(self) -> bool:
         """Whether the service is reachable, its models are loaded and it is not shutting down."""

@@ -198,12 +198,13 @@ class Calls:
     def _read_scope(key: ApiKey, metadata: dict[str, Any], sent: Metadata) -> RequestScope:
         """On whose behalf a call is answered: of its key, its run and step, and its idempotency key."""
         if _SCOPE.isdisjoint(metadata):
-            return NO_SCOPE if key is ANYBODY else RequestScope(key.caller)
+            return NO_SCOPE if key is ANYBODY else RequestScope(key.caller, keeps_samples=key.keep_samples)
         given_key = _read_text(metadata, _IDEMPOTENCY_KEY)
         idempotency_key = None if given_key is None else check_idempotency_key(given_key)
         run = agree_on_run(str(value) for entry, value in sent if entry == _RUN) if _RUN in metadata else ""
         given_step = _read_text(metadata, _STEP)
-        return RequestScope(key.caller, run, idempotency_key, None if given_step is None else parse_step(given_step))
+        step = None if given_step is None else parse_step(given_step)
+        return RequestScope(key.caller, run, idempotency_key, step, key.keep_samples)
 
     @staticmethod
     async def _abort_call(context: Context, error: GatewayError, call: str) -> NoReturn:

@@ -15,6 +15,8 @@ from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.jobs.intake import JobIntake
 from reward_gateway.jobs.service import JobService
+from reward_gateway.kept_samples.keeper import SampleKeeper
+from reward_gateway.kept_samples.store import Bounds
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.settings import Settings
@@ -61,6 +63,7 @@ def create_app(
     stores: StoreWatch | None = None,
     runs: RunHistory | None = None,
     mounted: Mounted | None = None,
+    samples: SampleKeeper | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -71,6 +74,7 @@ def create_app(
         model_admin: likewise the operations on models.
         stores: knows which of the stores can be reached; None: there is none.
         runs: the history of runs that the gateway records; None: one of this process, unless the settings allow none.
+        samples: likewise the samples that the gateway keeps.
 
     Raises:
         KeysFileError: the file of API keys cannot be used.
@@ -84,6 +88,8 @@ def create_app(
     traffic = traffic or Traffic.of(settings, telemetry.metrics)
     if runs is None and settings.run_history_bytes:
         runs = gateway.runs = RunHistory.in_process(settings.run_history_bytes)
+    if samples is None and settings.keep_samples:
+        samples = gateway.samples = SampleKeeper.in_process(Bounds.of(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -112,6 +118,7 @@ def create_app(
         JobService(gateway, settings),
         JobIntake(gateway, settings),
         runs,
+        samples,
     )
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)

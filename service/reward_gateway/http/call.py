@@ -37,6 +37,8 @@ _OF_BROWSERS = (
 )
 """What :mod:`.entry.browsers` reads."""
 _READ = _OURS | {*_STANDARD, *_OF_BROWSERS, IDEMPOTENCY_KEY.encode(), RUN.encode(), RUN_STEP.encode()}
+_OF_ANY_RUN = ("/v1/samples", "/console/samples")
+"""Where ``?run=`` says which run's samples are meant, and not for which run the request is."""
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -85,7 +87,7 @@ class Call:
     @property
     def scope(self) -> RequestScope:
         """On whose behalf the request is answered; final once the key layer has passed."""
-        return RequestScope(self.key.caller, self.run, self.idempotency_key, self.step)
+        return RequestScope(self.key.caller, self.run, self.idempotency_key, self.step, self.key.keep_samples)
 
 
 def register_health(prefix: str) -> None:
@@ -104,7 +106,7 @@ def begin(scope: Scope, now: float) -> Call:
     chat_format: str | None = None
     if b"run=" in query or b"reward=" in query or b"chat_format=" in query:
         named = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-        run_names = named.get("run", [])
+        run_names = [] if scope["path"].startswith(_OF_ANY_RUN) else named.get("run", [])
         recipe, chat_format = (named[name][-1] if name in named else None for name in ("reward", "chat_format"))
     if scope["path"].startswith(PREFIXES):
         address = _take_address(scope)

@@ -21,6 +21,7 @@ from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.intake.task_file import TaskFile
 from reward_gateway.jobs.intake import JobIntake
 from reward_gateway.jobs.service import JobService
+from reward_gateway.kept_samples.keeper import SampleKeeper
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -49,6 +50,7 @@ class Dependencies:
     jobs: JobService
     job_intake: JobIntake
     runs: RunHistory | None
+    samples: SampleKeeper | None
 
 
 def dependencies_of(request: Request) -> Dependencies:

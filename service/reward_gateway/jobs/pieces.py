@@ -41,6 +41,7 @@ class Head(Struct):
         key: name of the API key that it was submitted with.
         due_at: seconds since the epoch until which it is to be scored; None: no limit.
         step: the trainer's step; None: not known.
+        keeps_samples: whether its samples may be kept, where the operator keeps any.
         answer: which number a client with room for one takes; None: the recipe compares no samples.
     """
 
@@ -63,6 +64,7 @@ class Head(Struct):
     answer: str | None = None
     ahead: bool = False
     step: int | None = None
+    keeps_samples: bool = True
 
 
 class _Body(Struct):

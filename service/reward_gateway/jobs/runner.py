@@ -230,7 +230,7 @@ class JobRunner:
         async def record() -> bool:
             is_first = await self._store.record(taken, deliveries, scored.usage, scored.described)
             if is_first:  # a piece that two workers scored counts once
-                self._gateway.count_for_run(scored.scored, scored.scope)
+                self._gateway.record(scored.batch, scored.scored, scored.scope)
             return is_first
 
         return record

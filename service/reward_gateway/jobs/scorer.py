@@ -17,7 +17,7 @@ from reward_gateway.intake.score_intake import PreparedRequest, ScoreIntake
 from reward_gateway.recipes.book import compile_source
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
-from reward_gateway.sample import Scored
+from reward_gateway.sample import Batch, Scored
 from reward_gateway.sample.scores import LARGE_ANSWER
 from reward_gateway.scoring.request_scope import RequestScope
 from reward_gateway.settings import Settings
@@ -52,9 +52,10 @@ class ScoredPiece:
     usage: dict[str, int]
     described: bytes
     """What its groups are like, as JSON; empty where the recipe compares no samples."""
+    batch: Batch
     scored: Scored
     scope: RequestScope
-    """What counts for the run's history, once the piece is recorded."""
+    """What is recorded of it once the piece is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class PieceScorer:
             groups = [None if group.startswith("\0") else group for group in batch.groups()]
         described = b"" if scored.groups is None else orjson.dumps(scored.groups)
         return ScoredPiece(
-            split_answer(body), prepared.samples, groups, asdict(scored.usage), described, scored, options.scope
+            split_answer(body), prepared.samples, groups, asdict(scored.usage), described, batch, scored, options.scope
         )
 
     async def score_ahead(self, taken: TakenPiece, head: Head, piece: Piece) -> ScoredAhead:
@@ -113,7 +114,8 @@ class PieceScorer:
         """Hold a slot, with what is scored in it."""
         plan = self._find_plan(head)
         # The job's id is its idempotency key: what changes state is done once.
-        scope = RequestScope(taken.tenant, head.run, f"job {taken.job}" if head.whole else None, head.step)
+        key = f"job {taken.job}" if head.whole else None
+        scope = RequestScope(taken.tenant, head.run, key, head.step, head.keeps_samples)
         now = asyncio.get_running_loop().time()
         takes_long = len(piece.samples) > LONG_PIECE
         samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)

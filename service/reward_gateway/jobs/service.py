@@ -254,6 +254,7 @@ class JobService:
             plan.group.answer if plan.grouped else None,
             whole and plan.scores_ahead and submission.batch.size > LARGEST,
             scope.step,
+            scope.keeps_samples,
         )
 
     async def read(self, scope: RequestScope, job: str, after: str = "", wait_s: float = 0.0) -> dict[str, Any]:

@@ -20,12 +20,14 @@ class RequestScope:
         idempotency_key: 1 to 256 printable ASCII characters that make a repeat the same request; None: every
             request is a new one.
         step: the trainer's step, by which the history of the run tells what was scored; None: not known.
+        keeps_samples: whether its samples may be kept, where the operator keeps any.
     """
 
     caller: str = ANONYMOUS
     run: str = ""
     idempotency_key: str | None = None
     step: int | None = None
+    keeps_samples: bool = True
 
     @property
     def space(self) -> Namespace:

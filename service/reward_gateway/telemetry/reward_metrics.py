@@ -41,11 +41,11 @@ class RewardMetrics:
         self.shared: SharedMonitor | None = None
         self.count_lost: Callable[[float], None] = make.counter(
             "monitor_rows_dropped_total",
-            "Samples dropped from the shared monitoring windows or the runs' history because too many waited.",
+            "Samples dropped from shared monitoring windows, the runs' history or samples to keep: too many waited.",
         ).inc
         self.count_failed: Callable[[], None] = make.counter(
             "monitor_store_errors_total",
-            "Failed reads and writes of monitoring windows and of the runs' history in the state store.",
+            "Failed reads and writes of monitoring windows, the runs' history and kept samples in the state store.",
         ).inc
         of = ("reward", "component", "stage")
         self._values: BatchHistogram = make.batch_histogram(

@@ -12,6 +12,7 @@ The file holds a list; each entry gives the key as text or as the SHA-256 of its
       - name: trainer-2026-11        # a new key of the same caller: it goes on with the caller's state
         tenant: trainer
         sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+        keep_samples: false                             # none of its samples are kept, also where others are
 
 Callers share what is scarce, the slots of the gateway and the calls of a model. ``priority`` says how large a key's
 share is while others wait: ``interactive`` 16 parts, ``training`` 4 (the default), ``batch`` 1.
@@ -69,6 +70,7 @@ class ApiKey(BaseModel):
     Attributes:
         tenant: the caller that the key belongs to; None: its name.
         callback_secret_env: variable of the environment that holds the secret that signs callbacks of its jobs.
+        keep_samples: whether its samples may be kept where the operator keeps any (``--keep-samples``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -81,6 +83,7 @@ class ApiKey(BaseModel):
     rate: str | None = None
     priority: Priority = "training"
     callback_secret_env: str | None = Field(None, min_length=1, max_length=128)
+    keep_samples: bool = True
 
     @field_validator("rate")
     @classmethod
