@@ -12,13 +12,16 @@ from pydantic import SecretStr
 from reward_gateway.local import workers
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.workers import metrics_folder, settings_environment, worker_children
-from reward_gateway.settings import Settings
+from reward_gateway.settings import RunLimits, Settings
 
 
 def test_settings_read_back_as_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = Settings(
         http_port=0, models=("a", "b"), api_keys_file=tmp_path / "keys", media_urls=True, cache_ttl_s=1.5,
         otlp_endpoint=SecretStr("http://collector:4317"), redis_url="redis://h:1/0", rate_limit=None,
+        dialect_failures={"unirl": "error", "openrlhf": -1.0}, run_alert_url="http://h/alerts",
+        run_alerts={"math": RunLimits(mean=(0.0, 0.9)), "*": RunLimits(zero_variance_share=0.8)},
+        run_alert_secret=SecretStr("secret"),
     )  # fmt: skip
     for name, value in settings_environment(settings).items():
         monkeypatch.setenv(name, value)

@@ -1,5 +1,6 @@
 """The gateway's processes as children: one listening socket for all, settings passed as environment variables."""
 
+import json
 import os
 import shutil
 import socket
@@ -97,15 +98,17 @@ def _remove_metrics(metrics: Path, pid: int, was_ready: bool) -> None:
 def settings_environment(settings: Settings) -> dict[str, str]:
     """Settings as environment variables, which load as the same settings."""
     return {
-        f"REWARD_GATEWAY_{name.upper()}": _setting_text(value)
+        f"REWARD_GATEWAY_{name.upper()}": _setting_text(value, name, settings)
         for name, value in settings
         if value is not None and value != type(settings).model_fields[name].default
     }
 
 
-def _setting_text(value: object) -> str:
+def _setting_text(value: object, name: str, settings: Settings) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return json.dumps(settings.model_dump(mode="json", include={name})[name])
     return str(value)
