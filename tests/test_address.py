@@ -1,7 +1,7 @@
 """What an address names before its path: the run and the recipe, in either order, each once."""
 
 import pytest
-from reward_gateway.address import split_address
+from reward_gateway.address import add_scheme, split_address
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,13 @@ def test_other_paths_name_nothing(path: str) -> None:
 def test_a_second_name_is_a_path_of_its_own() -> None:
     assert split_address("/r/a/r/b/rm") == (None, "a", "/r/b/rm")
     assert split_address("/run/A/r/b/run/A/rm") == ("A", "b", "/run/A/rm")
+
+
+@pytest.mark.parametrize("address", ["localhost:8080", "127.0.0.1", "[::1]:8080", "host/run/A/", "x:KEY@host:8080"])
+def test_an_address_that_begins_with_its_host_is_http(address: str) -> None:
+    assert add_scheme(address) == f"http://{address}"
+
+
+@pytest.mark.parametrize("address", ["http://host", "grpc://host:1", "ftp://host", "http:/host", "unix:/path", "a b"])
+def test_any_other_address_stays_as_it_is(address: str) -> None:
+    assert add_scheme(address) == address

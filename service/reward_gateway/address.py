@@ -4,6 +4,7 @@ Many trainers take only an address, and append a path of their own to it. Both n
 either order, each once.
 """
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -11,6 +12,14 @@ RUN_PATH, RECIPE_PATH = "/run/", "/r/"
 
 PREFIXES = (RUN_PATH, RECIPE_PATH)
 """How a path begins that names something."""
+
+
+_WITHOUT_SCHEME = re.compile(r"([^/@\s]*@)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?(/\S*)?")
+
+
+def add_scheme(url: str, scheme: str = "http") -> str:
+    """An address that begins with its host (``localhost:8080``) with a scheme before it; any other as it is."""
+    return f"{scheme}://{url}" if _WITHOUT_SCHEME.fullmatch(url) else url
 
 
 class Address(NamedTuple):

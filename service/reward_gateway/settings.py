@@ -462,6 +462,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url", "state_redis_url")
     @classmethod
     def _has_scheme(cls, url: str) -> str:
+        if re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d+", url):
+            return f"redis://{url}"
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             address = url.rpartition("://")[2].rpartition("@")[2]  # no password in a message
             raise ValueError(f"an address of Redis begins with redis://, rediss:// or unix://; write redis://{address}")

@@ -108,7 +108,7 @@ def test_a_faulty_recipe_file_is_told_by_its_lines(tmp_path: Path) -> None:
     ("flag", "value", "said"),
     [
         ("--redis-url", "secret@localhost:6379", "write redis://localhost:6379"),
-        ("--state-redis-url", "localhost:6379", "write redis://localhost:6379"),
+        ("--state-redis-url", "localhost", "write redis://localhost"),
         ("--triton-url", "http://triton:8000", "host:port without http://"),
         ("--triton-url", "triton", "host:port without http://"),
         ("--otlp-endpoint", "collector:4317", "begins with http://"),

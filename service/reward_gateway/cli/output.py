@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from reward_gateway.address import add_scheme
+
 FAULTY, UNUSABLE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 TIMEOUT_S = 5.0
 """Timeout of listings, in seconds."""
@@ -20,7 +22,10 @@ err = Console(stderr=True, highlight=False)
 
 
 def _checked_address(url: str | None) -> str | None:
-    """The address, if it has a supported scheme, a host and a port that exists; raises BadParameter otherwise."""
+    """The address, with ``http://`` where it has no scheme. Raises BadParameter unless it has a supported scheme, a
+    host and a port that exists."""
+    if url is not None:
+        url = add_scheme(url)
     if url is not None and not url.startswith(("http://", "https://", "grpc://", "grpcs://")):
         scheme, known, rest = url.partition("://")
         address = rest if known else scheme
@@ -47,7 +52,7 @@ Url = Annotated[
         "--url",
         callback=_checked_address,
         envvar="REWARD_GATEWAY_URL",
-        help="Address of a running service (http:// or grpc://).",
+        help="Address of a running service (http:// or grpc://; without either, http://).",
         show_default=False,
     ),
 ]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urlsplit
 
-from reward_gateway.address import split_address
+from reward_gateway.address import add_scheme, split_address
 from reward_gateway.errors import DeadlineExceeded, GatewayError, NotFound
 from reward_gateway.sample import Text
 
@@ -62,7 +62,7 @@ class AsyncRewardClient:
         client_key: str | os.PathLike[str] | None = None,
         run: str | None = None,
     ) -> None:
-        self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
+        self.url = add_scheme(url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL)
         self.timeout_s = timeout_s
         self._arguments: dict[str, Any] = {
             "api_key": api_key,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urlsplit
 
-from reward_gateway.address import split_address
+from reward_gateway.address import add_scheme, split_address
 from reward_gateway.sample import Text
 
 from .job_calls import Submit
@@ -37,9 +37,9 @@ class RewardClient:
     """Rewards from a running service.
 
     Args:
-        url: ``http(s)://host:port`` or ``grpc(s)://host:port``, with ``/run/NAME`` and ``/r/RECIPE`` behind it where
-            the address names the run or the recipe, and ``x:KEY@`` before the host where it carries the key; default:
-            ``REWARD_GATEWAY_URL``, else this machine.
+        url: ``http(s)://host:port`` or ``grpc(s)://host:port``, without a scheme ``http://``; with ``/run/NAME`` and
+            ``/r/RECIPE`` behind it where the address names the run or the recipe, and ``x:KEY@`` before the host where
+            it carries the key; default: ``REWARD_GATEWAY_URL``, else this machine.
         api_key: default: ``REWARD_GATEWAY_API_KEY``.
         timeout_s: maximum seconds of a call, retries included; sent to the server as the deadline.
         ca_file: authorities that may sign the service's certificate; default: ``REWARD_GATEWAY_CA_FILE``, else those
@@ -60,7 +60,7 @@ class RewardClient:
         client_key: str | os.PathLike[str] | None = None,
         run: str | None = None,
     ) -> None:
-        self.url = url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL
+        self.url = add_scheme(url or os.environ.get("REWARD_GATEWAY_URL") or DEFAULT_URL)
         self.timeout_s = timeout_s
         self._arguments: dict[str, Any] = {
             "api_key": api_key,
