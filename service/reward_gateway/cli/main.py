@@ -11,6 +11,7 @@ import typer
 from reward_gateway import __version__
 
 from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, samples, score, state, upstreams
+from .doctor.command import doctor
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(cls=GroupedCommand)(serve)
+app.command(cls=GroupedCommand)(doctor)
 app.command("score")(score.score)
 app.command("evaluate")(evaluate.evaluate)
 app.command("redteam")(redteam.redteam)

@@ -43,7 +43,8 @@ def writable_fault(folder: Path, setting: str, purpose: str) -> str:
         )
 
 
-def _folders(settings: Settings) -> Iterator[Fault]:
+def find_folder_faults(settings: Settings) -> Iterator[Fault]:
+    """The folders of logs and state can be written to, and there is a model repository."""
     if fault := writable_fault(settings.run_directory, "state_dir", "logs and state are kept there"):
         yield Fault(fault)
     for names in (settings.run_names, ("backends",)):
@@ -57,7 +58,8 @@ def _folders(settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _ports(settings: Settings) -> Iterator[Fault]:
+def find_port_faults(settings: Settings) -> Iterator[Fault]:
+    """The ports can be listened on."""
     taken: dict[str, Callable[[], object]] = {
         "http_port": lambda: ports.open_listener(settings.http_host, settings.http_port, "http_port").close()
     }
@@ -130,5 +132,5 @@ def _stack_faults(checks: Iterable[Callable[[], object]]) -> Iterator[Fault]:
 
 
 Check = Callable[[Settings], Iterator[Fault]]
-_QUICK: tuple[Check, ...] = (_folders, _ports, _servers)
+_QUICK: tuple[Check, ...] = (find_folder_faults, find_port_faults, _servers)
 _THOROUGH: tuple[Check, ...] = (_recipes, _sandbox)

@@ -21,10 +21,10 @@ from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import describe_unchecked_hosts
 from reward_gateway.traffic.tls import describe_readable_key
 
-from .configuration import read_settings, variable_of
+from .configuration import read_settings
 from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error, without_password
 from .preflight import find_faults, writable_fault
-from .serve_flags import GroupedCommand, setting_flags
+from .serve_flags import GroupedCommand, keep_flags, setting_flags
 
 _ANSWER_S = 5.0
 """Timeout of the readiness check, in seconds."""
@@ -41,9 +41,7 @@ def serve(**flags: Any) -> None:
     or --state-redis-url that server is used and none is started; with --redis-url alone its server keeps both scores
     and state.
     """
-    for name, value in flags.items():
-        if value is not None:
-            os.environ[variable_of(name)] = str(value)  # flags are read and checked as variables are
+    keep_flags(flags)
     os.umask(os.umask(_OTHERS_WRITE) | _OTHERS_WRITE)  # no other user writes to models and files that this makes
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     report = _Progress(console)

@@ -1,6 +1,9 @@
 """The flags of ``serve``, one per setting, in groups; the help text is the setting's description."""
 
+import contextlib
 import inspect
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +60,25 @@ def setting_flags() -> list[inspect.Parameter]:
         group = GROUPS.get(name, group)
         flags.append(_flag(name, field, group))
     return flags
+
+
+def keep_flags(flags: Mapping[str, Any]) -> None:
+    """Put the flags that were given into the environment: they are read and checked as variables are."""
+    for name, value in flags.items():
+        if value is not None:
+            os.environ[variable_of(name)] = str(value)
+
+
+@contextlib.contextmanager
+def flags_kept(flags: Mapping[str, Any]) -> Iterator[None]:
+    """As :func:`keep_flags`, and put the environment back."""
+    before = dict(os.environ)
+    keep_flags(flags)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _flag(name: str, field: FieldInfo, group: str) -> inspect.Parameter:

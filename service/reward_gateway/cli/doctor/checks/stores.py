@@ -1,0 +1,84 @@
+"""The cache of scores and the store of state."""
+
+from collections.abc import Iterator
+
+from reward_gateway.local import valkey
+from reward_gateway.local.errors import StackError
+from reward_gateway.local.sockets import socket_folder
+
+from ...output import without_password
+from ..check import Finding, Subject, fault, machine_check, ok, warning
+from ..redis_server import Server, Unanswered, look_at_server
+
+
+@machine_check("cache")
+def check_cache(subject: Subject) -> Iterator[Finding]:
+    """The server that caches raw scores."""
+    url = subject.settings.redis_url
+    if not url:
+        yield from _check_embedded()
+        return
+    try:
+        server = look_at_server(url, subject.server_s)
+    except Unanswered as error:
+        yield fault(f"{without_password(url)}: {error}, and every score is computed anew: correct --redis-url")
+        return
+    if server.maximum and server.policy == "noeviction" and url != subject.settings.state_store_url:
+        yield warning(
+            f"{_name(url, server)} refuses new scores when its {server.maximum >> 20} MiB are full: set "
+            "maxmemory-policy volatile-lru"
+        )
+    else:
+        yield ok(f"{_name(url, server)} answers")
+
+
+@machine_check("state")
+def check_state(subject: Subject) -> Iterator[Finding]:
+    """The server that keeps state, which it may neither evict nor forget."""
+    url = subject.settings.state_store_url
+    if not url:
+        yield from _check_embedded()
+        return
+    try:
+        server = look_at_server(url, subject.server_s)
+    except Unanswered as error:
+        yield fault(
+            f"{without_password(url)}: {error}, and recipes that keep state do not answer: correct --state-redis-url"
+        )
+        return
+    name, sound = _name(url, server), True
+    if not server.told:
+        sound = False
+        yield warning(
+            f"{name} answers, but does not say whether it evicts (INFO is refused): its maxmemory-policy must be "
+            "noeviction"
+        )
+    elif server.maximum and server.policy != "noeviction":
+        sound = False
+        yield fault(
+            f"{name} evicts state when its {server.maximum >> 20} MiB are full ({server.policy}): set maxmemory-policy "
+            "noeviction, or name another server with --state-redis-url"
+        )
+    if server.told and not server.kept:
+        sound = False
+        yield warning(f"{name} writes nothing to disk, so that its restart loses all state: set appendonly yes")
+    if server.maximum and server.used > 0.9 * server.maximum:
+        sound = False
+        yield warning(f"{name} is {server.used / server.maximum:.0%} full; full, it refuses changes: raise maxmemory")
+    if sound:
+        yield ok(f"{name} answers and does not evict")
+
+
+def _name(url: str, server: Server) -> str:
+    return f"{without_password(url)}{f' ({server.version})' if server.version else ''}"
+
+
+def _check_embedded() -> Iterator[Finding]:
+    try:
+        binary = valkey.find_server()
+        with socket_folder():
+            pass
+    except StackError as error:
+        yield fault(str(error))
+    else:
+        yield ok(f"the embedded one can be started ({binary.name})")
