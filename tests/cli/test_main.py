@@ -153,7 +153,7 @@ def test_a_running_service_checks_against_what_it_knows(run: Run, service: Any) 
     Path("new.yaml").write_text(NEW_MODEL)
     Path("good.yaml").write_text("rewards: {r: {components: {a: {score: length_penalty}}}}")
     assert run("rewards", "check", "good.yaml", "--url", service.url).code == 0
-    faulty = run("rewards", "check", "good.yaml", "--url", service.url.replace("http://", ""))
+    faulty = run("rewards", "check", "good.yaml", "--url", service.url.replace("http://", "grpc://"))
     assert faulty.code == 2
     assert "http://" in faulty.err
 
@@ -195,11 +195,45 @@ def test_a_kind_that_there_is_not_is_refused(run: Run) -> None:
         assert meant in ended.err
 
 
-def test_an_address_without_a_scheme_is_refused_before_it_is_called(run: Run) -> None:
+def test_an_address_without_a_scheme_is_http(run: Run, service: Any) -> None:
+    without = service.url.removeprefix("http://")
+    assert run("rewards", "list", "--url", without).out == run("rewards", "list", "--url", service.url).out
+    assert run("models", "versions", "none", "--url", without).code == 3
+
+
+def test_an_address_that_is_none_is_refused_before_it_is_called(run: Run) -> None:
     for command in (["rewards", "list"], ["models", "unload", "m"], ["catalog"]):
-        ended = run(*command, "--url", "localhost:8080")
+        ended = run(*command, "--url", "ftp://localhost:8080")
         assert ended.code == 2
         assert "write http://localhost:8080" in ended.err.replace("\n", " ")
+
+
+def test_a_model_that_there_is_not_is_not_unloaded(run: Run, service: Any) -> None:
+    ended = run("models", "unload", "nope", "--url", service.url)
+    assert ended.code == 3
+    assert "nope" in ended.err
+
+
+def test_an_editor_gets_the_faults_of_a_recipe_file_as_json(run: Run, service: Any) -> None:
+    Path("bad.yaml").write_text(
+        "rewards:\n  r:\n    components: {a: {score: length_penalty, params: {per_word: many}}}\n"
+    )
+    Path("good.yaml").write_text("rewards:\n  r: {components: {a: {score: length_penalty}}}\n")
+    own, asked = (
+        run("rewards", "check", "bad.yaml", "--json"),
+        run("rewards", "check", "bad.yaml", "--json", "--url", service.url),
+    )
+    good, broken = run("rewards", "check", "good.yaml", "--json"), None
+    Path("broken.yaml").write_text("rewards: [")
+    broken = run("rewards", "check", "broken.yaml", "--json")
+
+    (fault,) = json.loads(own.out)["faults"]
+    assert own.code == asked.code == broken.code == 1
+    assert (fault["line"], fault["path"]) == (3, "rewards.r.components.a.params.per_word")
+    assert isinstance(fault["column"], int)
+    assert json.loads(asked.out) == json.loads(own.out)
+    assert (good.code, json.loads(good.out)) == (0, {"file": "good.yaml", "faults": [], "warnings": []})
+    assert json.loads(broken.out)["faults"][0]["message"]
 
 
 def test_models_are_listed_from_the_repository_or_the_service(run: Run, service: Any) -> None:

@@ -302,6 +302,7 @@ def begun(run: Run, service: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[
         (["--chat-format", "auto"], "the option chat_format"),
         (["--no-components"], "the option components"),
         (["--response-column", "prompt"], "the option columns"),
+        (["--run", "another"], "the option run"),
     ],
 )
 def test_an_output_that_was_begun_otherwise_is_refused(

@@ -7,13 +7,17 @@ import typer
 
 from reward_gateway.recipes.suggestions import did_you_mean
 
+from .completion import complete_kind
 from .output import TIMEOUT_S, ApiKey, AsJson, Unusable, Url, print_table
 
 KINDS = ("score", "transform", "combine", "credit", "audit")
 
 
 def catalog(
-    kind: Annotated[str | None, typer.Option(help="Only score, transform, combine, credit or audit.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(help="Only score, transform, combine, credit or audit.", autocompletion=complete_kind),
+    ] = None,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: AsJson = False,

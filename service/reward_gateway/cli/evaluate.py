@@ -10,6 +10,7 @@ import typer
 from reward_gateway import __version__
 from reward_gateway.lab.outcomes import Ties
 
+from .completion import complete_reward
 from .output import FAULTY, ApiKey, AsJson, Run, Unusable, Url, err, out, print_error, without_password
 from .scored_folder import score_into
 from .whole_files import write_whole
@@ -39,7 +40,12 @@ def evaluate(
     pairs: Annotated[Path, typer.Argument(help="Preferences: .jsonl, .csv or .parquet.")],
     rewards: Annotated[
         list[str],
-        typer.Option("--reward", help="Name of the recipe; give it twice to compare two.", show_default=False),
+        typer.Option(
+            "--reward",
+            help="Name of the recipe; give it twice to compare two.",
+            show_default=False,
+            autocompletion=complete_reward,
+        ),
     ],
     to: Annotated[
         Path | None,

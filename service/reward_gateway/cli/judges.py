@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,10 @@ from reward_gateway.lab.intervals import wilson_interval
 from reward_gateway.lab.kappa import cohens_kappa
 from reward_gateway.observer import Observer
 
+from .completion import complete_judge
 from .judge_agreement import accuracy, self_consistency
 from .output import FAULTY, AsJson, Unusable, err, print_table
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from reward_gateway.backends.judges.judges import Judges
@@ -48,15 +51,17 @@ class Spent(Observer):
 
     tokens: int = 0
     cost: float = 0.0
+    on_answer: Callable[[], None] = lambda: None
 
     def judge_answered(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
+        self.on_answer()
         self.tokens += prompt_tokens + completion_tokens
         self.cost += cost
 
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="Name of the judge.")],
+    name: Annotated[str, typer.Argument(help="Name of the judge.", autocompletion=complete_judge)],
     data: Annotated[
         Path,
         typer.Option(
@@ -153,10 +158,15 @@ async def _measure(
     from reward_gateway.backends.judges.judges import Judges
     from reward_gateway.cache.breaker import Breaker
 
-    spent = Spent()
+    # A pair is asked about in both orders. What is asked again or cannot be read makes it a few more or less.
+    expected = len(items) * repeats * (2 if operation == "judge_pairwise" else 1)
+    progress = progress_bar(kept=False)
+    bar = progress.add_task("judging", total=expected)
+    spent = Spent(on_answer=lambda: progress.advance(bar))
     judges = Judges(configs, lambda changed: Breaker(len(items) * 4, time.monotonic, changed=changed), spent)
     try:
-        return [await _judge(judges, spent, operation, items, params) for _ in range(repeats)]
+        with progress:
+            return [await _judge(judges, spent, operation, items, params) for _ in range(repeats)]
     finally:
         await judges.close()
 

@@ -6,24 +6,33 @@ from urllib.parse import quote
 
 import typer
 
+from .completion import complete_model
 from .output import TIMEOUT_S, ApiKey, AsJson, Url, err, print_table
+from .progress import waiting
 from .service import ask_service
 
 LOAD_S = 300.0
 """Timeout of loading a model, in seconds."""
 
-Model = Annotated[str, typer.Argument(help="Name of a model, or of one of its versions: NAME@2.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a model, or of one of its versions: NAME@2.", show_default=False, autocompletion=complete_model
+    ),
+]
 
 
 def load(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
     """Load a model, or reload it if its folder changed; NAME@VERSION serves a withdrawn version again."""
-    answer = ask_service("POST", f"/v2/repository/models/{quote(model, safe='@')}/load", url, api_key, LOAD_S)
+    with waiting(f"loading {model}"):
+        answer = ask_service("POST", f"/v2/repository/models/{quote(model, safe='@')}/load", url, api_key, LOAD_S)
     err.print(f"{answer['name']}: serves {', '.join(answer['versions']) or answer['version']}", markup=False)
 
 
 def unload(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
     """Stop serving a model, or with NAME@VERSION one of its versions."""
-    ask_service("POST", f"/v2/repository/models/{quote(model, safe='@')}/unload", url, api_key, LOAD_S)
+    with waiting(f"unloading {model}"):
+        ask_service("POST", f"/v2/repository/models/{quote(model, safe='@')}/unload", url, api_key, LOAD_S)
     err.print(f"{model}: unloaded", markup=False)
 
 
@@ -39,5 +48,6 @@ def versions(model: Model, url: Url = None, api_key: ApiKey = None, as_json: AsJ
 
 def rollback(model: Model, url: Url = None, api_key: ApiKey = None) -> None:
     """Withdraw the newest version, so that the previous one answers; `load NAME@VERSION` serves it again."""
-    answer = ask_service("POST", f"/v1/models/{quote(model, safe='')}/rollback", url, api_key, LOAD_S)
+    with waiting(f"rolling {model} back"):
+        answer = ask_service("POST", f"/v1/models/{quote(model, safe='')}/rollback", url, api_key, LOAD_S)
     err.print(f"{answer['name']}: is {answer['version']}", markup=False)

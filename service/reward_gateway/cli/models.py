@@ -9,9 +9,11 @@ import typer
 
 from . import live
 from .add import add
+from .completion import complete_model
 from .known.command import known
 from .models_evaluate import evaluate
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, err, print_error, print_table
+from .progress import progress_bar
 from .repository import Repository, wanted
 from .repository import folder as folder_of
 
@@ -25,7 +27,10 @@ app.command()(known)
 for _command in (live.load, live.unload, live.versions, live.rollback):
     app.command()(_command)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Names of models. If omitted: all.", show_default=False)]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of models. If omitted: all.", show_default=False, autocompletion=complete_model),
+]
 
 
 @app.command("list")
@@ -44,7 +49,10 @@ def list_models(
 @app.command()
 def build(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names of models. If omitted: the default tier.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Names of models. If omitted: the default tier.", show_default=False, autocompletion=complete_model
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Include the extra tier.")] = False,
     repository: Repository = None,
@@ -77,7 +85,12 @@ def check(names: Names = None, repository: Repository = None) -> None:
 
     folder = folder_of(repository)
     chosen = wanted(names, folder) if names else sorted({*list_models(folder)} - {*tiers.list_unbuilt_extra(folder)})
-    faults = [(name, fault) for name in chosen for fault in builder.check_model(name, folder)]
+    faults: list[tuple[str, str]] = []
+    with progress_bar(kept=False) as progress:
+        bar = progress.add_task("checking models", total=len(chosen))
+        for name in chosen:
+            faults += [(name, fault) for fault in builder.check_model(name, folder)]
+            progress.advance(bar)
     print_table(("model", "fault"), faults)
     if faults:
         raise typer.Exit(FAULTY)

@@ -1,10 +1,15 @@
 """The progress bar of commands that go through a file."""
 
+import contextlib
+from collections.abc import Iterator
+
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
     Task,
     TaskProgressColumn,
     TextColumn,
@@ -24,8 +29,21 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s", style="progress.data.speed")
 
 
-def progress_bar() -> Progress:
-    """A bar on standard error, with rows, rate and time."""
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show what is waited for, and since when, on a terminal: for what tells nothing of its progress."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        shown.add_task(escape(what), total=None)
+        yield
+
+
+def progress_bar(*, kept: bool = True) -> Progress:
+    """A bar on standard error, with rows, rate and time.
+
+    Args:
+        kept: it stays when it is done, and stands in a log as well; else only a terminal shows it, meanwhile.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -35,4 +53,6 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,
+        transient=not kept,
+        disable=not kept and not err.is_terminal,
     )

@@ -13,6 +13,7 @@ import typer
 from reward_gateway import __version__
 from reward_gateway.recipes.suggestions import did_you_mean
 
+from .completion import complete_reward
 from .output import FAULTY, ApiKey, AsJson, Run, Unusable, Url, err, print_error, without_password
 from .scored_folder import score_into
 from .service import ask_service
@@ -43,7 +44,10 @@ def _print_schema(wanted: bool) -> None:
 
 
 def redteam(
-    reward: Annotated[str, typer.Option("--reward", help="Name of the recipe.", show_default=False)],
+    reward: Annotated[
+        str,
+        typer.Option("--reward", help="Name of the recipe.", show_default=False, autocompletion=complete_reward),
+    ],
     pairs: Annotated[
         Path | None,
         typer.Argument(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import typer
 
+from .completion import complete_reward
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, print_table
 from .repository import Repository
 from .repository import folder as repository_folder
@@ -42,7 +43,12 @@ def list_rewards(url: Url = None, api_key: ApiKey = None, as_json: AsJson = Fals
 @app.command()
 def show(
     name: Annotated[
-        str | None, typer.Argument(help="A recipe, an alias or a served model.", show_default="the default recipe")
+        str | None,
+        typer.Argument(
+            help="A recipe, an alias or a served model.",
+            show_default="the default recipe",
+            autocompletion=complete_reward,
+        ),
     ] = None,
     recipes: Annotated[
         Path | None, typer.Option("--recipes", help="A recipe file.", show_default="the settings' one")
@@ -100,7 +106,13 @@ def check(
         typer.Option("--data", help="Samples (.jsonl, .csv or .parquet) whose references are checked as well."),
     ] = None,
     reward: Annotated[
-        str | None, typer.Option("--reward", help="The recipe that reads them.", show_default="the file's default")
+        str | None,
+        typer.Option(
+            "--reward",
+            help="The recipe that reads them.",
+            show_default="the file's default",
+            autocompletion=complete_reward,
+        ),
     ] = None,
     reference_column: Annotated[
         str, typer.Option("--reference-column", help="Column of the references.")
@@ -112,9 +124,12 @@ def check(
     ] = None,
     url: Url = None,
     api_key: ApiKey = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print faults and warnings as JSON, for editors.")] = False,
 ) -> None:
     """Check a recipe file as the service does at start; list every fault with file and line. Exit 1 if there are any.
 
+    --json prints {"file", "faults": [{"line", "column", "path", "message"}], "warnings": [the same]}; line and column
+    count from 1, and are null where a fault has no place.
     Warnings are listed as well. Known models are those of the repository and of the upstreams file or, with --url,
     those of the running service.
     With --data, every reference of a data set that the recipe's rules cannot read is listed with its row: each would be
@@ -122,6 +137,8 @@ def check(
     """
     path = file or _default()
     text = read_recipes(path)
+    if data is not None and as_json:
+        raise Unusable("--json is for the faults of a recipe file; leave out --data")
     if data is not None:
         _check_data(text, path, data, reward, reference_column)
         return
@@ -130,6 +147,15 @@ def check(
     else:
         found = _own_check(text, None if any_model else _expected_models(repository, upstreams), _expected_judges())
     faults, warnings, summary = found
+    if as_json:
+        noted = {
+            "faults": [_for_editors(each) for each in faults],
+            "warnings": [_for_editors(each) for each in warnings],
+        }
+        print(json.dumps({"file": str(path), **noted}))
+        if faults:
+            raise typer.Exit(FAULTY)
+        return
     for line in fault_lines(path, faults):
         print(line)
     for line in fault_lines(path, warnings):
@@ -192,6 +218,12 @@ def read_recipes(path: Path) -> str:
 def fault_lines(path: Path, faults: Iterable[Mapping[str, str]]) -> list[str]:
     """One line per fault, as compilers print them: ``rewards.yaml:12:5: rewards.r.combine: …``."""
     return [": ".join(filter(None, (_located(path, f["place"]), f["path"], f["message"]))) for f in faults]
+
+
+def _for_editors(fault: Mapping[str, str]) -> dict[str, str | int | None]:
+    """A fault with line and column as numbers from 1, None where it has no place."""
+    line, column = (*map(int, re.findall(r"\d+", fault["place"])), None, None)[:2]
+    return {"line": line, "column": column, "path": fault["path"], "message": fault["message"]}
 
 
 def _located(path: Path, place: str) -> str:

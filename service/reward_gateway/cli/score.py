@@ -9,6 +9,7 @@ import typer
 from reward_gateway.errors import GatewayError
 from reward_gateway.sample.fields import FIELDS
 
+from .completion import complete_reward
 from .output import INTERRUPTED, ApiKey, Run, Unusable, Url, err, out, print_error
 from .termination import until_terminated
 
@@ -22,7 +23,10 @@ def _column(name: str, what: str) -> Any:
 def score(
     file: Annotated[Path, typer.Argument(help="Samples: .jsonl, .csv or .parquet.")],
     reward: Annotated[
-        str | None, typer.Option("--reward", help="Name of the recipe.", show_default="the service's")
+        str | None,
+        typer.Option(
+            "--reward", help="Name of the recipe.", show_default="the service's", autocompletion=complete_reward
+        ),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--out", help="Output, of the same format.", show_default="FILE.scored.…")

@@ -90,6 +90,7 @@ class FileRun:
                 "components": self.components,
                 "columns": self.fields,
                 "chat_format": self.chat_format,
+                "run": training_run,
             }
             self.record.tell(service=without_password(client.url), options=options, file=self.sink.source_facts())
             if self.reward is not None:

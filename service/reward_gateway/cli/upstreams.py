@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .output import FAULTY, TIMEOUT_S, ApiKey, Unusable, Url, err, print_table
+from .progress import waiting
 
 if TYPE_CHECKING:
     from reward_gateway.backends.upstreams.config import UpstreamConfig
@@ -48,7 +49,11 @@ def check(
         for fault in error.faults:
             print(f"{path}: {fault}")
         raise typer.Exit(FAULTY) from None
-    faults = [] if offline else asyncio.run(_ask_servers(configs))
+    faults: list[str] = []
+    if not offline:
+        with waiting(f"asking the servers of {len(configs)} upstreams"):
+            rows, faults = asyncio.run(_ask_servers(configs))
+        print_table(COLUMNS, rows)
     if url is not None:
         faults += _compare_served(configs, url, api_key)
     for fault in faults:
@@ -66,8 +71,8 @@ def _default() -> Path:
     return path
 
 
-async def _ask_servers(configs: Mapping[str, "UpstreamConfig"]) -> list[str]:
-    """Print a row per server; the faults of all of them."""
+async def _ask_servers(configs: Mapping[str, "UpstreamConfig"]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """A row per server, and the faults of all of them."""
     from reward_gateway.backends.upstreams.upstream import inspect_replicas
     from reward_gateway.cache.breaker import Breaker
 
@@ -77,7 +82,8 @@ async def _ask_servers(configs: Mapping[str, "UpstreamConfig"]) -> list[str]:
             for name, config in configs.items()
         )
     )
-    rows, faults = [], []
+    rows: list[tuple[str, ...]] = []
+    faults = []
     for name, inspected in zip(configs, found, strict=True):
         for server in inspected:
             scores = [] if server.scores is None else server.scores[:SHOWN].tolist()
@@ -88,8 +94,7 @@ async def _ask_servers(configs: Mapping[str, "UpstreamConfig"]) -> list[str]:
         versions = sorted({server.version for server in inspected if server.version})
         if len(versions) > 1:
             faults.append(f"upstreams.{name}: its servers differ in their weights: versions {', '.join(versions)}")
-    print_table(COLUMNS, rows)
-    return faults
+    return rows, faults
 
 
 def _compare_served(configs: Mapping[str, Any], url: str, api_key: str | None) -> list[str]:
