@@ -50,6 +50,7 @@ CALLED_BY_LIBRARIES = {
     "image_tag": "a field of OpenAI's graders that has no effect here",
     "send_400_response": "uvicorn calls it",
     "timeout_keep_alive": "uvicorn reads it",
+    "spool_max_size": "Starlette reads it of a parser of forms",
     "synsets": "nltk calls it",
     "verify_mode": "ssl reads it of a context",
     "writelines": "a program calls it of its standard output",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from reward_gateway.cli.output import Unusable
 from reward_gateway.cli.scoring import FileRun
-from reward_gateway.cli.sources import Csv, JsonLines
+from reward_gateway.intake.sample_files import Csv, JsonLines
 
 FIELDS = {name: name for name in ("prompt", "response", "group")}
 

@@ -15,12 +15,12 @@ from reward_gateway.backends.triton.model_config import TritonModel
 from reward_gateway.backends.triton.rows import encode_rows
 from reward_gateway.backends.triton.tensors import frame_value
 from reward_gateway.cache.keys import make_keys
-from reward_gateway.cli import scoring as file_scoring
 from reward_gateway.cli.score import _FIELDS as FILE_COLUMNS
 from reward_gateway.client.grpc_messages import score_request as grpc_request
 from reward_gateway.client.request import columns_body, samples_body
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.grpc.decode import decode_samples
+from reward_gateway.intake import sample_files
 from reward_gateway.intake.batch_builder import BatchBuilder
 from reward_gateway.intake.decode import decode_as
 from reward_gateway.intake.limits import InputLimits
@@ -200,7 +200,7 @@ def test_the_client_has_an_argument_for_every_field() -> None:
 
 
 def test_files_have_a_column_for_every_field() -> None:
-    assert {*FILE_COLUMNS, *file_scoring._MORE} == {field.name for field in CARRIED}
+    assert {*FILE_COLUMNS, *sample_files._MORE} == {field.name for field in CARRIED}
 
 
 def test_examples_are_of_the_form_that_json_has() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reward_gateway.backends.math.checker import MathChecker
 from reward_gateway.intake.batch_builder import BatchBuilder
+from reward_gateway.intake.sample_files import Csv, Source
 from reward_gateway.observer import UNOBSERVED
 from reward_gateway.operations.apply import run, run_pure
 from reward_gateway.operations.effects import CompareMath, Effect, Effectful, RunInWorker, RunSandboxed
@@ -19,7 +20,6 @@ from reward_gateway.sample import Batch, Invalid
 from reward_gateway.settings import Settings
 
 from .output import Unusable
-from .sources import Csv, Source
 
 ROWS = 256
 """Rows that are checked together."""

@@ -54,12 +54,13 @@ def main() -> None:
     """Run the command line; every expected failure becomes one sentence and an exit code."""
     from reward_gateway.errors import GatewayError, InvalidRecipe
     from reward_gateway.extras import MissingExtra
+    from reward_gateway.intake.sample_files import UnreadableFile
 
     from .output import Unusable
 
     try:
         app()
-    except (Unusable, MissingExtra) as error:
+    except (Unusable, UnreadableFile, MissingExtra) as error:
         print_error(str(error))
         sys.exit(UNUSABLE)
     except InvalidRecipe as error:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from reward_gateway.intake.sample_files import Csv, Row, Source, open_source
 from reward_gateway.lab.layouts import LayoutError, Preferences, RowError, choose_layout, read_preferences
 
 from .output import Unusable
-from .sources import Csv, Row, Source, open_source
 
 
 def read_preference_file(path: Path, layout: str | None = None) -> Preferences:

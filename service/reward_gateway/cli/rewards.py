@@ -168,11 +168,11 @@ def check(
 def _check_data(text: str, path: Path, data: Path, reward: str | None, column: str) -> None:
     """Print the references of a data set that cannot be read. Raises Unusable, and Exit if there are any."""
     from reward_gateway.errors import InvalidRecipe, NotFound
+    from reward_gateway.intake.sample_files import open_source
     from reward_gateway.recipes.book import load_book
 
     from .data_check import find_faults, rules_over_references
     from .progress import progress_bar
-    from .sources import open_source
 
     try:
         book = load_book(text, None)

@@ -11,13 +11,13 @@ import msgspec
 
 from reward_gateway.client import AsyncRewardClient
 from reward_gateway.client.sync import DEFAULT_URL
+from reward_gateway.intake.sample_files import JsonLines, Row
 from reward_gateway.lab.scores import RewardScores
 
 from .output import Unusable
 from .run_record import RunRecord
 from .scoring import FileRun, find_reward
 from .sinks import LineSink
-from .sources import JsonLines, Row
 
 _FIELDS = ("prompt", "response", "reference", "group")
 _NO_NUMBER = "no_number: the recipe gives no single number"

@@ -66,11 +66,12 @@ def score(
     a sample (images, steps and all others of POST /v1/score) are read by name from .jsonl and .parquet files; an image
     may be base64, a URL, {"path": FILE} relative to the file of samples, or {"bytes": …} in .parquet.
     """
+    from reward_gateway.intake.sample_files import open_source
+
     from .histogram import summarize
     from .run_record import RunRecord
     from .scoring import FileRun
     from .sinks import open_sink
-    from .sources import open_source
 
     source = open_source(file)
     given = dict(zip(_FIELDS, (prompt_column, response_column, reference_column, group_column, id_column), strict=True))

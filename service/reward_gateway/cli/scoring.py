@@ -11,21 +11,19 @@ import numpy as np
 from rich.progress import Progress, TaskID
 
 from reward_gateway.client import AsyncRewardClient, Scores
-from reward_gateway.errors import InvalidRequest, NotFound, RequestError, Unscorable
+from reward_gateway.errors import InvalidRequest, NotFound, RequestError
+from reward_gateway.intake.sample_files import Csv, Row, RowReader, Source, refused_sample
 from reward_gateway.recipes.suggestions import did_you_mean
 from reward_gateway.sample import prompt_group
-from reward_gateway.sample.fields import MEDIA, of_form
+from reward_gateway.sample.fields import MEDIA
 
 from . import pictures
 from .output import Unusable, without_password
 from .progress import progress_bar
 from .run_record import RunRecord
 from .sinks import Sink
-from .sources import Csv, Row, Source
 
 _ALONE = "\0row-"
-
-_MORE = tuple(field.name for field in of_form("media", "steps", "numbers", "objects"))
 
 
 @dataclass(slots=True)
@@ -170,27 +168,21 @@ class FileRun:
 
     def _group_key(self, row: Row) -> str:
         """The group of a row as the service determines it: the given one, or that of its prompt; else it is alone."""
-        group, prompt = (self._read_field(row, name) for name in ("group", "prompt"))
+        group, prompt = (self._reader.read(row, name) for name in ("group", "prompt"))
         if group is None and prompt is None:
             return f"{_ALONE}{next(self._alone)}"
         return str(group) if group is not None else prompt_group(prompt)
 
-    def _read_field(self, row: Row, name: str) -> Any:
-        """A field's value, None where it is missing: an absent key or null. An empty CSV cell is an empty text, but no
-        group."""
-        value = row.get(self.fields[name]) if name in self.fields else None
-        return None if name == "group" and value == "" and isinstance(self.source, Csv) else value
+    @property
+    def _reader(self) -> RowReader:
+        return RowReader(self.fields, isinstance(self.source, Csv))
 
     def _make_sample(self, row: Row) -> Row:
-        sample = {name: self._read_field(row, name) for name in self.fields}
-        if not isinstance(self.source, Csv):
-            sample |= {name: row[name] for name in _MORE if row.get(name) is not None}
+        sample = self._reader.make_sample(row)
         for name in MEDIA:
-            if sample.get(name) is not None:
+            if name in sample:
                 sample[name] = pictures.read_images(sample[name], name, self.source.path.parent)
-        if sample.get("id") is not None:
-            sample["id"] = str(sample["id"])
-        return {name: value for name, value in sample.items() if value is not None}
+        return sample
 
     async def _score_rows(self, client: AsyncRewardClient, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
         """The new columns of rows, and by component the model and version of its scores.
@@ -213,7 +205,7 @@ class FileRun:
                 asked = [samples[i] for i in left]
                 scores = await client.score_samples(asked, reward=self.reward, chat_format=self.chat_format)
             except RequestError as error:
-                place = _refused_sample(error)
+                place = refused_sample(error)
                 if place is None or place >= len(left):
                     raise
                 results[left.pop(place)] = self._make_row(None, False, f"{error.code}: {error.message}", {})
@@ -255,13 +247,6 @@ def _model_versions(scores: Scores) -> dict[str, str]:
         for name, component in scores.components.items()
         if component.model is not None and component.model_version is not None
     }
-
-
-def _refused_sample(error: RequestError) -> int | None:
-    """Index of the sample that a request error names; None if it names none."""
-    if isinstance(error, Unscorable) or not (error.param or "").startswith("samples["):
-        return None
-    return int((error.param or "").removeprefix("samples[").partition("]")[0])
 
 
 def _finite_or_none(value: Any) -> float | None:

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from reward_gateway.intake.sample_files import JsonLines, Parquet, Row, Source
+
 from .output import Unusable
-from .sources import JsonLines, Parquet, Row, Source
 from .whole_files import write_whole
 
 

@@ -29,7 +29,7 @@ from .layout import HEADERS, render_layout
 from .login import LOGIN, LOGOUT, Login
 from .page import Answer, Handler, Page, Parts, Streamer, Visit
 from .sessions import Sessions
-from .streams import EventStreams
+from .streams import LONGEST_WORK_S, EventStreams
 from .visitors import TOKEN_FIELD, TOKEN_HEADER, VisitorCookie, is_token_of, make_id, token_for
 from .widgets import render_note
 
@@ -159,6 +159,8 @@ class Console:
             yield Route(path, partial(self._send_part, page, handler), methods=[method])
         for path, streamer in page.streams.items():
             yield Route(path, partial(self._send_stream, page, streamer), methods=["GET"])
+        for path, streamer in page.posted_streams.items():
+            yield Route(path, partial(self._send_stream, page, streamer), methods=["POST"])
 
     def _find(self, scope: Scope) -> Route:
         allowed: set[str] = set()
@@ -187,7 +189,8 @@ class Console:
         return self._finish(visit, await handler(visit), whole=page is login.page)
 
     async def _send_stream(self, page: Page, streamer: Streamer, request: Request, key: ApiKey, token: str) -> Response:
-        return self.streams.answer(streamer(self._begin(page, request, key, token)))
+        events = streamer(self._begin(page, request, key, token))
+        return self.streams.answer(events) if request.method == "GET" else self.streams.answer(events, LONGEST_WORK_S)
 
     def _begin(self, page: Page, request: Request, key: ApiKey, token: str) -> Visit:
         visit = Visit(self.parts, page, key, request, token)

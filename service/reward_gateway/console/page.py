@@ -10,18 +10,24 @@ async def score(visit: Visit) -> Html: ...
 
 @page.stream("events")          # GET /console/try/events: server-sent events, each a fragment
 async def events(visit: Visit) -> AsyncGenerator[Event, None]: ...
+
+@page.post_stream("run")        # POST /console/try/run: the same for what takes a body and long; a script reads it
+async def run(visit: Visit) -> AsyncGenerator[Event, None]: ...
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
+from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.score_intake import ScoreIntake
 from reward_gateway.pages.html import Html
@@ -92,12 +98,21 @@ class Visit:
         return f"{'https' if scheme == 'https' else 'http'}://{host}{self.parts.settings.root_path}"
 
     async def form(self) -> FormData:
-        """The fields of a form that was sent."""
-        return await self.request.form(max_files=1024, max_fields=4096, max_part_size=self._largest)
+        """The fields of a form that was sent; its files stay in memory. Raises InvalidRequest if it is no form."""
+        limits = {"max_files": 1024, "max_fields": 4096}
+        largest = self.parts.settings.max_body_bytes
+        request = self.request
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            return await request.form(**limits, max_part_size=largest)
+        parser = _InMemoryParser(request.headers, request.stream(), **limits, max_part_size=largest)
+        try:
+            return await parser.parse()
+        except MultiPartException as error:
+            raise InvalidRequest(f"the form cannot be read: {error.message}") from None
 
-    @property
-    def _largest(self) -> int:
-        return self.parts.settings.max_body_bytes
+
+class _InMemoryParser(MultiPartParser):
+    spool_max_size = sys.maxsize  # what somebody sends is never written to a disk
 
 
 Answer = Html | Response
@@ -136,6 +151,7 @@ class Page:
         self.content: Callable[[Visit], Awaitable[Answer]] | None = None
         self.handlers: dict[tuple[str, str], Handler] = {}
         self.streams: dict[str, Streamer] = {}
+        self.posted_streams: dict[str, Streamer] = {}
 
     def show(self, handler: H) -> H:
         """What the page holds."""
@@ -155,6 +171,15 @@ class Page:
 
         def register(handler: H) -> H:
             self.streams[self._path_of(part)] = handler
+            return handler
+
+        return register
+
+    def post_stream(self, part: str) -> Callable[[H], H]:
+        """What takes a body and long: its answer is a stream of events, and whoever leaves it cancels the work."""
+
+        def register(handler: H) -> H:
+            self.posted_streams[self._path_of(part)] = handler
             return handler
 
         return register

@@ -21,6 +21,9 @@ STREAMS = 64
 LONGEST_S = 600.0
 """Seconds after which a stream ends, to be opened anew."""
 
+LONGEST_WORK_S = 7200.0
+"""Seconds after which a stream ends that tells of work, which ends with it."""
+
 SILENCE_S = 15.0
 """Seconds without an event after which a comment is sent, so that no proxy closes the connection."""
 
@@ -51,18 +54,18 @@ class EventStreams:
         self.drain = drain
         self.most = most
 
-    def answer(self, events: Events) -> Response:
+    def answer(self, events: Events, longest_s: float = LONGEST_S) -> Response:
         """The response that sends events as they come. Raises Overloaded, when it is sent, if too many are open."""
-        return _StreamResponse(self, events)
+        return _StreamResponse(self, events, longest_s)
 
 
 class _StreamResponse(Response):
     media_type = "text/event-stream"
 
-    def __init__(self, streams: EventStreams, events: Events) -> None:
+    def __init__(self, streams: EventStreams, events: Events, longest_s: float) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._streams, self._events = streams, events
+        self._streams, self._events, self._longest_s = streams, events, longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         streams = self._streams
@@ -79,7 +82,7 @@ class _StreamResponse(Response):
 
     async def _send_events(self, events: Events, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + LONGEST_S
+        ends_at = loop.time() + self._longest_s
         coming: asyncio.Future[Event | None] = asyncio.ensure_future(anext(events, None))
         try:
             while loop.time() < ends_at:

@@ -43,19 +43,19 @@ class Comparison:
         self._seen.extend(zip(groups, served.tolist(), candidate.tolist(), strict=True))
         self.samples += len(groups)
 
+    def read_scores(self) -> tuple[list[str], FloatArray, FloatArray]:
+        """The groups of the latest samples, the scores of the served version and those of the candidate."""
+        seen = list(self._seen)
+        return [row[0] for row in seen], np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
+
     def report(self) -> dict[str, Any]:
         """``n``, ``pearson``, ``spearman``, ``pair_agreement``, ``best_changed``, ``sign_flips``, ``mean_shift``.
 
         Each but ``n`` is None if there are too few samples, or a version gives every sample the same score.
         """
-        seen = list(self._seen)
-        served, candidate = np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
-        counts = {
-            "n": len(seen),
-            "samples": self.samples,
-            **_compare_order([row[0] for row in seen], served, candidate),
-        }
-        if not seen:
+        groups, served, candidate = self.read_scores()
+        counts = {"n": len(groups), "samples": self.samples, **compare_order(groups, served, candidate)}
+        if not groups:
             return counts | dict.fromkeys(("pearson", "spearman", "sign_flips", "mean_shift", "mean_shift_std"))
         shift = float(np.mean(candidate - served))
         spread = float(np.std(served))
@@ -68,15 +68,21 @@ class Comparison:
         }
 
 
-def _compare_order(groups: Sequence[str], served: FloatArray, candidate: FloatArray) -> dict[str, float | int | None]:
+def compare_order(
+    groups: Sequence[str], served: FloatArray, candidate: FloatArray, most: int = PAIRED
+) -> dict[str, float | int | None]:
     """For groups of two and more: the share of pairs in the same order, among those without a tie in the served version
-    (a tie in the candidate counts as half), and the share of groups whose best sample is a different one."""
+    (a tie in the candidate counts as half), and the share of groups whose best sample is a different one.
+
+    Args:
+        most: samples per group whose pairs are compared.
+    """
     members: dict[str, list[int]] = {}
     for i, name in enumerate(groups):
         members.setdefault(name, []).append(i)
     pairs, agreeing, several, changed = 0, 0.0, 0, 0
     for rows in members.values():
-        chosen = rows[-PAIRED:]
+        chosen = rows[-most:]
         if len(chosen) < 2:
             continue
         several += 1

@@ -118,6 +118,10 @@ class Shadow:
             for name, experiment in experiments.items()
         ]
 
+    def read_scores(self, name: str) -> tuple[list[str], FloatArray, FloatArray]:
+        """What an experiment compared last: groups, scores of the served version, and those of the candidate."""
+        return self._get_comparison(name).read_scores()
+
     async def close(self) -> None:
         self._waiting.clear()
         if self._work is not None:

@@ -16,9 +16,13 @@ _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 def measure_distribution(scores: Sequence[RowScores]) -> Distribution:
     """Moments, quantiles and histogram of all scores that are numbers; one bin where all are equal."""
     chosen, rejected = (_numbers([getattr(row, side) for row in scores]) for side in ("chosen", "rejected"))
-    every = np.concatenate([chosen, rejected])
-    edges = _edges(every)
-    return Distribution(edges.tolist(), *(_measure(values, edges) for values in (chosen, rejected)))
+    return Distribution(*measure_together(chosen, rejected))
+
+
+def measure_together(first: FloatArray, second: FloatArray) -> tuple[list[float], Moments, Moments]:
+    """The edges of bins that two columns of numbers share, and what each column is like."""
+    edges = _edges(np.concatenate([first, second]))
+    return edges.tolist(), _measure(first, edges), _measure(second, edges)
 
 
 def _edges(values: FloatArray) -> FloatArray:

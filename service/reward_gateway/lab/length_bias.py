@@ -1,11 +1,13 @@
 """Length bias: accuracy by the difference of the lengths, and the slope of the margin on it."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import stdtrit
 
 from reward_gateway.sample import FloatArray
+from reward_gateway.telemetry.statistics import find_scale
 
 from .accuracy import measure_accuracy
 from .intervals import Interval, bootstrap_interval, sum_by_prompt
@@ -25,7 +27,8 @@ def measure_length_bias(pairs: Margins) -> LengthBias:
 
     The interval of the slope is Student's where each prompt gives one pair, else a bootstrap over prompts.
     """
-    return LengthBias(len(pairs.margins), _measure_fifths(pairs), _measure_slope(pairs))
+    slope = fit_slope(pairs.words, pairs.margins, pairs.prompts)
+    return LengthBias(len(pairs.margins), _measure_fifths(pairs), slope)
 
 
 def _measure_fifths(pairs: Margins) -> list[Fifth]:
@@ -44,17 +47,22 @@ def _measure_fifths(pairs: Margins) -> list[Fifth]:
     return fifths
 
 
-def _measure_slope(pairs: Margins) -> Estimate:
-    x, y = pairs.words / WORDS, pairs.margins
+def fit_slope(words: FloatArray, values: FloatArray, prompts: Sequence[str]) -> Estimate:
+    """The least-squares slope of values on words, per 100 of them; None for fewer than three, or equal lengths.
+
+    Its interval is Student's where each prompt gives one value, else a bootstrap over prompts.
+    """
+    scale = find_scale(values)
+    x, y = words / WORDS, values / scale
     if len(x) < 3 or np.ptp(x) == 0:
         return Estimate(None, None, None)
     sums = np.column_stack([np.ones(len(x)), x, y, x * x, x * y])
     slope = float(_slope(sums.sum(axis=0, keepdims=True))[0])
-    if len(set(pairs.prompts)) == len(x):
+    if len(set(prompts)) == len(x):
         low, high = _student_interval(x, y, slope)
     else:
-        low, high = bootstrap_interval(sum_by_prompt(sums, pairs.prompts), _slope)
-    return Estimate(finite(slope), finite(low), finite(high))
+        low, high = bootstrap_interval(sum_by_prompt(sums, prompts), _slope)
+    return Estimate(*(finite(end * scale) for end in (slope, low, high)))
 
 
 def _slope(sums: FloatArray) -> FloatArray:

@@ -147,10 +147,20 @@ def pearson_correlation(x: FloatArray, y: FloatArray, least: int) -> float | Non
     """Pearson's correlation of finite values; None for fewer than ``least``, or if one side is constant."""
     if len(x) < least:
         return None
-    a, b = x / find_scale(x), y / find_scale(y)
+    a, b = _center(x), _center(y)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1.0, 1.0))
+
+
+def _center(values: FloatArray) -> FloatArray:
+    """Deviations from the mean in units of the largest, so that their squares neither run over nor vanish."""
+    scaled = values / find_scale(values)
+    if np.ptp(scaled) == 0:  # the mean of equal values may be another by rounding
+        return np.zeros_like(scaled)
+    around = scaled - scaled.mean()
+    largest = np.abs(around).max()
+    return np.asarray(around / largest) if largest > 0 else around
 
 
 def measure_agreement(reward: FloatArray, audit: FloatArray) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ..page import Page, Visit
 from ..streams import Event, Events
 from ..widgets import render_code, render_empty, render_note
 
-page = Page("live", "Live", order=3, scripts=("uPlot.iife.min.js", "live.js"), styles=("live.css",))
+page = Page("live", "Live", order=3, scripts=("uPlot.iife.min.js", "live.js"), styles=("charts.css", "live.css"))
 
 EVERY_S = 1.0
 """Seconds between two looks at a run."""
