@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic_core import ErrorDetails
 
 from .suggestions import did_you_mean
 
 
-def explain_fault(fault: ErrorDetails, model: type[BaseModel], more: Collection[str] = ()) -> str:
+def explain_fault(fault: Mapping[str, Any], model: type[BaseModel], more: Collection[str] = ()) -> str:
     """What is wrong with a value that a model refused.
 
     Args:
+        fault: one of pydantic's ``ValidationError.errors()``.
         more: keys that are taken beside the model's own.
     """
     if fault["type"] != "extra_forbidden":
