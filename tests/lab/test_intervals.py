@@ -17,6 +17,12 @@ def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
     assert list(wilson_interval(right / size, size)) == pytest.approx([expected.low, expected.high], abs=1e-12)
 
 
+@pytest.mark.parametrize("size", [1, 7, 78, 100, 999])
+def test_the_end_at_a_share_of_none_or_all_is_exact(size: int) -> None:
+    assert wilson_interval(0.0, size)[0] == 0.0
+    assert wilson_interval(1.0, size)[1] == 1.0
+
+
 def test_nothing_has_no_interval() -> None:
     assert all(map(math.isnan, wilson_interval(math.nan, 0)))
     assert all(map(math.isnan, share_interval(np.array([]), [])))

@@ -26,7 +26,8 @@ def wilson_interval(share: float, size: int) -> Interval:
     spread = Z95**2 / size
     middle = (share + spread / 2) / (1 + spread)
     half = Z95 * math.sqrt(share * (1 - share) / size + spread / (4 * size)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At 0 and 1 an end is the share itself, which rounding misses by 1e-18.
+    return (middle - half if share > 0 else 0.0), (middle + half if share < 1 else 1.0)
 
 
 def sum_by_prompt(values: FloatArray, prompts: Sequence[Hashable]) -> FloatArray:
