@@ -44,6 +44,13 @@ async def test_the_next_sample_opens_the_next_cohort(homes: tuple[Cohorts, Cohor
     assert [len(cohort.members) for cohort in cohorts] == [2] * 6
 
 
+async def test_hundreds_of_members_join_at_once(homes: tuple[Cohorts, Cohorts]) -> None:
+    """A request of 150 prompts: more commands than a client opens connections for."""
+    joins = [homes[0].join(f"prompt {i // 2}", [float(i)], 2, 3600.0) for i in range(300)]
+    cohorts = await asyncio.wait_for(asyncio.gather(*joins), LONGEST_WAIT_S)
+    assert [len(cohort.members) for cohort in cohorts] == [2] * 300
+
+
 def waiting_in(home: Cohorts) -> int:
     """How many members wait for their cohorts to close."""
     if isinstance(home, LocalCohorts):

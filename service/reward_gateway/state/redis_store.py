@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any, Self, TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
@@ -31,6 +31,9 @@ from .namespace import LEGACY, NO_NAMESPACE, Namespace
 from .port import StoredName
 
 TIMEOUT_S = 5.0
+
+CONNECTIONS = 32
+"""Maximum connections of a client, and so commands under way: further ones wait for their turn."""
 
 SETTLED_LIMIT = 10_000
 """Maximum number of names that a process remembers to be without legacy state."""
@@ -91,8 +94,19 @@ def connect_client(url: str, timeout_s: float) -> Redis:
     It has no time limit of its own but for connecting: the client keeps to that with ``asyncio.wait_for``, which in
     Python 3.11 loses the cancellation of a request whose command has just been sent, and the request then stays in its
     cohort. One attempt per command: a change whose answer was lost must not be sent again.
+
+    A pool that does not wait refuses the command for which it has no connection, as if the store were away: a request
+    of 100 prompts that join their cohorts is more than the client's own bound.
     """
-    return Redis.from_url(url, socket_connect_timeout=timeout_s, socket_timeout=None, retry=Retry(NoBackoff(), 0))
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
 
 
 class RedisScripts:
