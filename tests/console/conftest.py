@@ -26,6 +26,8 @@ from reward_gateway.console.console import Console
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
 from reward_gateway.http.server import HttpServer
+from reward_gateway.kept_samples.keeper import SampleKeeper
+from reward_gateway.kept_samples.store import Bounds
 from reward_gateway.recipes.book import load_book
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.scoring.cached_scorer import CachedScorer
@@ -95,10 +97,11 @@ def build(state: StateStore | None = None, recipes: str | None = None, **options
     admin, stores = ModelAdmin(gateway, settings), StoreWatch({}, telemetry.metrics)
     runs = RunHistory.in_process(settings.run_history_bytes)
     gateway.runs = runs
-    console = make_console(gateway, settings, telemetry, traffic, admin, stores, runs)
-    app = create_app(
-        gateway, settings, telemetry, traffic, None, admin, stores, runs, console if settings.console else None
-    )
+    samples = SampleKeeper.in_process(Bounds.of(settings)) if settings.keep_samples else None
+    gateway.samples = samples
+    console = make_console(gateway, settings, telemetry, traffic, admin, stores, runs, samples)
+    shown = console if settings.console else None
+    app = create_app(gateway, settings, telemetry, traffic, None, admin, stores, runs, shown, samples)
     return Pages(app, console, gateway, models, traffic, telemetry, settings)
 
 

@@ -381,6 +381,7 @@ def make_console(
     model_admin: ModelAdmin,
     stores: StoreWatch,
     runs: RunHistory | None = None,
+    samples: SampleKeeper | None = None,
 ) -> Console:
     """The console over the parts that the API uses."""
     intake = ScoreIntake(gateway, settings)
@@ -396,6 +397,7 @@ def make_console(
             runs,
             Assets(),
             Activity(telemetry.metrics),
+            samples,
         )
     )
 
@@ -433,7 +435,9 @@ async def serve(settings: Settings) -> None:
     model_admin = ModelAdmin(gateway, settings)
     stores = StoreWatch.of(settings, telemetry.metrics, gateway.runtime.state)
     console = (
-        make_console(gateway, settings, telemetry, traffic, model_admin, stores, runs) if settings.console else None
+        make_console(gateway, settings, telemetry, traffic, model_admin, stores, runs, samples)
+        if settings.console
+        else None
     )
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs, console, samples)
     metrics, tracer = telemetry.metrics, telemetry.tracer

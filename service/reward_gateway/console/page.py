@@ -30,6 +30,7 @@ from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.errors import InvalidRequest
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.score_intake import ScoreIntake
+from reward_gateway.kept_samples.keeper import SampleKeeper
 from reward_gateway.pages.html import Html
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.settings import Settings
@@ -56,6 +57,7 @@ class Parts:
     runs: RunHistory | None
     assets: Assets
     activity: Activity
+    samples: SampleKeeper | None
 
 
 @dataclass(frozen=True, slots=True)

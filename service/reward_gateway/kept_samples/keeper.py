@@ -49,6 +49,7 @@ EXTREMES = 50
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 500
 """Samples on a page."""
 
+UNKNOWN = "there is no sample of that id, or it is no longer kept"
 UNAVAILABLE = "the store of kept samples (REWARD_GATEWAY_STATE_REDIS_URL) is not there; try again"
 
 
@@ -184,6 +185,15 @@ class SampleKeeper:
         ]
         return SamplePage(samples, _make_cursor(page[limit - 1][0]) if len(page) > limit else None, len(found))
 
+    async def read(self, id: str) -> dict[str, Any]:
+        """A sample as the API answers it. Raises NotFound."""
+        for found in await self._find(Filters()):
+            if found.id == id:
+                (body,) = await self._read_bodies([id])
+                if body is not None:
+                    return describe_sample(found, body)
+        raise NotFound(UNKNOWN)
+
     async def mark(self, id: str, mark: str | None) -> None:
         """Mark a sample, or take its mark away. It then stays until its time is over. Raises NotFound."""
         if mark is not None and mark not in MARKS:
@@ -193,7 +203,7 @@ class SampleKeeper:
         except self.store.away as error:
             raise StateUnavailable(UNAVAILABLE) from error
         if not known:
-            raise NotFound("there is no sample of that id, or it is no longer kept")
+            raise NotFound(UNKNOWN)
 
     async def delete(self, filters: Filters, id: str | None = None) -> int:
         """Remove samples; how many there were. Raises StateUnavailable."""
