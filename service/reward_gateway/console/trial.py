@@ -110,7 +110,7 @@ async def _score(visit: Visit, trial: Trial, recipe: str) -> Outcome | GatewayEr
         request = decode_as(ScoreRequest, parts.settings.max_nesting, body, check=True)
         prepared = await parts.intake.prepare(request, scope, asyncio.get_running_loop().time(), body_bytes=len(body))
         options = prepared.options
-        options.trace, options.counts, options.commit = trace, False, _store_nothing
+        options.trace, options.counts, options.commit = trace, False, store_nothing
         plan = parts.gateway.get_plan(prepared.reward)
         scored = await parts.gateway.score_by(plan, prepared.batch, options)
     except GatewayError as error:
@@ -119,7 +119,7 @@ async def _score(visit: Visit, trial: Trial, recipe: str) -> Outcome | GatewayEr
     return Outcome(plan, scored, trace, bars)
 
 
-async def _store_nothing(*_: Any, **__: Any) -> None:
+async def store_nothing(*_: Any, **__: Any) -> None:
     """In the place of what writes a request's changes of state."""
 
 

@@ -83,7 +83,7 @@ def draw_flow(place: Place, plan: Plan) -> Html:
         viewBox=f"0 0 {width:.0f} {height:.0f}",
         width=round(width),
         height=round(height),
-        role="img",
+        role="group",  # not an image: its boxes are links
     )
     return el("div", svg, class_="scroll")
 

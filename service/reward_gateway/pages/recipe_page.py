@@ -29,11 +29,11 @@ def render_recipe(place: Place, plan: Plan, default: bool) -> Html:
         plan.name,
         el("h1", el("small", "rewards/"), plan.name),
         el("p", phrase(plan.description), class_="lead"),
-        el("ul", _render_facts(plan, default), class_="facts"),
+        el("ul", render_facts(plan, default), class_="facts"),
         draw_flow(place, plan),
         el("h2", "Components"),
-        _render_components(place, plan),
-        _render_guards(plan),
+        render_components(place, plan),
+        render_guards(plan),
         el("h2", "Call"),
         code_block(format_curl("/v1/score", {"reward": plan.name, "samples": [build_sample(plan)]}), copy=True),
         el("h2", "YAML"),
@@ -100,7 +100,8 @@ def _write_reference(item: Mapping[str, Any], rule_fields: Sequence[str]) -> Any
     return {**({"answer": item["reference"]} if "reference" in item else {}), **fields}
 
 
-def _render_facts(plan: Plan, default: bool) -> list[Html]:
+def render_facts(plan: Plan, default: bool) -> list[Html]:
+    """What it is like, in a few words each; ``default``: it is used if a request names none."""
     facts = ["the default"] if default else []
     facts.append(f"returns a {plan.returns}")
     facts += [trait for trait, holds in (("grouped", plan.grouped), ("stateful", plan.stateful)) if holds]
@@ -110,7 +111,8 @@ def _render_facts(plan: Plan, default: bool) -> list[Html]:
     return [el("li", fact) for fact in facts]
 
 
-def _render_components(place: Place, plan: Plan) -> Html:
+def render_components(place: Place, plan: Plan) -> Html:
+    """Its components, with what scores and transforms them."""
     rows: list[tuple[Any, ...]] = []
     for component in plan.parts:
         if component.step is not None:
@@ -143,7 +145,8 @@ def _describe_use(plan: Plan, part: ComponentPlan) -> str:
     return ", ".join([*said, *describe_use(plan.source["components"][component.name])])
 
 
-def _render_guards(plan: Plan) -> Html | None:
+def render_guards(plan: Plan) -> Html | None:
+    """Its guards, if it has any."""
     if not plan.guards:
         return None
     rows = ((el("code", guard.guard.name), guard.action, phrase(guard.guard.summary)) for guard in plan.guards)
