@@ -26,8 +26,9 @@ GIVEN = {
 TRAINING = {"metaworld", "mujoco"}
 # Frameworks whose own classes an adapter derives from: they load it, so that they are there.
 FRAMEWORKS = {"lerobot", "nemo_gym"}
-# What comes with another package whose objects it makes: math-verify's expressions are sympy's.
-WITHIN = {"sympy"}
+# What comes with another package whose objects it makes: math-verify's expressions are sympy's, pydantic's errors are
+# pydantic_core's.
+WITHIN = {"pydantic_core", "sympy"}
 # What makes the generated modules of the proto, from the dependency group `dev`.
 GENERATING = {"grpc_tools"}
 

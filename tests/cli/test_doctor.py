@@ -245,3 +245,10 @@ def test_a_call_that_hangs_is_not_waited_for_and_one_that_fails_disturbs_none() 
     assert hung is None
     assert isinstance(failed, ValueError)
     assert done is True
+
+
+def test_a_whole_stack_is_in_order(doctor: Callable[..., Examined], stack: Any) -> None:
+    examined = doctor("--url", stack.http)
+    assert [row for row in examined.rows if row["level"] == "fault"] == []
+    assert examined.of("stores") == [("ok", "cache is ready"), ("ok", "state is ready")]
+    assert any(level == "ok" and said.endswith("are ready") for level, said in examined.of("models"))

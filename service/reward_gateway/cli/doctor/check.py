@@ -32,9 +32,9 @@ def fault(message: str) -> Finding:
 
 
 def join_names(names: Sequence[str], most: int = 4) -> str:
-    """A few names, and how many others there are."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} others"
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def _check_repository(settings: Settings) -> Iterator[Finding]:
             "whose start then takes minutes"
         )
     if built := len({*wanted} & {*known}) - len(unbuilt):
-        yield ok(f"{built} of {folder} have their files")
+        yield ok(f"{built} of {len(wanted)} have all their files in {folder}")
 
 
 def _check_served(subject: Subject) -> Iterator[Finding]:

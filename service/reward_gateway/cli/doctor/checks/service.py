@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from pydantic import SecretStr
 
 from ...output import without_password
-from ..check import Finding, Subject, fault, ok, service_check, warning
+from ..check import Finding, Subject, fault, join_names, ok, service_check, warning
 from ..http_server import Answer, ask_server
 
 _CLOCK_S = 2.0
@@ -64,9 +64,8 @@ def check_service_recipes(subject: Subject) -> Iterator[Finding]:
     for name, reason in missing.items():
         by_reason.setdefault(str(reason), []).append(name)
     for reason, names in by_reason.items():
-        more = f" and {len(names) - 3} others" if len(names) > 3 else ""
         level = fault if default in names else warning
-        yield level(f"{', '.join(names[:3])}{more} cannot answer: {reason}")
+        yield level(f"{join_names(names)} cannot answer: {reason}")
     if default not in missing:
         yield ok(f"the default recipe {default} can answer")
 
@@ -96,7 +95,7 @@ def check_service_stores(subject: Subject) -> Iterator[Finding]:
 @service_check("models")
 def check_service_models(subject: Subject) -> Iterator[Finding]:
     """The models and upstreams that are served."""
-    rows = _ask(subject, "/v1/models").body.get("data")
+    rows = _ask(subject, "/v1/models").body.get("models")
     if not isinstance(rows, list):
         return
     names = {row["name"]: row["ready"] for row in rows if isinstance(row, dict) and "ready" in row and "name" in row}
