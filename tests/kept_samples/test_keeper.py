@@ -15,7 +15,7 @@ from reward_gateway.kept_samples import redis_store
 from reward_gateway.kept_samples.keeper import Filters, SampleKeeper
 from reward_gateway.kept_samples.ranking import Ranking
 from reward_gateway.kept_samples.redis_store import RedisSampleStore
-from reward_gateway.kept_samples.store import Bounds, LocalSampleStore
+from reward_gateway.kept_samples.store import Bounds, LocalSampleStore, NewSample, Place
 from reward_gateway.sample import Batch, ComponentScores, Invalid, Media, Scored
 from reward_gateway.scoring.request_scope import RequestScope
 
@@ -394,3 +394,18 @@ def test_a_rank_is_that_of_numbers_alone() -> None:
     assert np.isnan(ranks.by_kind["spread"]).all()
     assert np.isnan(ranks.by_kind["disagreement"]).all()
     assert np.isfinite(ranks.by_kind["invalid"]).all()
+
+
+@pytest.mark.stack
+async def test_a_write_whose_answer_was_lost_counts_once(valkey_process: Valkey, now: list[float]) -> None:
+    with valkey_process.client() as client:
+        client.flushall()
+    bounds = Bounds(100, 1 << 20, 60.0)
+    store = RedisSampleStore(valkey_process.url, bounds)
+    sample = NewSample("a", T0, b"index", b"body", [Place("reservoir", 0.5, 100)])
+    await store.add([sample], T0)
+    await store.add([sample], T0)
+    assert await store.delete(["a"]) == 1
+    await store.close()
+    with valkey_process.client() as client:
+        assert client.get("reward_gateway:{samples}:bytes") == b"0"

@@ -89,9 +89,10 @@ local i = 9
 while i <= #ARGV do
   local id, places, sets = ARGV[i], tonumber(ARGV[i + 4]), {}
   redis.call('HSET', INDEX, id, ARGV[i + 2])
-  redis.call('HSET', BODIES, id, ARGV[i + 3])
+  if redis.call('HSET', BODIES, id, ARGV[i + 3]) == 1 then  -- not where an answer was lost, and this is sent again
+    redis.call('INCRBY', BYTES, #ARGV[i + 2] + #ARGV[i + 3] + OWN)
+  end
   redis.call('ZADD', TIME, ARGV[i + 1], id)
-  redis.call('INCRBY', BYTES, #ARGV[i + 2] + #ARGV[i + 3] + OWN)
   local first = i + 5
   i = first + 3 * places
   for k = first, i - 1, 3 do
