@@ -124,7 +124,7 @@ async def test_search_finds_operations_recipes_and_models_by_all_words(pages: Pa
         async def search(words: str) -> str:
             return unescape((await client.get("/console/home/search", params={"q": words})).text)
 
-        assert 'href="/pages/rewards/compared"' in await search("compared")
+        assert 'href="/console/recipes?name=compared"' in await search("compared")
         assert 'href="/pages/operations/score/length_penalty"' in await search("length PENALTY")
         assert "<strong>letters</strong>" in await search("letters")
         assert "Nothing is called that: <nothing>" in await search("<nothing>")

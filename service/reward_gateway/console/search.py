@@ -40,7 +40,7 @@ def find(words: str, book: RecipeBook, models: Iterable[ModelInfo]) -> list[Find
 def list_all(book: RecipeBook, models: Iterable[ModelInfo]) -> Iterator[Finding]:
     """Everything that can be found."""
     for plan in book:
-        yield Finding("recipe", plan.name, plan.description, f"/pages/rewards/{plan.name}")
+        yield Finding("recipe", plan.name, plan.description, f"/console/recipes?name={plan.name}")
     for model in models:
         yield Finding("model", model.name, f"reads {', '.join(model.inputs)}", None)
     for operation in catalog():
