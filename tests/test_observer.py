@@ -51,10 +51,14 @@ def scored_batch(rows: int) -> Scored:
 
 def tell_everything(observer: Observer) -> None:
     """Call every hook with every value of its closed sets."""
-    observer.request_answered("http", "/v1/score", "200", 0.1)
+    observer.process_started("1.0", "3.12")
+    observer.recipes_loaded({"r": "1"})
+    observer.request_answered("http", "/v1/score", "200", 0.1, "0af7651916cd43dd8448eb211c80319c")
     observer.request_unauthorized("unauthenticated")
     observer.admission_changed(1, 1)
     observer.admission_queue_changed(dict.fromkeys(WEIGHTS, 1), 0.5)
+    for priority in WEIGHTS:
+        observer.admission_passed(priority, 0.1)
     for reason in get_args(RejectReason):
         observer.admission_rejected(reason)
     observer.jobs_counted(1, 1, 1.0, 1)
@@ -88,6 +92,8 @@ def tell_everything(observer: Observer) -> None:
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_finished("m", 1, 0.1, "ok")
+    observer.triton_checked("triton:8001", True)
+    observer.upstream_checked("m", "rm:8000", True)
     for kind in get_args(ReplicaKind):
         observer.replica_call_started(kind, "m", "rm:8000", 1)
         observer.replica_call_started(kind, "m", "rm:8000", 1)

@@ -56,10 +56,21 @@ class Observer:
             if not name.startswith("_") and name in vars(Observer):
                 setattr(cls, name, _never_raise(hook))
 
+    # The process and what it serves
+
+    def process_started(self, version: str, python: str) -> None:
+        """This process runs, with this version of the gateway and of Python."""
+
+    def recipes_loaded(self, versions: Mapping[str, str]) -> None:
+        """These recipes are served from now on, and no others; their versions by name."""
+
     # Requests, at every entry
 
-    def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
-        """A request was answered. ``route`` is a template or a method's name, never a path as it was sent."""
+    def request_answered(self, protocol: str, route: str, status: str, seconds: float, trace_id: str = "") -> None:
+        """A request was answered. ``route`` is a template or a method's name, never a path as it was sent.
+
+        ``trace_id`` is that of the request's trace; empty: it has none that is kept.
+        """
 
     def request_unauthorized(self, reason: str) -> None:
         """A request was refused for its API key; ``reason`` is the code of the error."""
@@ -71,6 +82,9 @@ class Observer:
 
     def admission_queue_changed(self, waiting: Mapping[str, int], predicted_wait_s: float) -> None:
         """How many requests of each priority wait, and how long one that came now would wait behind all of them."""
+
+    def admission_passed(self, priority: str, waited_s: float) -> None:
+        """A request was let in, after so long in the queue; 0 for one that found a free place."""
 
     def admission_rejected(self, reason: RejectReason) -> None:
         """A request was turned away before it was worked on."""
@@ -150,7 +164,13 @@ class Observer:
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why its rows have no score."""
 
+    def triton_checked(self, server: str, reachable: bool) -> None:
+        """A Triton server was asked what it serves, as it is every few seconds."""
+
     # Replicas of upstreams and judges
+
+    def upstream_checked(self, upstream: str, replica: str, reachable: bool | None) -> None:
+        """A replica was looked at, or stopped answering; None: it has left the upstream."""
 
     def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
         """A call went out to a replica, with so many rows; to one of a judge, with one question."""

@@ -402,6 +402,13 @@ class Settings(BaseSettings):
         "info", description="Log level: debug, info, warning or error."
     )
     log_json: bool = Field(False, description="Write each log line as a JSON object.")
+    access_log: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of requests that are logged, one line each, at level info: 1 is every request, 0.01 one in a"
+        " hundred, 0 none. Probes and scrapes are left out; failures of the gateway are always logged.",
+    )
     otlp_endpoint: SecretStr | None = Field(None, description="OTLP endpoint for traces (needs the extra tracing).")
     otlp_runs: bool = Field(
         False,

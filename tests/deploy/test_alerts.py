@@ -1,6 +1,7 @@
 """The alert rules: every metric and label in them is one that we give, and each says what to do."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,14 +11,16 @@ from reward_gateway.observer import CloseReason
 from reward_gateway.sample import InvalidCode
 from reward_gateway.settings import Settings
 
-from tests.deploy.test_dashboard import all_series
+from tests.deploy.test_dashboard import TARGET_LABELS, all_series
 
+ROOT = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [
     rule
-    for group in yaml.safe_load((Path(__file__).parents[2] / "deploy/prometheus/alerts.yaml").read_text())["groups"]
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
     for rule in group["rules"]
 ]
 ACTED_ON = {
+    *("triton_up", "recipe_info", "score_saturated_ratio", "score_window_samples"),
     *("state_lost", "stores_away", "cache_breaker_open", "rates_alone", "admission_rejected_total"),
     *("admission_predicted_wait_seconds", "connections_closed_total", "work_unfinished_total", "requests_total"),
     *(
@@ -38,7 +41,7 @@ def test_every_metric_in_it_exists_with_the_labels_that_are_used(rule: dict[str,
     assert names
     known = set.union(*(series[name] for name in names))
     grouped = {label.strip() for labels in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in labels.split(",")}
-    assert grouped | set(re.findall(r"(\w+)=~?\"", rule["expr"])) <= known
+    assert grouped | set(re.findall(r"(\w+)=~?\"", rule["expr"])) <= known | TARGET_LABELS
     assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) <= grouped
 
 
@@ -50,6 +53,29 @@ def test_it_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
         assert text.endswith(".")
     named = re.findall(r"REWARD_GATEWAY_([A-Z_]+)", str(rule["annotations"]))
     assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_its_link_leads_to_its_section_of_the_runbooks(rule: dict[str, Any]) -> None:
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    assert page == f"{project}/blob/main/deploy/RUNBOOKS.md"
+    headings = re.findall(r"^## (\w+)$", (ROOT / "deploy/RUNBOOKS.md").read_text(), re.MULTILINE)
+    assert headings == [rule["alert"] for rule in RULES]
+    assert anchor == rule["alert"].lower(), "as the heading's anchor is made"
+
+
+def test_the_runbooks_name_metrics_and_settings_that_exist() -> None:
+    text = (ROOT / "deploy/RUNBOOKS.md").read_text()
+    assert set(re.findall(r"reward_gateway_\w+", text)) <= all_series().keys()
+    assert {name.lower() for name in re.findall(r"REWARD_GATEWAY_([A-Z_]+)", text)} <= set(Settings.model_fields)
+
+
+def test_the_chart_puts_another_address_in_place_of_the_runbooks() -> None:
+    chart = ROOT / "deploy/helm/reward-gateway"
+    shipped = yaml.safe_load((chart / "values.yaml").read_text())["monitoring"]["prometheusRule"]["runbookUrl"]
+    assert f'"{shipped}"' in (chart / "templates/monitoring.yaml").read_text()
+    assert all(rule["annotations"]["runbook_url"].startswith(f"{shipped}#") for rule in RULES)
 
 
 def test_whatever_somebody_has_to_act_on_has_an_alert() -> None:

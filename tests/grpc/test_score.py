@@ -270,7 +270,7 @@ async def test_every_call_is_counted_by_method_and_status(serve: Serve) -> None:
     counted: list[tuple[str, str, str]] = []
 
     class Counter(Observer):
-        def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
+        def request_answered(self, protocol: str, route: str, status: str, seconds: float, trace_id: str = "") -> None:
             if seconds >= 0:
                 counted.append((protocol, route, status))
 

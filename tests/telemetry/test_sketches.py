@@ -17,7 +17,7 @@ from reward_gateway.telemetry.sketches import (
     merge_summaries,
     summarise_values,
 )
-from reward_gateway.telemetry.statistics import QUANTILES, measure_drift
+from reward_gateway.telemetry.statistics import QUANTILES, measure_drift, saturated_share
 
 NUMBERS = st.one_of(
     st.floats(-1e6, 1e6), st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-12, 1e-300, 1e300, -1e300, math.nan, math.inf])
@@ -33,7 +33,7 @@ def test_a_summary_says_of_the_finite_numbers_what_numpy_says(numbers: list[floa
     if not len(seen):
         return
     assert (told["min"], told["max"]) == (seen.min(), seen.max())
-    assert told["saturated"] == max(np.mean(seen == seen.min()), np.mean(seen == seen.max()))
+    assert told["saturated"] == saturated_share(seen)
     assert all(math.isfinite(value) for value in (told["mean"], told["std"], *told["quantiles"].values()))
     if np.abs(seen).max() < 1e7:
         assert told["mean"] == pytest.approx(seen.mean(), rel=1e-9, abs=1e-6)

@@ -42,9 +42,25 @@ def test_whatever_comes_in_only_finite_numbers_come_out(values: np.ndarray) -> N
     assert found["count"] == len(select_finite(values))
 
 
-@pytest.mark.parametrize(("values", "share"), [([0, 0, 0, 1], 0.75), ([0, 1, 2, 3, 4], 0.2), ([5, 5], 1.0)])
-def test_saturation_is_the_share_at_the_fuller_end(values: list[float], share: float) -> None:
+@pytest.mark.parametrize(
+    ("values", "share"), [([0, 0, 0, 1], 0.5), ([0, 1, 2, 3, 4], 0.0), ([5, 5], 1.0), ([0, 1, 2, 2], 0.25), ([7], 1.0)]
+)
+def test_saturation_is_what_one_end_has_more_than_the_other(values: list[float], share: float) -> None:
     assert saturated_share(np.array(values, dtype=float)) == share
+
+
+@pytest.mark.parametrize(("right", "share"), [(0.5, 0.0), (0.6, 0.2), (0.95, 0.9), (0.05, 0.9), (1.0, 1.0), (0.0, 1.0)])
+def test_a_binary_reward_is_saturated_only_where_nearly_all_samples_have_the_same_one(
+    right: float, share: float
+) -> None:
+    rewards = (np.arange(1000) < 1000 * right).astype(float)
+    assert saturated_share(rewards) == pytest.approx(share)
+    assert describe_values(rewards)["saturated"] == saturated_share(rewards)
+
+
+def test_a_reward_that_is_clipped_at_one_end_is_saturated() -> None:
+    clipped = np.minimum(normal(0, 2000), -1.0)  # five sixths of the samples get the most that there is
+    assert saturated_share(clipped) == pytest.approx(0.84, abs=0.03)
 
 
 def test_the_same_distribution_has_hardly_drifted() -> None:

@@ -452,3 +452,24 @@ def test_whatever_happens_the_bounds_hold_and_everybody_is_answered(
             assert counts.last == (0, 0) or not tasks
 
     asyncio.run(live())
+
+
+async def test_how_long_each_request_waited_is_told_by_its_priority() -> None:
+    waits: list[tuple[str, float]] = []
+
+    class Waits(Observer):
+        def admission_passed(self, priority: str, waited_s: float) -> None:
+            waits.append((priority, waited_s))
+
+    admission = Admission(1, 4, 30.0, Waits())
+    async with occupied(admission, 1) as leave:
+        assert waits == [("training", 0.0)], "it found a free place"
+        with charge_to(Share("a", "batch")):
+            waiting = asyncio.create_task(admission.acquire())
+        await asyncio.sleep(0.02)
+        leave.set()
+        await waiting
+        admission.release()
+    (_, (priority, waited_s)) = waits
+    assert priority == "batch"
+    assert waited_s >= 0.02 - 0.001

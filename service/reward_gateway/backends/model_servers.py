@@ -57,6 +57,10 @@ class ModelServers:
             raise ModelsAway(faults[0].message, list(named.values()))
         return list(named.values())
 
+    async def check_tritons(self) -> None:
+        """Ask every Triton server what it serves, so that the observer hears of it also while nothing is scored."""
+        await asyncio.gather(*(server.check() for server in self.tritons))
+
     async def info(self, name: str) -> ModelInfo:
         if name in self.upstreams:
             return await self.upstreams.info(name)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import platform
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ import structlog
 import uvloop
 import watchfiles
 
+from reward_gateway import __version__
 from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.backends.declared_servers import ServersFileError
@@ -108,6 +110,9 @@ JUDGE_FAILURES = 8
 
 REPLICA_FAILURES = 3
 """Consecutive failures of an upstream's replica after which its circuit breaker opens."""
+
+TRITON_CHECK_S = 5.0
+"""Seconds between two questions to Triton servers what they serve."""
 
 FLUSH_S = 1.0
 """Time that the last answers of gRPC have to be sent, once its calls have ended."""
@@ -267,6 +272,7 @@ async def make_sandbox(settings: Settings) -> Sandbox:
 def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     """Register the names that may be used as label values of metrics."""
     metrics = telemetry.metrics
+    metrics.recipes_loaded({plan.name: plan.version for plan in gateway.book})
     models = gateway.runtime.known_models() or {}
     metrics.rewards.register([*gateway.book.plans, *list_implicit_recipes(models)])
     metrics.components.register(component.name for plan in gateway.book for component in plan.components)
@@ -364,12 +370,15 @@ async def watch_file(path: Path, name: str, read_again: Callable[[], Awaitable[N
 
 
 async def watch(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
-    """Reload recipes and upstreams when their files change."""
+    """Reload recipes and upstreams when their files change, and see whether Triton servers answer."""
     recipes = partial(reload, gateway, settings.rewards_file, telemetry)
     watches = [watch_file(settings.rewards_file, "rewards", recipes)]
     if settings.upstreams_file is not None:
         upstreams = partial(reload_models, gateway, settings, telemetry)
         watches.append(watch_file(settings.upstreams_file, "upstreams", upstreams))
+    models = gateway.runtime.models
+    if isinstance(models, ModelServers):
+        watches.append(repeat(models.check_tritons, TRITON_CHECK_S, "triton-watch"))
     await asyncio.gather(*watches)
 
 
@@ -427,6 +436,7 @@ async def serve(settings: Settings) -> None:
     """Serve until a signal stops the process."""
     listener = take_listener()
     telemetry = Telemetry.of(settings)
+    telemetry.metrics.process_started(__version__, platform.python_version())
     traffic = Traffic.of(settings, telemetry.metrics, rates_breaker(telemetry))
     runs = make_run_history(settings, telemetry)
     samples = make_sample_keeper(settings, telemetry)

@@ -24,8 +24,9 @@ from reward_gateway.intake.run_name import agree_on_run, parse_step
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.settings import Settings
+from reward_gateway.telemetry.access_log import AccessLog
 from reward_gateway.telemetry.logs import REQUEST_ID
-from reward_gateway.telemetry.traces import Tracer
+from reward_gateway.telemetry.traces import Tracer, trace_id_of
 from reward_gateway.traffic.deadlines import deadline_at
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ANYBODY, ApiKey, Right, token_of
@@ -90,6 +91,7 @@ class Calls:
         self._receiver = MessageReceiver(traffic.messages)
         self._observer = observer
         self._tracer = tracer or Tracer()
+        self._access_log = AccessLog(settings.access_log)
 
     def unary(
         self, name: str, answer: Unary, right: Right = "score", *, waits: bool = False
@@ -146,6 +148,7 @@ class Calls:
 
         async def handle(requests: AsyncIterator[bytes], context: Context) -> R | None:
             started, status = perf_counter(), "CANCELLED"
+            key, run, traces = ANYBODY, "", [""]
             arrived_at, left_s = clock().time(), context.time_remaining()
             sent = context.invocation_metadata() or ()
             metadata: dict[str, Any] = dict(sent)
@@ -154,13 +157,16 @@ class Calls:
             try:
                 key = await self._identify_caller(metadata, right)
                 scope = self._read_scope(key, metadata, sent)
+                run = scope.run
                 sender = address_of(context) if key is ANYBODY else f"key {key.name}"
                 deadline = deadline_at(arrived_at, self._settings, left_s)
                 call = Call(context, key, scope, sender, arrived_at, left_s, deadline)
                 charge_task_to(key.share)
                 with drain.work():
                     answering = answer(requests, call)
-                    result = await (self._trace(name, metadata, answering) if self._tracer.enabled else answering)
+                    result = await (
+                        self._trace(name, metadata, answering, traces) if self._tracer.enabled else answering
+                    )
                 status = "OK"
             except GatewayError as error:
                 status = error.grpc_status
@@ -174,12 +180,21 @@ class Calls:
             else:
                 return result
             finally:
-                observer.request_answered("grpc", name, status, perf_counter() - started)
+                seconds, trace_id = perf_counter() - started, traces[-1]
+                observer.request_answered("grpc", name, status, seconds, trace_id)
+                failed = status == InternalError.grpc_status
+                self._access_log.write(
+                    "grpc", name, status, seconds, failed=failed, key=key.name, run=run, trace_id=trace_id
+                )
 
         return handle
 
-    async def _trace(self, name: str, metadata: dict[str, Any], answering: Coroutine[Any, Any, R]) -> R:
-        with self._tracer.span(f"gRPC {name}", metadata):
+    async def _trace(
+        self, name: str, metadata: dict[str, Any], answering: Coroutine[Any, Any, R], traces: list[str]
+    ) -> R:
+        """Answer in a span; the id of its trace is added to ``traces``."""
+        with self._tracer.span(f"gRPC {name}", metadata) as span:
+            traces.append(trace_id_of(span))
             return await answering
 
     async def _identify_caller(self, metadata: dict[str, Any], right: Right) -> ApiKey:

@@ -58,6 +58,7 @@ class Call:
         recipe: the recipe that the address names: ``/r/NAME/…`` or else ``?reward=NAME``; None: it names none.
         chat_format: the format of chat text that the address names, by ``?chat_format=``.
         idempotency_key: makes a repeat the same request; None: every request is a new one.
+        trace_id: that of the request's trace; empty: it has none.
         protocol: ``http``, or ``websocket`` for the handshake and the messages of one; a label of the metrics.
     """
 
@@ -77,6 +78,7 @@ class Call:
     recipe: str | None = None
     chat_format: str | None = None
     idempotency_key: str | None = None
+    trace_id: str = ""
     protocol: str = "http"
 
     @property

@@ -60,9 +60,13 @@ class Instruments:
         """A gauge that cannot be summed; over several live workers, the value that was set last."""
         return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemostrecent")
 
-    def highest_gauge(self, name: str, text: str) -> Gauge:
+    def highest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge of which the highest value of all workers counts."""
-        return Gauge(PREFIX + name, text, registry=self._registry, multiprocess_mode="livemax")
+        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemax")
+
+    def lowest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge of which the lowest value of all live workers counts."""
+        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemin")
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge that is summed over the live workers."""

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
-    generate_latest,
 )
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.samples import Sample
@@ -43,17 +42,19 @@ from reward_gateway.sample import FloatArray, InvalidCode, Scored
 
 from .buckets import DURATION_S
 from .cache_metrics import CacheMetrics
+from .exemplars import Exemplars
 from .instruments import PREFIX, Instruments
 from .job_metrics import JobMetrics
 from .labels import Names
 from .media_metrics import MediaMetrics
 from .model_metrics import ModelMetrics
+from .process_metrics import ProcessMetrics
 from .replica_metrics import ReplicaMetrics
 from .reward_metrics import RewardMetrics
 from .shadow_metrics import ShadowMetrics
 from .tallies import Tallies
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+DURATION = "request_duration_seconds"
 _MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -103,11 +104,18 @@ class Metrics(Observer):
         )
         self._durations = cache(
             make.histogram(
-                "request_duration_seconds",
+                DURATION,
                 "Latency from a request's arrival to its answer.",
                 DURATION_S,
                 "protocol",
                 "route",
+            ).labels
+        )
+        self._exemplars = Exemplars()
+        self._processes = ProcessMetrics(make)
+        self._queue_waits = cache(
+            make.histogram(
+                "request_queue_seconds", "Time that requests waited to be worked on.", DURATION_S, "priority"
             ).labels
         )
         self._in_flight = make.gauge("requests_in_flight", "Requests in flight, after admission.")
@@ -158,9 +166,17 @@ class Metrics(Observer):
             "component",
         )
 
-    def request_answered(self, protocol: str, route: str, status: str, seconds: float) -> None:
+    def process_started(self, version: str, python: str) -> None:
+        self._processes.set_build(version, python)
+
+    def recipes_loaded(self, versions: Mapping[str, str]) -> None:
+        self._processes.set_recipes(versions)
+
+    def request_answered(self, protocol: str, route: str, status: str, seconds: float, trace_id: str = "") -> None:
         self._tallies.count(self._requests(protocol, route, status))
         self._tallies.observe(self._durations(protocol, route), seconds)
+        if trace_id:
+            self._exemplars.keep(DURATION, {"protocol": protocol, "route": route}, seconds, trace_id)
 
     def request_unauthorized(self, reason: str) -> None:
         self._unauthorized.labels(reason).inc()
@@ -172,6 +188,9 @@ class Metrics(Observer):
         for priority, requests in waiting.items():
             self._queued_by_priority.labels(priority).set(requests)
         self._predicted_wait.set(predicted_wait_s)
+
+    def admission_passed(self, priority: str, waited_s: float) -> None:
+        self._tallies.observe(self._queue_waits(priority), waited_s)
 
     def admission_rejected(self, reason: RejectReason) -> None:
         self._rejected.labels(reason).inc()
@@ -233,6 +252,12 @@ class Metrics(Observer):
 
     def judge_cached(self, judge: str, answers: int) -> None:
         self._calls.count_cached_answers(judge, answers)
+
+    def triton_checked(self, server: str, reachable: bool) -> None:
+        self._processes.set_triton(server, reachable)
+
+    def upstream_checked(self, upstream: str, replica: str, reachable: bool | None) -> None:
+        self._processes.set_upstream(upstream, replica, reachable)
 
     def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
         self._replicas[kind].count_started(name, replica)
@@ -309,12 +334,23 @@ class Metrics(Observer):
         """Whether several workers write to the same folder."""
         return _MULTIPROC in os.environ
 
-    def render(self) -> bytes:
-        """The metrics in Prometheus text format, over all workers."""
+    def render(self, accept: str = "") -> bytes:
+        """The metrics over all workers.
+
+        Args:
+            accept: what the client takes, as its header says: OpenMetrics, which alone has exemplars, or else
+                Prometheus' text format (:func:`content_type_for`).
+        """
         self.health.refresh_gauges()
         self.write()
-        if _MULTIPROC not in os.environ:
-            return generate_latest(self.registry)
-        all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
-        return generate_latest(all_workers)
+        registry = self.registry
+        if _MULTIPROC in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        encode, _ = choose_encoder(accept)
+        return encode(self._exemplars.attach_to(registry))
+
+
+def content_type_for(accept: str) -> str:
+    """The content type of what :meth:`Metrics.render` gives a client that takes this."""
+    return choose_encoder(accept)[1]

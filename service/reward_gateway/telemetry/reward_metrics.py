@@ -60,7 +60,9 @@ class RewardMetrics:
             "score_drift", "Drift of the window from its reference; 0 until measured.", *of, "measure"
         )
         self._saturated = make.latest_gauge(
-            "score_saturated_ratio", "Share of scores at one end of the window's range.", *of
+            "score_saturated_ratio",
+            "How much larger the share of scores at one end of the window's range is than at the other; 1: all equal.",
+            *of,
         )
         self._invalid = make.latest_gauge(
             "score_window_invalid_ratio", "Share of samples without a score.", "reward", "code"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from reward_gateway.sample import FloatArray, IntArray
 
-from .statistics import MIN_OBSERVATIONS, QUANTILES, drift_of_counts
+from .statistics import MIN_OBSERVATIONS, QUANTILES, drift_of_counts, saturation_of_counts
 
 ACCURACY = 0.01
 """Maximum relative error of a quantile."""
@@ -120,7 +120,9 @@ def describe_summary(summary: Summary) -> dict[str, Any]:
         "min": summary.low,
         "max": summary.high,
         "quantiles": quantiles_of_summary(summary),
-        "saturated": max(summary.at_low, summary.at_high) / summary.count,
+        "saturated": saturation_of_counts(
+            summary.count, summary.at_low, summary.at_high, is_constant=summary.low == summary.high
+        ),
     }
 
 

@@ -59,15 +59,23 @@ def describe_values(values: FloatArray) -> dict[str, Any]:
 
 
 def saturated_share(values: FloatArray) -> float | None:
-    """Share of the observations at the minimum or at the maximum, whichever is larger.
-
-    Near 0 for a score that still distinguishes samples, 1 if all are equal; for a rule that gives 0 or 1 it is the
-    share of the more frequent answer.
-    """
+    """How much more of the observations one end of their range has than the other, in [0, 1]; see
+    :func:`saturation_of_counts`."""
     observed = select_finite(values)
     if not len(observed):
         return None
-    return float(max(np.mean(observed == observed.min()), np.mean(observed == observed.max())))
+    low, high = observed.min(), observed.max()
+    at_low, at_high = int(np.count_nonzero(observed == low)), int(np.count_nonzero(observed == high))
+    return saturation_of_counts(len(observed), at_low, at_high, is_constant=bool(low == high))
+
+
+def saturation_of_counts(count: int, at_low: int, at_high: int, *, is_constant: bool) -> float:
+    """Difference of the shares at the maximum and at the minimum, without its sign; 1 if all observations are equal.
+
+    Near 0 for a score that distinguishes samples. A reward of 0 or 1 has nothing but its two ends: it is at 0 where
+    half of the samples are right, at 0.9 where 95 % are (or are not), and at 1 where all are, which tells nothing.
+    """
+    return 1.0 if is_constant else abs(at_high - at_low) / count
 
 
 def measure_drift(reference: FloatArray, current: FloatArray) -> dict[str, float] | None:

@@ -54,6 +54,14 @@ def _open_span(
         yield span
 
 
+def trace_id_of(span: Any) -> str:
+    """The id of a span's trace, for logs and exemplars; empty without a span, or where its trace is not kept."""
+    if span is None:
+        return ""
+    context = span.get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid and context.trace_flags.sampled else ""
+
+
 def configure_tracing(settings: Settings) -> Tracer:
     """Create the tracer that the settings ask for.
 

@@ -106,6 +106,7 @@ class Admission:
         :meth:`release`."""
         if self._has_free_slot():
             self.in_flight += 1
+            self._observer.admission_passed(current_share().priority, 0.0)
             self._report_change()
             return
         self.check_wait(deadline)
@@ -116,7 +117,8 @@ class Admission:
     async def _wait_in_line(self, deadline: float | None) -> None:
         loop = asyncio.get_running_loop()
         share = current_share()
-        late = loop.time() + self.queue_timeout_s
+        began = loop.time()
+        late = began + self.queue_timeout_s
         by_deadline = deadline is not None and deadline < late
         place: asyncio.Future[RejectReason | None] = loop.create_future()
         if not self._waiting:
@@ -141,6 +143,7 @@ class Admission:
             raise DeadlineExceeded("the deadline passed while the request waited in the queue")
         if rejected is not None:
             raise self._make_rejection(rejected)
+        self._observer.admission_passed(share.priority, loop.time() - began)
 
     def release(self) -> None:
         """Release a slot: the next request in the queue gets it, if one waits."""

@@ -279,3 +279,17 @@ class TestAServerThatChanges:
             await server.info("counting")
         assert codes(await ask(server, "counting", batch_of(["1"]))) == {0: "model_unavailable"}
         await server.close()
+
+
+async def test_a_server_that_does_not_answer_is_told_of_also_while_nothing_is_scored() -> None:
+    told: list[tuple[str, bool]] = []
+
+    class Checked(Observer):
+        def triton_checked(self, server: str, reachable: bool) -> None:
+            told.append((server, reachable))
+
+    url = f"127.0.0.1:{free_port()}"
+    server = TritonServer(url, observer=Checked())
+    await server.check()
+    await server.close()
+    assert told == [(url, False)]

@@ -242,6 +242,7 @@ class Noting(Observer):
         self.finished: list[tuple[str, str, str]] = []
         self.rows = 0
         self.breakers: list[tuple[str, BreakerState]] = []
+        self.looks: list[tuple[str, bool | None]] = []
 
     def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
         self.rows += rows
@@ -251,6 +252,9 @@ class Noting(Observer):
 
     def replica_breaker_changed(self, kind: ReplicaKind, name: str, replica: str, state: BreakerState) -> None:
         self.breakers.append((replica, state))
+
+    def upstream_checked(self, upstream: str, replica: str, reachable: bool | None) -> None:
+        self.looks.append((replica, reachable))
 
 
 async def test_what_replicas_do_is_told(start: StartServer, upstreams: OpenUpstreams) -> None:
@@ -300,3 +304,17 @@ async def test_no_call_has_more_rows_than_a_server_says_that_it_takes(
     assert all(answer.invalid == {} for answer in answers)
     assert max(len(body["inputs"]) for server in servers for body in server.asked) == 8
     assert sum(map(samples_of, servers)) < 60
+
+
+async def test_whether_a_replica_answers_is_told(start: StartServer, upstreams: OpenUpstreams) -> None:
+    server, noted = await start("vllm"), Noting()
+    models = upstreams(noted, rm=entry([server], "vllm_classify"))
+    label = f"127.0.0.1:{server.port}"
+    await models.models()
+    assert noted.looks == [(label, True)], "before anything is scored"
+    server.fault = lambda path, body: Response(b"", 500) if "sample" in str(body) else None
+    await score_each(models, 12)
+    assert (label, False) in noted.looks
+    await until(lambda: noted.looks[-1] == (label, True))
+    await models.close()
+    assert noted.looks[-1] == (label, None)

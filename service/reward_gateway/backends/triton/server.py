@@ -1,6 +1,7 @@
 """Reward models on NVIDIA Triton, over gRPC; rows of concurrent requests are coalesced into few calls."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 
 import grpc
@@ -66,6 +67,7 @@ class TritonServer:
         info_ttl_s: float = 5.0,
         observer: Observer = UNOBSERVED,
     ) -> None:
+        self.url = url
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._infer = self._channel.unary_unary(  # what it sends is bytes already
@@ -80,6 +82,11 @@ class TritonServer:
         self._observer = observer
         self._coalescers: dict[str, Coalescer[TritonModel, TensorRows]] = {}
         self._latest_models: dict[str, TritonModel] = {}  # as of the last request
+
+    async def check(self) -> None:
+        """Ask the server what it serves, unless that is known from a moment ago, so that the observer hears of it."""
+        with contextlib.suppress(ModelUnavailable):
+            await self._directory.models()
 
     async def models(self) -> list[ModelInfo]:
         return [model.info for model in (await self._directory.fetch_models()).values() if not model.pinned]
@@ -136,7 +143,9 @@ class TritonServer:
         try:
             index = await self._stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(), timeout=LOOKUP_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
+            self._observer.triton_checked(self.url, False)
             raise ModelUnavailable("The model server does not answer.") from error
+        self._observer.triton_checked(self.url, True)
         return index_by_name(await asyncio.gather(*(self._describe_model(entry) for entry in index.models)))
 
     async def _describe_model(self, entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> TritonModel:

@@ -112,6 +112,7 @@ class Replica:
     def note_look(self) -> None:
         """It has been looked at."""
         self._looked.set()
+        self.observer.upstream_checked(self.name, self.label, self.trusted)
 
     async def wait_for_look(self, seconds: float) -> None:
         """Wait until it has been looked at, at most so long."""
@@ -145,6 +146,7 @@ class Replica:
         self.observer.replica_breaker_changed("upstream", self.name, self.label, state)
         if state == "open":  # calls that wait for it go to another
             self.trusted = False
+            self.observer.upstream_checked(self.name, self.label, False)
             for timeout in self._timeouts:
                 timeout.reschedule(0.0)
 
@@ -188,6 +190,7 @@ class Replica:
     async def close(self) -> None:
         """Close the connections."""
         self.observer.replica_breaker_changed("upstream", self.name, self.label, "closed")
+        self.observer.upstream_checked(self.name, self.label, None)
         for connection in (self._http, self.grpc):
             if connection is not None:
                 await connection.close()

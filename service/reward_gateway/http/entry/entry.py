@@ -25,8 +25,10 @@ from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.run_name import agree_on_run, parse_step
 from reward_gateway.sample.flags import format_flags
 from reward_gateway.settings import Settings
+from reward_gateway.telemetry.access_log import AccessLog
 from reward_gateway.telemetry.logs import describe_exception
 from reward_gateway.telemetry.telemetry import Telemetry
+from reward_gateway.telemetry.traces import trace_id_of
 from reward_gateway.traffic.deadlines import parse_milliseconds
 from reward_gateway.traffic.guard import Traffic
 from reward_gateway.traffic.keys import ApiKey, token_of
@@ -68,6 +70,7 @@ class Entry:
         self._asks_for_certificate = settings.tls_client_ca is not None
         self._telemetry = telemetry
         self._traffic = traffic
+        self._access_log = AccessLog(settings.access_log)
         self._browsers = BrowserCheck(settings)
         self._bodies = BodyReader(settings, traffic)
 
@@ -79,7 +82,8 @@ class Entry:
         try:
             try:
                 self._take_headers(call, scope["path"])
-                with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers):
+                with self._telemetry.tracer.span(f"HTTP {scope['method']}", call.headers) as span:
+                    call.trace_id = trace_id_of(span)
                     await self._pass_checks(call, scope, receive, answer, mounted)
             except ClientGone:
                 pass
@@ -173,9 +177,18 @@ class Entry:
     def _report_call(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived
         route = route_of(scope)
-        self._telemetry.metrics.request_answered(call.protocol, route, status, seconds)
-        tell = partial(log.warning, once_per=(route, status)) if status >= "500" else log.debug
-        tell("request", route=route, status=status, seconds=seconds, key=call.key.name)
+        self._telemetry.metrics.request_answered(call.protocol, route, status, seconds, call.trace_id)
+        self._access_log.write(
+            call.protocol,
+            route,
+            status,
+            seconds,
+            failed=status >= "500",
+            probe=call.open,
+            key=call.key.name,
+            run=call.run,
+            trace_id=call.trace_id,
+        )
 
 
 async def _hand_over(mounted: Mounted, key: ApiKey, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:

@@ -11,7 +11,11 @@ class Drift(Struct):
 
 
 class Distribution(Struct):
-    """Where the finite scores of the window lie. `saturated` is the share at one end of their range, the fuller one."""
+    """Where the finite scores of the window lie.
+
+    `saturated` is by how much the share at one end of their range exceeds that at the other: 0 for rewards of 0 and 1
+    that are half and half, 0.9 where 95 % of them are 1, and 1 where all scores are equal.
+    """
 
     count: int
     mean: float | None
