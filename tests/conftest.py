@@ -57,13 +57,23 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def logging_stays_as_it_was() -> Iterator[None]:
-    """What a test configures of structlog, by running a command say, is undone: half of it would break the others'."""
+def logging_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test configures of structlog, by running a command say, is undone: half of it would break the others'.
+
+    Nor are loggers cached: one would keep the configuration of the test that used it first, and later tests that
+    capture logs would see none of its lines.
+    """
     try:
         import structlog
     except ImportError:  # where checkpoints are converted
         yield
         return
+    configure = structlog.configure
+
+    def configure_without_caching(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_without_caching)
     configured, before = structlog.is_configured(), structlog.get_config()
     yield
     if structlog.get_config() != before:
