@@ -54,9 +54,9 @@ class EventStreams:
         self.drain = drain
         self.most = most
 
-    def answer(self, events: Events, longest_s: float = LONGEST_S) -> Response:
+    def answer(self, events: Events, longest_s: float | None = None) -> Response:
         """The response that sends events as they come. Raises Overloaded, when it is sent, if too many are open."""
-        return _StreamResponse(self, events, longest_s)
+        return _StreamResponse(self, events, LONGEST_S if longest_s is None else longest_s)
 
 
 class _StreamResponse(Response):
