@@ -182,7 +182,7 @@ def test_a_service_that_is_not_there_is_waited_for_as_long_as_the_call_may_take(
     assert time.monotonic() - started > 0.3
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://host", "http:/host"])
+@pytest.mark.parametrize("url", ["ftp://host", "http:/host"])
 def test_an_address_needs_a_scheme_that_is_spoken(url: str) -> None:
     with pytest.raises(ValueError, match="must start with"):
         RewardClient(url)
