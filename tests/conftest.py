@@ -37,6 +37,25 @@ REAL_PARTS = frozenset({"stack", "start_stack", "triton_server", "valkey_process
 
 
 def pytest_configure() -> None:
+    parse_without_collecting_garbage()
+    cache_no_loggers()
+
+
+def cache_no_loggers() -> None:
+    """Let no logger keep the configuration of the test that used it first: later ones would capture nothing."""
+    try:
+        import structlog
+    except ImportError:  # where checkpoints are converted
+        return
+    configure = structlog.configure
+
+    def configure_without_caching(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    pytest.MonkeyPatch().setattr(structlog, "configure", configure_without_caching)
+
+
+def parse_without_collecting_garbage() -> None:
     """Build every syntax tree without garbage collection, those of imported tests and plugins included.
 
     CPython 3.11 fails with "AST constructor recursion depth mismatch" where what is collected in the midst of parsing
@@ -57,23 +76,13 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def logging_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test configures of structlog, by running a command say, is undone: half of it would break the others'.
-
-    Nor are loggers cached: one would keep the configuration of the test that used it first, and later tests that
-    capture logs would see none of its lines.
-    """
+def logging_stays_as_it_was() -> Iterator[None]:
+    """What a test configures of structlog, by running a command say, is undone: half of it would break the others'."""
     try:
         import structlog
     except ImportError:  # where checkpoints are converted
         yield
         return
-    configure = structlog.configure
-
-    def configure_without_caching(**given: Any) -> None:
-        configure(**{**given, "cache_logger_on_first_use": False})
-
-    monkeypatch.setattr(structlog, "configure", configure_without_caching)
     configured, before = structlog.is_configured(), structlog.get_config()
     yield
     if structlog.get_config() != before:

@@ -10,12 +10,12 @@ from reward_gateway.cli.worker import reload_keys
 from reward_gateway.console.sessions import Sessions
 from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.keys import KeyRing
-from structlog.testing import capture_logs
 
 from tests.clock import Clock
 from tests.console.browser import Watched
 from tests.console.conftest import KEYS, Pages, Serve, listening
 from tests.console.test_console import BROWSER, token_in
+from tests.logs import capture_every_log
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.anyio
@@ -128,7 +128,7 @@ async def test_a_session_is_over_after_eight_hours(guarded: Pages, clock: Clock)
 
 async def test_wrong_keys_are_limited_and_logged_without_their_text(guarded: Pages) -> None:
     async with guarded.client() as client:
-        with capture_logs() as logs:
+        with capture_every_log() as logs:
             for _ in range(10):
                 answer = await log_in(client, "a-guess-of-mine")
                 assert answer.status_code == 200

@@ -15,13 +15,13 @@ import yaml
 from reward_gateway.recipes.book import load_book
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.sample import plain_text
-from structlog.testing import capture_logs
 
 from tests.console.browser import Watched
 from tests.console.conftest import Pages, Serve
 from tests.console.test_console import BROWSER, token_in
 from tests.console.test_login import log_in
 from tests.http.conftest import KNOWN
+from tests.logs import capture_every_log
 
 pytestmark = pytest.mark.anyio
 
@@ -170,7 +170,7 @@ async def test_with_keys_the_code_has_a_place_for_one_and_never_a_key(guarded: P
 async def test_texts_are_in_no_log_no_metric_and_no_store(pages: Pages) -> None:
     marker = "zebra-417"
     pages.gateway.runs = history = RunHistory.in_process(1 << 20)
-    with capture_logs() as logs:
+    with capture_every_log() as logs:
         async with pages.client() as client:
             for fields in (
                 {"recipe": "mixed"},
