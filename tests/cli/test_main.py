@@ -122,8 +122,8 @@ def test_without_a_repository_the_check_says_what_to_name(run: Run) -> None:
 
 
 def test_the_command_the_service_and_a_starting_gateway_find_the_same_faults(run: Run, service: Any) -> None:
+    from reward_gateway.cli.reloading import read_book
     from reward_gateway.cli.rewards import fault_lines
-    from reward_gateway.cli.worker import read_book
     from reward_gateway.errors import InvalidRecipe
 
     file = Path("bad.yaml")

@@ -21,7 +21,8 @@ from reward_gateway.admin.models import ModelAdmin
 from reward_gateway.admin.stores import StoreWatch
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.memory import MemoryCache
-from reward_gateway.cli.worker import make_console, register_labels
+from reward_gateway.cli.reloading import register_labels
+from reward_gateway.cli.worker import make_console
 from reward_gateway.console.console import Console
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.async_api import Browser
-from reward_gateway.cli.worker import reload_keys
+from reward_gateway.cli.reloading import reload_keys
 from reward_gateway.console.sessions import Sessions
 from reward_gateway.state.store import StateStore
 from reward_gateway.traffic.keys import KeyRing

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from reward_gateway.cli.worker import watch
+from reward_gateway.cli.reloading import watch
 from reward_gateway.recipes.book import load_book
 
 from tests.console.conftest import Pages, Serve, build, serving

@@ -14,13 +14,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import structlog
 import uvloop
-import watchfiles
 
 from reward_gateway import __version__
 from reward_gateway.admin.models import ModelAdmin
@@ -51,6 +50,7 @@ from reward_gateway.cli.fallback_checks import check_fallbacks
 from reward_gateway.cli.freed_memory import keep_freed_memory
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
+from reward_gateway.cli.reloading import read_book, register_labels, reload_keys, reload_models, watch
 from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.console.activity import Activity
 from reward_gateway.console.assets import Assets
@@ -59,7 +59,7 @@ from reward_gateway.console.page import Parts
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.extras import MissingExtra
-from reward_gateway.gateway import STATE_RESET, Gateway
+from reward_gateway.gateway import Gateway
 from reward_gateway.grpc import oip
 from reward_gateway.grpc import server as grpc_server
 from reward_gateway.grpc.job_calls import JobParts
@@ -67,7 +67,6 @@ from reward_gateway.grpc.oip import InferenceService
 from reward_gateway.http.app import create_app
 from reward_gateway.http.encode import encode_scored
 from reward_gateway.http.server import HttpServer
-from reward_gateway.intake.chat_text import TEXT_FLAGS
 from reward_gateway.intake.fetch.fetcher import Fetcher
 from reward_gateway.intake.media import MediaLimits
 from reward_gateway.intake.media_loader import Intake
@@ -79,16 +78,11 @@ from reward_gateway.kept_samples.redis_store import RedisSampleStore
 from reward_gateway.kept_samples.store import Bounds, LocalSampleStore
 from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.oip.protocol import OpenInference
-from reward_gateway.operations.guards import GUARDS
-from reward_gateway.operations.verdicts import VERDICTS
-from reward_gateway.recipes.book import RecipeBook, load_book
-from reward_gateway.recipes.implicit_recipes import COMPONENT, list_implicit_recipes
 from reward_gateway.runs.alerts import AlertSender
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.runs.otlp import configure_run_metrics
 from reward_gateway.runs.redis_store import RedisRunStore
 from reward_gateway.runs.store import LocalRunStore
-from reward_gateway.sample.flags import FLAGS
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
@@ -97,10 +91,9 @@ from reward_gateway.state.cohorts import LocalCohorts, RedisCohorts
 from reward_gateway.state.epoch import StoreEpoch
 from reward_gateway.state.spend import RedisSpend
 from reward_gateway.state.store import StateStore
-from reward_gateway.tasks import repeat
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import KeyRing, KeysFileError
+from reward_gateway.traffic.keys import KeysFileError
 from reward_gateway.traffic.tls import TlsFilesError
 
 log = structlog.get_logger(__name__)
@@ -110,9 +103,6 @@ JUDGE_FAILURES = 8
 
 REPLICA_FAILURES = 3
 """Consecutive failures of an upstream's replica after which its circuit breaker opens."""
-
-TRITON_CHECK_S = 5.0
-"""Seconds between two questions to Triton servers what they serve."""
 
 FLUSH_S = 1.0
 """Time that the last answers of gRPC have to be sent, once its calls have ended."""
@@ -267,119 +257,6 @@ async def make_sandbox(settings: Settings) -> Sandbox:
     sandbox = Sandbox.of(settings)
     log.info("sandbox_ready", in_force=await sandbox.start())
     return sandbox
-
-
-def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
-    """Register the names that may be used as label values of metrics."""
-    metrics = telemetry.metrics
-    metrics.recipes_loaded({plan.name: plan.version for plan in gateway.book})
-    models = gateway.runtime.known_models() or {}
-    metrics.rewards.register([*gateway.book.plans, *list_implicit_recipes(models)])
-    metrics.components.register(component.name for plan in gateway.book for component in plan.components)
-    metrics.components.register([COMPONENT, *(label for model in models.values() for label in model.dimensions)])
-    metrics.models.register(models)
-    metrics.experiments.register(gateway.book.experiments)
-    metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
-    metrics.models.register(model for plan in gateway.book for model in plan.models)
-    metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
-    metrics.verdicts.register(VERDICTS)
-    metrics.flags.register((*GUARDS, *FLAGS, STATE_RESET, *TEXT_FLAGS))
-
-
-def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
-    """The recipes of a file. Raises InvalidRecipe or OSError."""
-    book = load_book(rewards_file.read_bytes(), runtime.known_models(), judges=runtime.judge_fallbacks)
-    for warning in book.warnings:
-        log.warning("rewards_warning", **warning)
-    return book
-
-
-async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
-    """Replace all recipes, or keep the old ones if the new file is invalid."""
-    try:
-        with contextlib.suppress(GatewayError):
-            await gateway.runtime.refresh_models()
-        gateway.book = read_book(rewards_file, gateway.runtime)
-        register_labels(telemetry, gateway)
-        log.info("rewards_reloaded", rewards=len(gateway.book.plans))
-    except InvalidRecipe as error:
-        log.error("rewards_kept", reason=error.message, faults=error.faults)
-    except OSError as error:
-        log.error("rewards_kept", reason=str(error))
-    except Exception as error:  # whatever a file can do to its reader, the next change is read again
-        log.error("rewards_kept", reason="the recipe file cannot be read", exc_info=error)
-
-
-WATCH_AGAIN_S = 5.0
-"""Time after which a recipe file whose folder cannot be watched (it was replaced, say) is watched again."""
-
-
-def reload_keys(keys: KeyRing, path: Path | None) -> None:
-    """Replace all API keys, or keep the old ones if the file cannot be used."""
-    if path is None:
-        return
-    try:
-        keys.replace(KeyRing.load(path))
-        log.info("keys_reloaded")
-    except KeysFileError as error:
-        log.error("keys_kept", reason=str(error))
-
-
-async def reload_upstreams(gateway: Gateway, path: Path | None, telemetry: Telemetry) -> None:
-    """Replace all upstreams, or keep the old ones if the file cannot be used."""
-    models = gateway.runtime.models
-    if path is None or not isinstance(models, ModelServers):
-        return
-    try:
-        configs = load_upstreams(path)
-        check_fallbacks(gateway.runtime.known_models(), configs, models.upstreams)
-        await models.upstreams.replace(configs)
-        log.info("upstreams_reloaded", upstreams=len(configs))
-    except UpstreamsFileError as error:
-        log.error("upstreams_kept", reason=str(error), faults=error.faults)
-        return
-    except Exception as error:  # whatever a file can do to its reader, the next change is read again
-        log.error("upstreams_kept", reason="the upstreams file cannot be used", exc_info=error)
-        return
-    with contextlib.suppress(GatewayError):
-        await gateway.runtime.refresh_models()
-    register_labels(telemetry, gateway)
-
-
-async def reload_models(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
-    """Read the upstreams again, and the recipes that name them."""
-    await reload_upstreams(gateway, settings.upstreams_file, telemetry)
-    await reload(gateway, settings.rewards_file, telemetry)
-
-
-async def watch_file(path: Path, name: str, read_again: Callable[[], Awaitable[None]]) -> None:
-    """Read a file again when it changes, or a file beside it that its kind names (a template, a key).
-
-    The files of a mounted ConfigMap are links through ``..data``, which is replaced on every change.
-    """
-    beside = () if name == "rewards" else (".jinja", ".json", ".key")
-
-    def is_read(_: object, changed: str) -> bool:
-        return Path(changed).name in (path.name, "..data") or Path(changed).suffix in beside
-
-    async def watch_once() -> None:
-        async for _ in watchfiles.awatch(path.parent, recursive=False, watch_filter=is_read):
-            await read_again()
-
-    await repeat(watch_once, WATCH_AGAIN_S, f"{name}-watch")
-
-
-async def watch(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
-    """Reload recipes and upstreams when their files change, and see whether Triton servers answer."""
-    recipes = partial(reload, gateway, settings.rewards_file, telemetry)
-    watches = [watch_file(settings.rewards_file, "rewards", recipes)]
-    if settings.upstreams_file is not None:
-        upstreams = partial(reload_models, gateway, settings, telemetry)
-        watches.append(watch_file(settings.upstreams_file, "upstreams", upstreams))
-    models = gateway.runtime.models
-    if isinstance(models, ModelServers):
-        watches.append(repeat(models.check_tritons, TRITON_CHECK_S, "triton-watch"))
-    await asyncio.gather(*watches)
 
 
 def make_console(
