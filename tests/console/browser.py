@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
+
+from tests.clock import LONGEST_WAIT_S
 
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
     ("light", 1400),
@@ -55,7 +57,8 @@ class Watched:
     async def open_tab(cls, browser: Browser, address: str, **options: Any) -> AsyncIterator["Watched"]:
         """A new tab with cookies of its own; what it did is checked at the end."""
         context = await browser.new_context(viewport={"width": 1400, "height": HEIGHT}, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(LONGEST_WAIT_S * 1e3)
+        expect.set_options(timeout=LONGEST_WAIT_S * 1e3)  # its own is five seconds: too little on a busy machine
         page = await context.new_page()
         tab = cls(page, address)
         await page.add_init_script(_VIOLATIONS)
