@@ -27,8 +27,12 @@ LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
 HEIGHT = 900
 
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+_ABORTED = ("htmx:sendAbort,", "htmx:afterRequest,")
+"""What htmx says of requests whose page is left. Of one that failed it says htmx:sendError too, or the status."""
 _VIOLATIONS = """addEventListener('securitypolicyviolation', (e) =>
   (window.broken ??= []).push(e.violatedDirective + ' ' + e.blockedURI))"""
+_KEEP_STILL = "document.body.addEventListener('htmx:beforeRequest', window.refuse = (e) => e.preventDefault())"
+_GO_ON = "document.body.removeEventListener('htmx:beforeRequest', window.refuse)"
 _UNREACHED = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')]
   .filter((e) => e.checkVisibility({visibilityProperty: true}) && !e.disabled && e.tabIndex >= 0
     && e.type !== 'hidden' && !e.dataset.reached && !(e.type === 'radio' && !e.checked))
@@ -107,6 +111,7 @@ class Watched:
     async def walk_by_keyboard(self) -> list[str]:
         """Tab through the page: all that can be used is reached, and shows that it is; the elements in their order."""
         await self.page.set_viewport_size({"width": 1400, "height": HEIGHT})
+        await self.page.evaluate(_KEEP_STILL)  # what asks every few seconds would draw anew what has the focus
         await self.page.evaluate("document.activeElement?.blur?.()")
         walked: list[str] = []
         for _ in range(300):
@@ -119,6 +124,7 @@ class Watched:
             assert focused["seen"], f"does not show that it has the focus: {focused['html']}"
             walked.append(focused["html"])
         assert await self.page.evaluate(_UNREACHED) == [], "cannot be reached by keyboard"
+        await self.page.evaluate(_GO_ON)
         return walked
 
     def _note_request(self, url: str) -> None:
@@ -126,6 +132,6 @@ class Watched:
             self.foreign.append(url)
 
     def _note_message(self, kind: str, text: str) -> None:
-        # A page that is answered with an error is noted by its own test.
-        if kind == "error" and "Failed to load resource" not in text:
+        # A page that is answered with an error is noted by its own test; one that is left aborts what it asked for.
+        if kind == "error" and "Failed to load resource" not in text and not text.startswith(_ABORTED):
             self.raised.append(text)

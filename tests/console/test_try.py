@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 import yaml
+from playwright.async_api import expect
 from reward_gateway.recipes.book import load_book
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.sample import plain_text
@@ -232,17 +233,18 @@ async def test_a_person_tries_two_responses_and_shares_the_address(tab: Watched)
     await tab.page.keyboard.type("Boil it.")
     await tab.page.keyboard.press("Control+Enter")
     await tab.page.wait_for_selector(".waterfall")
-    assert await tab.page.locator("article").count() == 2
+    await expect(tab.page.locator("article")).to_have_count(2)
     await tab.check_every_look()
+    before = list(sent)
+    await tab.page.reload()
     state = unquote(await tab.page.evaluate("location.hash"))[1:]
     held = json.loads(base64.urlsafe_b64decode(state + "=" * (-len(state) % 4)))
     assert held["responses"] == ["a secret of boiling water", "Boil it."]
-    assert not any("secret" in url or state in url for url in sent), "texts are sent in no address"
-    await tab.page.reload()
-    assert await tab.page.input_value("#response-2") == "Boil it."
-    assert await tab.page.input_value("#recipe") == "compared"
+    assert not any("secret" in url or state in url for url in before), "texts are sent in no address"
+    await expect(tab.page.locator("#response-2")).to_have_value("Boil it.")
+    await expect(tab.page.locator("#recipe")).to_have_value("compared")
     await tab.page.click("text=Remove >> visible=true")
-    assert await tab.page.locator(".response:visible").count() == 1
+    await expect(tab.page.locator(".response:visible")).to_have_count(1)
     await tab.page.select_option("#recipe", "looks")
     await tab.page.wait_for_selector("#reads:has-text('images')")
     await tab.page.click("text=Fill in the recipe's example")
@@ -250,4 +252,4 @@ async def test_a_person_tries_two_responses_and_shares_the_address(tab: Watched)
     await tab.page.set_input_files("#images", files={"name": "red.png", "mimeType": "image/png", "buffer": PNG})
     await tab.page.click("button.primary")
     await tab.page.wait_for_selector("h2:has-text('looks')")
-    assert await tab.page.locator("article strong").first.inner_text() == "1.0000"
+    await expect(tab.page.locator("article strong").first).to_have_text("1.0000")

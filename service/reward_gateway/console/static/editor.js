@@ -1,6 +1,7 @@
 // The editor of recipes: line numbers, faults at their lines, and the draft in the address behind the #, which no
 // browser sends anywhere.
-const DRAFT = "#draft=";
+import { KeptState } from "./kept_state.js";
+
 const text = document.getElementById("text");
 
 if (text) {
@@ -28,27 +29,10 @@ if (text) {
     text.scrollTop = Math.max(0, (text.scrollHeight / text.value.split("\n").length) * (line - 5));
   };
 
-  const keepDraft = () => {
-    const bytes = new TextEncoder().encode(text.value);
-    const written = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-    history.replaceState(null, "", `${DRAFT}${written.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`);
-  };
-
-  const takeDraft = () => {
-    if (!location.hash.startsWith(DRAFT)) return;
-    try {
-      const written = atob(location.hash.slice(DRAFT.length).replaceAll("-", "+").replaceAll("_", "/"));
-      text.value = new TextDecoder().decode(Uint8Array.from(written, (letter) => letter.charCodeAt(0)));
-    } catch {
-      // it was cut off
-    }
-  };
-
-  let keeping;
+  const draft = new KeptState("#draft=", () => text.value);
   text.addEventListener("input", () => {
     numberLines();
-    clearTimeout(keeping);
-    keeping = setTimeout(keepDraft, 400);
+    draft.change();
   });
   text.addEventListener("scroll", () => { gutter.scrollTop = text.scrollTop; });
   text.addEventListener("keydown", (event) => {
@@ -63,8 +47,8 @@ if (text) {
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.target === faults) numberLines();
-    if (event.target.id === "saved") clearTimeout(keeping);
+    if (event.target.id === "saved") draft.drop();
   });
-  takeDraft();
+  text.value = draft.read() ?? text.value;
   numberLines();
 }

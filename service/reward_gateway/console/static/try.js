@@ -1,4 +1,6 @@
 // Try: its texts stay in the address behind the #, which no browser sends anywhere; responses are added and removed.
+import { KeptState } from "./kept_state.js";
+
 const form = document.getElementById("trial");
 const FIELDS = ["recipe", "other", "prompt", "reference", "more"];
 
@@ -6,24 +8,23 @@ function shownResponses() {
   return [...form.querySelectorAll(".response:not([hidden])")];
 }
 
-function writeState() {
+function tellState() {
   const state = { responses: shownResponses().map((each) => each.querySelector("textarea").value) };
   for (const name of FIELDS) state[name] = form.elements[name].value;
   state.prompt_is = form.elements.prompt_is.value;
-  const bytes = new TextEncoder().encode(JSON.stringify(state));
-  const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  history.replaceState(null, "", `#${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`);
+  return JSON.stringify(state);
 }
 
-function readState() {
-  if (location.hash.length < 2) return;
+const kept = new KeptState("#", tellState);
+
+function showState() {
   let state;
   try {
-    const text = atob(location.hash.slice(1).replaceAll("-", "+").replaceAll("_", "/"));
-    state = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (letter) => letter.charCodeAt(0))));
+    state = JSON.parse(kept.read());
   } catch {
     return;
   }
+  if (!Array.isArray(state?.responses)) return;
   for (const name of FIELDS) if (typeof state[name] === "string") form.elements[name].value = state[name];
   if (typeof state.prompt_is === "string") form.elements.prompt_is.value = state.prompt_is;
   if (state.more) form.querySelector("details").open = true;
@@ -53,14 +54,14 @@ form.addEventListener("click", (event) => {
     return;
   }
   updateButtons();
-  writeState();
+  kept.change();
 });
-form.addEventListener("input", writeState);
+form.addEventListener("input", () => kept.change());
 form.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
 form.addEventListener("htmx:afterSettle", (event) => {
-  if (event.target.id === "sample") writeState();
+  if (event.target.id === "sample") kept.change();
   updateButtons();
 });
 for (const kind of ["dragenter", "dragover"]) {
@@ -69,5 +70,5 @@ for (const kind of ["dragenter", "dragover"]) {
 for (const kind of ["dragleave", "drop"]) {
   form.addEventListener(kind, (event) => event.target.closest(".drop")?.classList.remove("over"));
 }
-readState();
+showState();
 updateButtons();
