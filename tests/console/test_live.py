@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from reward_gateway.lab.words import number
 
 from tests.clock import LONGEST_WAIT_S
@@ -127,7 +127,7 @@ async def test_the_page_follows_its_run_in_every_look(chromium: Browser) -> None
             drawn = await tab.page.evaluate("Number(document.getElementById('live').dataset.drawn)")
             await score(client, "abc", "abc", step=30)
             await tab.page.wait_for_function(f"() => Number(document.getElementById('live').dataset.drawn) > {drawn}")
-            newest = await tab.page.inner_text(".newest tbody tr:first-child td:first-child")
-            assert newest == "30"
+            newest = tab.page.locator(".newest tbody tr:first-child td:first-child")
+            await expect(newest).to_have_text("30")
             await tab.check_every_look()
             await tab.walk_by_keyboard()

@@ -98,7 +98,7 @@ async def test_a_newcomer_copies_breaks_mends_tries_saves_and_uses_a_recipe(
 
         await page.click("text=Save")
         await expect(page.locator("#saved")).to_contain_text("It is in use")
-        assert page.url == f"{address}/console/recipes?name=short_copy"
+        await expect(page).to_have_url(f"{address}/console/recipes?name=short_copy")
         async with httpx.AsyncClient(base_url=address, headers={"x-api-key": "key-of-operator"}) as client:
             for reward, number in zip(("short", "short_copy"), shown, strict=False):
                 body = {"reward": reward, "samples": [{"prompt": "Why?", "response": "Because it is so."}]}

@@ -29,6 +29,7 @@ _HTMX = orjson.dumps(
         "allowEval": False,
         "historyCacheSize": 0,  # no text of a page stays in the browser's storage
         "selfRequestsOnly": True,
+        "defaultSettleDelay": 0,  # what is shown answers to a click at once; no transition of ours waits for it
         "responseHandling": [
             {"code": "204", "swap": False},
             {"code": "[23]..", "swap": True},
