@@ -84,6 +84,39 @@ async def test_drift_is_told_against_the_chosen_window(serve: Serve) -> None:
             assert "a shift" in page
 
 
+async def test_drift_is_told_against_a_window_of_ones_own() -> None:
+    pages = build()
+    async with listening(pages) as address, httpx.AsyncClient(base_url=address) as client:
+        for step in range(4):
+            await score(client, *(f"{'x' * (k % 9 + (8 if step == 3 else 0))}" for k in range(150)), step=step)
+        path = "/console/live/events?name=r&bucket=step"
+        for window, said in (("0&to=2", "a shift"), ("3&to=3", "PSI 0.000"), ("50&to=60", "too few samples")):
+            figures = (await read_events(client, f"{path}&from={window}", 2))["figures"]
+            assert f"drift from steps {window.replace('&to=', ' to ')}" in figures
+            assert said in figures
+        for wrong in ("from=3&to=2", "from=3", "from=x&to=2", "from=1e9&to=2"):
+            assert (await client.get(f"{path}&{wrong}")).status_code == 422
+        at = int((await client.get("/v1/runs/r")).json()["rewards"]["mixed"]["series"][0]["t"])
+        for query in ("name=r", "recipe=mixed"):
+            figures = (await read_events(client, f"/console/live/events?{query}&from={at - 600}&to={at + 600}", 2))[
+                "figures"
+            ]
+            assert "(UTC)" in figures
+            assert "PSI" in figures
+
+
+async def test_a_recipe_is_shown_over_all_runs(pages: Pages) -> None:
+    async with pages.client() as client:
+        await score(client, "abc", "ab", step=1, run="one")
+        await score(client, "abcd", step=1, run="two")
+        page = (await client.get("/console/live", params={"recipe": "mixed"})).text
+        assert "mixed over all 2 runs of all callers: 3 samples" in page
+        assert 'id="r0-reward"' in page
+        assert '<option value="step"' not in page
+        assert (await client.get("/console/live", params={"recipe": "mixed", "bucket": "step"})).status_code == 422
+        assert (await client.get("/console/live", params={"recipe": "nothing"})).status_code == 404
+
+
 async def test_a_view_that_is_none_is_refused(pages: Pages) -> None:
     async with pages.client() as client:
         await score(client, "abc", step=1)
@@ -109,8 +142,12 @@ async def test_nobody_sees_the_runs_of_others_but_an_admin(guarded: Pages) -> No
         for path in ("/console/live", "/console/live/events"):
             asked = await client.get(path, params={"caller": "operator", "name": "of-operator", "bucket": "step"})
             assert asked.status_code == 403
+        over_all = (await client.get("/console/live", params={"recipe": "mixed"})).text
+        assert "mixed over the one run of yours: 1 samples" in over_all
     async with guarded.client() as client:
         await log_in(client, "operator")
+        over_all = (await client.get("/console/live", params={"recipe": "mixed"})).text
+        assert "mixed over all 2 runs of all callers: 2 samples" in over_all
         page = (await client.get("/console/live", params={"caller": "researcher", "name": "of-researcher"})).text
         assert "researcher: of-researcher" in page
 
@@ -129,5 +166,16 @@ async def test_the_page_follows_its_run_in_every_look(chromium: Browser) -> None
             await tab.page.wait_for_function(f"() => Number(document.getElementById('live').dataset.drawn) > {drawn}")
             newest = tab.page.locator(".newest tbody tr:first-child td:first-child")
             await expect(newest).to_have_text("30")
+            await tab.page.fill("#window [name=from]", "2")
+            await tab.page.fill("#window [name=to]", "5")
+            await tab.page.press("#window [name=to]", "Enter")
+            await expect(tab.page.locator("#figures")).to_contain_text("drift from steps 2 to 5")
+            assert tab.page.url.endswith("#from=2&to=5")
+            await tab.page.reload()
+            await expect(tab.page.locator("#figures")).to_contain_text("drift from steps 2 to 5")
+            await expect(tab.page.locator("#window [name=from]")).to_have_value("2")
+            await tab.page.click("#window [type=reset]")
+            await expect(tab.page.locator("#figures")).to_contain_text("drift from the first tenth")
+            await tab.page.wait_for_function("() => document.querySelectorAll('.chart canvas').length >= 4")
             await tab.check_every_look()
             await tab.walk_by_keyboard()

@@ -13,6 +13,7 @@ from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
 from reward_gateway.runs import history as histories
 from reward_gateway.runs import loaded, redis_store
 from reward_gateway.runs import store as stores
+from reward_gateway.runs.across import RecipeRuns
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.runs.redis_store import RedisRunStore
 from reward_gateway.runs.store import LocalRunStore, RunName
@@ -322,11 +323,51 @@ async def test_drift_is_that_of_the_newest_rows_from_the_first(start: Start) -> 
     for step in range(10):
         await worker.score(scored(*draw.normal(0.0 if step < 9 else 3.0, 1.0, 200)), step=step)
     run = await worker.history.load(NAME, "step")
-    moved = run.measure_drift(0.1)["r"]
+    moved = run.measure_drift(run.summarise_first(0.1))["r"]
     assert moved is not None
     assert moved["ks"] > 0.8
     await worker.score(scored(1.0), RequestScope("alice", "short"), step=1)
-    assert (await worker.history.load(RunName("alice", "short"), "step")).measure_drift(0.5) == {"r": None}
+    short = await worker.history.load(RunName("alice", "short"), "step")
+    assert short.measure_drift(short.summarise_first(0.5)) == {"r": None}
+
+
+async def test_rows_within_a_window_are_read_alone(start: Start) -> None:
+    worker = start()
+    for step in range(-2, 8):
+        await worker.score(scored(float(step), step + 1.0), step=step)
+    for wanted in (range(-1, 3), range(-(10**15), 3), range(5, 10**15), range(100, 200)):
+        run = await worker.history.load(NAME, "step", within=wanted)
+        assert [row.at for row in run.series["r"]] == [step for step in range(-2, 8) if step in wanted]
+    window = (await worker.history.load(NAME, "step", within=range(-2, 8))).summarise_rows()
+    assert window["r"].count == 20
+
+
+async def test_a_recipe_is_read_over_all_runs(start: Start, now: list[float]) -> None:
+    worker = start()
+    one, other, third = RequestScope("alice", "a"), RequestScope("alice", "b"), RequestScope("bob", "a")
+    await worker.score(scored(1.0, 2.0), one)
+    now[0] += 1
+    await worker.score(scored(3.0, version="v2"), other)
+    await worker.score(scored(8.0), third)
+    await worker.score(scored(5.0, recipe="else"), other)
+    own = RecipeRuns(worker.history, "alice", "r", "minute", 60)
+    everyone = RecipeRuns(worker.history, None, "r", "minute", 60)
+    (run, count), (all_runs, most) = await own.load(), await everyone.load()
+    assert (count, most) == (2, 3)
+    (row,), (whole,) = run.series["r"], all_runs.series["r"]
+    assert (row.n, row.reward.mean) == (3, 2.0)
+    assert (whole.n, whole.reward.mean) == (4, 3.5)
+    assert [found["version"] for found in run.head.describe_versions("r")] == ["v1", "v2"]
+    now[0] += 60
+    await worker.score(scored(5.0), one)
+    later, _ = await own.load()
+    assert [row.n for row in later.series["r"]] == [3, 1]
+    assert later.revision != run.revision
+    assert (await own.load())[0].revision == later.revision
+    minute = later.series["r"][0].at
+    assert [row.at for row in (await own.load_within(range(minute, minute + 1))).series["r"]] == [minute]
+    with pytest.raises(NotFound):
+        await RecipeRuns(worker.history, "alice", "nothing", "minute", 60).load()
 
 
 async def test_processes_that_write_at_the_same_time_lose_nothing(start: Start) -> None:

@@ -190,11 +190,14 @@ class RunHistory:
         run = await self.load(name, bucket)
         return await asyncio.to_thread(run.describe, shared=self.store.shared, after=after)
 
-    async def load(self, name: RunName, bucket: Bucket, newest: int | None = None) -> LoadedRun:
-        """A run with its rows, or the newest of them. Raises as :meth:`read`.
+    async def load(
+        self, name: RunName, bucket: Bucket, newest: int | None = None, within: range | None = None
+    ) -> LoadedRun:
+        """A run with its rows, or some of them. Raises as :meth:`read`.
 
         Args:
             newest: minutes, hours or steps up to now; fewer rows where some have none.
+            within: those of these minutes or hours since 1970, or steps.
         """
         try:
             await self.flush()
@@ -203,24 +206,56 @@ class RunHistory:
             if known.revision:
                 head = decode_head(known.head)
                 tables = [Table(recipe, bucket) for recipe in head.rewards]
-                if newest is None or newest >= SLOTS[bucket]:
+                wanted = within if newest is None else self._list_newest(head, bucket, newest)
+                if wanted is None or len(wanted) >= SLOTS[bucket]:
                     run = await self.store.read_tables(name, tables)
                 else:
-                    slots = [
-                        _slot_of((table, at)) for table in tables for at in self._list_newest(head, bucket, newest)
-                    ]
+                    slots = [_slot_of((table, at)) for table in tables for at in wanted]
                     (run,) = await self.store.read_places([(name, slots)])
         except self.store.away as error:
             raise StateUnavailable(UNAVAILABLE) from error
         if not run.revision:
             raise NotFound("this caller has no run of that name, or its history is no longer kept")
-        return await asyncio.to_thread(LoadedRun.of, run, bucket, self.clock())
+        loaded = await asyncio.to_thread(LoadedRun.of, run, bucket, self.clock())
+        return loaded if within is None else loaded.keep_within(within)
+
+    async def read_recipe(
+        self, caller: str | None, recipe: str, bucket: Bucket, wanted: range, most: int, known: Mapping[RunName, bytes]
+    ) -> tuple[list[StoredRun], list[StoredRun]]:
+        """The runs with a recipe, among those of a caller (None: of all) that were seen last.
+
+        Args:
+            wanted: minutes or hours since 1970 whose rows of the recipe are read.
+            most: runs that are looked at.
+            known: revisions of runs whose rows nobody needs again.
+
+        Returns:
+            The runs, the one seen last first; and with rows, those whose revision is another than the known one.
+
+        Raises:
+            StateUnavailable: the store is away.
+        """
+        try:
+            await self.flush()
+            heads = [(run, decode_head(run.head)) for run in await self.store.list_runs(caller, None, most)]
+            having = [(run, RunName(head.caller, head.run)) for run, head in heads if recipe in head.rewards]
+            kept = self.list_newest(bucket, SLOTS[bucket])
+            slots = [_slot_of((Table(recipe, bucket), at)) for at in kept if at in wanted]
+            changed = [(name, slots) for run, name in having if known.get(name) != run.revision]
+            rows = await self.store.read_places(changed) if changed else []
+        except self.store.away as error:
+            raise StateUnavailable(UNAVAILABLE) from error
+        return [run for run, _ in having], [run for run in rows if run.revision]
+
+    def list_newest(self, bucket: Bucket, newest: int) -> range:
+        """So many minutes or hours since 1970, up to now."""
+        now = int(self.clock()) // SECONDS[bucket]
+        return range(now - newest + 1, now + 1)
 
     def _list_newest(self, head: Head, bucket: Bucket, newest: int) -> range:
-        width = SECONDS.get(bucket)
-        if width is None:
-            return range(0) if head.last_step is None else range(head.last_step - newest + 1, head.last_step + 1)
-        return range(int(self.clock()) // width - newest + 1, int(self.clock()) // width + 1)
+        if bucket in SECONDS:
+            return self.list_newest(bucket, newest)
+        return range(0) if head.last_step is None else range(head.last_step - newest + 1, head.last_step + 1)
 
     async def forget(self, name: RunName) -> None:
         """Remove a run's history. Raises NotFound or StateUnavailable."""

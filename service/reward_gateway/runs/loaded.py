@@ -1,10 +1,10 @@
 """A run as it was read: its head, and rows by recipe in their order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from reward_gateway.telemetry.sketches import drift_of_summaries, merge_summaries
+from reward_gateway.telemetry.sketches import Summary, drift_of_summaries, merge_summaries
 
 from .heads import Head, decode_head
 from .rows import Row, decode_row, describe_row
@@ -62,18 +62,35 @@ class LoadedRun:
             }
         return {**self.head.describe(), "bucket": self.bucket, "shared": shared, "rewards": rewards}
 
-    def measure_drift(self, share: float) -> dict[str, dict[str, float] | None]:
-        """By recipe, how far the rewards of the newest tenth of its rows moved from those of its first rows.
+    def keep_within(self, wanted: range) -> Self:
+        """The run with some of its rows alone."""
+        series = {recipe: [row for row in rows if row.at in wanted] for recipe, rows in self.series.items()}
+        return replace(self, series=series)
+
+    def summarise_first(self, share: float) -> dict[str, Summary]:
+        """By recipe, the rewards of the first rows: a share of all of them, at least one. Of one row alone: nothing."""
+        return {
+            recipe: merge_summaries([row.reward for row in rows[: max(1, round(share * len(rows)))]])
+            for recipe, rows in self.series.items()
+            if len(rows) > 1
+        }
+
+    def summarise_rows(self) -> dict[str, Summary]:
+        """By recipe, the rewards of all rows."""
+        return {recipe: merge_summaries([row.reward for row in rows]) for recipe, rows in self.series.items() if rows}
+
+    def measure_drift(self, before: Mapping[str, Summary]) -> dict[str, dict[str, float] | None]:
+        """By recipe, how far the rewards of the newest tenth of its rows moved from others.
 
         Args:
-            share: of the rows, at least one, that the newest are compared with.
+            before: by recipe, the rewards that the newest are compared with.
 
         Returns:
             ``psi`` and ``ks``, see :func:`.statistics.measure_drift`; None where too few samples tell.
         """
-        found = {}
+        found: dict[str, dict[str, float] | None] = {}
         for recipe, rows in self.series.items():
-            before, now = rows[: max(1, round(share * len(rows)))], rows[-max(1, len(rows) // 10) :]
-            summaries = [merge_summaries([row.reward for row in part]) for part in (before, now)]
-            found[recipe] = drift_of_summaries(*summaries) if len(rows) > 1 else None
+            newest = [row.reward for row in rows[-max(1, len(rows) // 10) :]]
+            known = before.get(recipe)
+            found[recipe] = drift_of_summaries(known, merge_summaries(newest)) if known is not None and rows else None
         return found

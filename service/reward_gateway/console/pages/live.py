@@ -1,22 +1,24 @@
 """Live: what the rewards of a run are like, as they come."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any, NamedTuple, cast, get_args
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 
-from reward_gateway.errors import InvalidRequest, NotFound, StateUnavailable
+from reward_gateway.errors import NotFound, StateUnavailable
 from reward_gateway.lab.page.charts import Chart
 from reward_gateway.lab.page.parts import render_facts
 from reward_gateway.lab.page.run import draw_curves, render_figures, render_newest, render_versions
 from reward_gateway.pages.html import Content, Html, el, join
 from reward_gateway.runs.heads import Head
 from reward_gateway.runs.history import RunHistory
-from reward_gateway.runs.loaded import Bucket, LoadedRun
+from reward_gateway.runs.loaded import LoadedRun
 from reward_gateway.runs.store import RunName
 
+from ..live_view import SHARES, Follower, View, list_buckets, read_view
 from ..page import Page, Visit
 from ..streams import Event, Events
 from ..widgets import render_code, render_empty, render_note
@@ -26,21 +28,11 @@ page = Page("live", "Live", order=3, scripts=("uPlot.iife.min.js", "live.js"), s
 EVERY_S = 1.0
 """Seconds between two looks at a run."""
 
-ROWS = 360
-"""Rows that the page shows: six hours of minutes, fifteen days of hours."""
-
 RUNS = 200
 """Runs to choose from, those seen last."""
 
-WINDOWS = {"0.1": "the first tenth", "0.25": "the first quarter", "0.5": "the first half"}
-
-
-class View(NamedTuple):
-    """What the page shows: of which run, by what, and which rows the newest are compared with."""
-
-    name: RunName
-    bucket: Bucket
-    window: str
+Drift = Mapping[str, Mapping[str, float] | None]
+"""By recipe, PSI and Kolmogorov-Smirnov distance."""
 
 
 @page.show
@@ -61,9 +53,10 @@ async def show(visit: Visit) -> Html:
     heads, _ = await history.list_page(None if visit.has_right("admin") else visit.key.caller, None, RUNS)
     if not heads:
         return join(heading, _render_no_runs(visit))
-    view = _read_view(visit, heads)
-    run = await history.load(view.name, view.bucket, ROWS)
-    told = run.describe(shared=history.store.shared)
+    view = read_view(visit, heads)
+    follower = Follower(history, view)
+    run = await follower.load()
+    told, drift = run.describe(shared=history.store.shared), await follower.measure_drift(run)
     sections = await asyncio.to_thread(_render_sections, told)
     return join(
         heading,
@@ -71,10 +64,10 @@ async def show(visit: Visit) -> Html:
         None if history.store.shared else render_note("There is no store of state: this is what one worker scored."),
         el(
             "div",
-            el("div", _render_figures(run, told, view.window), id="figures"),
+            el("div", _render_figures(follower, view, told, drift), id="figures"),
             sections,
             id="live",
-            data_events=f"{visit.link_to('/console/live/events')}?{_query_of(view)}",
+            data_events=f"{visit.link_to('/console/live/events')}?{view.query()}",
         ),
         el("p", "", id="connection", role="status", class_="soft"),
     )
@@ -85,56 +78,31 @@ def events(visit: Visit) -> Events:
     """Figures and charts whenever the run has changed, looked at every second."""
     if visit.parts.runs is None:
         raise NotFound("no history of runs is kept")
-    return _follow(visit.parts.runs, _read_view(visit, ()))
+    return _follow(visit.parts.runs, read_view(visit, ()))
 
 
 async def _follow(history: RunHistory, view: View) -> AsyncGenerator[Event, None]:
-    seen = b""
+    follower, seen = Follower(history, view), b""
     while True:
         try:
-            run = await history.load(view.name, view.bucket, ROWS)
+            run = await follower.load()
+            if run.revision != seen:
+                drift = await follower.measure_drift(run)
+                seen = run.revision
+                for event in await asyncio.to_thread(_make_events, history, follower, view, run, drift):
+                    yield event
         except NotFound:  # it was forgotten
             return
         except StateUnavailable:
-            run = None
-        if run is not None and run.revision != seen:
-            seen = run.revision
-            for event in await asyncio.to_thread(_make_events, history, run, view.window):
-                yield event
+            pass
         await asyncio.sleep(EVERY_S)
 
 
-def _make_events(history: RunHistory, run: LoadedRun, window: str) -> list[Event]:
+def _make_events(history: RunHistory, follower: Follower, view: View, run: LoadedRun, drift: Drift) -> list[Event]:
     told = run.describe(shared=history.store.shared)
     charts = [chart.plain() for key, recipe in _keyed(told) for chart in _draw(key, recipe, told)[0]]
-    figures = _render_figures(run, told, window)
+    figures = _render_figures(follower, view, told, drift)
     return [Event("figures", figures), Event("charts", orjson.dumps(charts).decode())]
-
-
-def _read_view(visit: Visit, heads: Sequence[Head]) -> View:
-    """What the query names; of ``heads`` the first, where it names no run.
-
-    Raises:
-        InvalidRequest, PermissionDenied: it names what there is not, or another caller's run without the right.
-    """
-    given = visit.request.query_params
-    caller, name = given.get("caller"), given.get("name")
-    if name is None and heads:
-        caller, name = heads[0].caller, heads[0].run
-    found = RunName(caller or visit.key.caller, name or "")
-    if found.caller != visit.key.caller:
-        visit.require("admin")
-    bucket, window = given.get("bucket", ""), given.get("window", "0.1")
-    if not bucket:
-        head = next((head for head in heads if (head.caller, head.run) == found), None)
-        bucket = "step" if head is not None and head.last_step is not None else "minute"
-    if bucket not in get_args(Bucket) or window not in WINDOWS:
-        raise InvalidRequest("there is no such view of a run", param="bucket")
-    return View(found, cast("Bucket", bucket), window)
-
-
-def _query_of(view: View) -> str:
-    return urlencode({"caller": view.name.caller, "name": view.name.run, "bucket": view.bucket, "window": view.window})
 
 
 def _keyed(told: dict[str, Any]) -> list[tuple[str, str]]:
@@ -162,9 +130,8 @@ def _render_sections(told: dict[str, Any]) -> Html:
     )
 
 
-def _render_figures(run: LoadedRun, told: dict[str, Any], window: str) -> Html:
+def _render_figures(follower: Follower, view: View, told: dict[str, Any], drift: Drift) -> Html:
     """What changes with every event, beside the charts."""
-    drift = run.measure_drift(float(window))
     sections = []
     for _, recipe in _keyed(told):
         found = told["rewards"][recipe]
@@ -173,7 +140,7 @@ def _render_figures(run: LoadedRun, told: dict[str, Any], window: str) -> Html:
                 "section",
                 el("h2", recipe),
                 render_figures(found["series"]),
-                render_facts([(f"drift from {WINDOWS[window]}", _describe_drift(drift[recipe]))]),
+                render_facts([(f"drift from {_describe_window(view)}", _describe_drift(drift[recipe]))]),
                 render_newest(found["series"], told["bucket"]),
                 el("details", el("summary", "versions of the recipe"), render_versions(found["versions"])),
                 aria_label=f"Figures of {recipe}",
@@ -186,14 +153,31 @@ def _render_figures(run: LoadedRun, told: dict[str, Any], window: str) -> Html:
                 what.get(told["bucket"], "There is nothing to show"), "Choose another width of the rows above."
             )
         )
-    return join(el("p", _describe_samples(told), class_="lead"), *sections)
+    return join(el("p", _describe_samples(follower, view, told), class_="lead"), *sections)
 
 
-def _describe_samples(told: dict[str, Any]) -> str:
-    return f"{told['samples']:,} samples, {told['invalid']:,} of them without a reward."
+def _describe_samples(follower: Follower, view: View, told: dict[str, Any]) -> str:
+    counts = f"{told['samples']:,} samples, {told['invalid']:,} of them without a reward"
+    if not view.recipe:
+        return f"{counts}."
+    whose = "of all callers" if not view.name.caller else "of yours"
+    runs = "the one run" if follower.runs == 1 else f"all {follower.runs:,} runs"
+    return f"{view.recipe} over {runs} {whose}: {counts} in the rows below."
 
 
-def _describe_drift(drift: dict[str, float] | None) -> Content:
+def _describe_window(view: View) -> str:
+    if view.window is None:
+        return SHARES[view.share]
+    if view.bucket == "step":
+        return "steps {:,} to {:,}".format(*view.window)
+    try:
+        ends = [datetime.fromtimestamp(end, UTC) for end in view.window]
+    except (OverflowError, ValueError):
+        return "a time that no calendar has"
+    return "{:%Y-%m-%d %H:%M} to {:%Y-%m-%d %H:%M} (UTC)".format(*ends)
+
+
+def _describe_drift(drift: Mapping[str, float] | None) -> Content:
     if drift is None:
         return "too few samples to tell (100 on either side)"
     moved = "stable" if drift["psi"] < 0.1 else "a shift" if drift["psi"] > 0.25 else "some movement"
@@ -201,38 +185,82 @@ def _describe_drift(drift: dict[str, float] | None) -> Content:
 
 
 def _render_choice(view: View, heads: Sequence[Head], visit: Visit) -> Html:
-    """The form that chooses what is shown; without a script, by its button."""
+    """The forms that choose what is shown; the first one without a script, by its button."""
     several = len({head.caller for head in heads}) > 1
     runs = [RunName(head.caller, head.run) for head in heads]
-    if view.name not in runs:
+    if view.recipe is None and view.name not in runs:
         runs.insert(0, view.name)
-    links = [
-        el(
-            "li",
-            el(
-                "a",
-                f"{caller}: {run or 'no run'}" if several else run or "no run",
-                href=f"{visit.link_to(page.path)}?{urlencode({'caller': caller, 'name': run, 'window': view.window})}",
-                aria_current="true" if (caller, run) == view.name else None,
-            ),
+    recipes = list(dict.fromkeys(recipe for head in heads for recipe in head.rewards))
+    chosen = {"recipe": view.recipe} if view.recipe else {"caller": view.name.caller, "name": view.name.run}
+    run_links = [
+        _render_link(
+            visit,
+            f"{caller}: {run or 'no run'}" if several else run or "no run",
+            {"caller": caller, "name": run, "window": view.share},
+            is_chosen=view.recipe is None and (caller, run) == view.name,
         )
         for caller, run in runs
     ]
+    recipe_links = [
+        _render_link(visit, name, {"recipe": name, "window": view.share}, is_chosen=name == view.recipe)
+        for name in recipes
+    ]
     return el(
         "div",
-        el("nav", el("ul", links), aria_label="Runs", class_="runs"),
         el(
-            "form",
-            el("input", type="hidden", name="caller", value=view.name.caller),
-            el("input", type="hidden", name="name", value=view.name.run),
-            _render_select("bucket", "Rows by", {name: name for name in get_args(Bucket)}, view.bucket),
-            _render_select("window", "Newest tenth against", WINDOWS, view.window),
-            el("button", "Show", type="submit"),
-            method="get",
-            action=visit.link_to(page.path),
-            class_="view",
+            "div",
+            el("nav", el("h2", "Runs"), el("ul", run_links), aria_label="Runs", class_="runs"),
+            el(
+                "nav",
+                el("h2", "Recipes, over all runs"),
+                el("ul", recipe_links),
+                aria_label="Recipes, over all runs",
+                class_="runs",
+            ),
+            class_="what",
+        ),
+        el(
+            "div",
+            el(
+                "form",
+                (el("input", type="hidden", name=name, value=value) for name, value in chosen.items()),
+                _render_select("bucket", "Rows by", {name: name for name in list_buckets(view.recipe)}, view.bucket),
+                _render_select("window", "Newest tenth against", SHARES, view.share),
+                el("button", "Show", type="submit"),
+                method="get",
+                action=visit.link_to(page.path),
+                class_="view",
+            ),
+            _render_window(view),
+            class_="how",
         ),
         class_="choice",
+    )
+
+
+def _render_link(visit: Visit, text: str, query: dict[str, str], *, is_chosen: bool) -> Html:
+    target = f"{visit.link_to(page.path)}?{urlencode(query)}"
+    return el("li", el("a", text, href=target, aria_current="true" if is_chosen else None))
+
+
+def _render_window(view: View) -> Html:
+    """The form of a window of one's own, which the script keeps in the fragment."""
+    steps = view.bucket == "step"
+    kind: dict[str, Any] = {"type": "number", "step": 1} if steps else {"type": "datetime-local"}
+    return el(
+        "form",
+        (
+            el("label", el("span", text), el("input", name=name, required=True, **kind))
+            for name, text in (
+                ("from", "or against step" if steps else "or against rows from (UTC)"),
+                ("to", "to step" if steps else "to (UTC)"),
+            )
+        ),
+        el("button", "Compare", type="submit"),
+        el("button", "Clear", type="reset", hidden=True),
+        id="window",
+        class_="view",
+        data_unit="step" if steps else "time",
     )
 
 
