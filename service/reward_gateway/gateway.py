@@ -78,6 +78,8 @@ class ScoreOptions:
         labels: the entry answers all numbers of a served model that gives several; else such a model is refused.
         counts: the batch counts for its run's history now; else whoever asks counts it later, by
             :meth:`Gateway.record`.
+        is_trial: somebody looks what a recipe would answer: nothing is counted as scored, neither by metrics of
+            rewards, the monitor, experiments, the history of runs nor kept samples, and no state is written.
         ahead: components that were scored before, by :meth:`Gateway.score_ahead`; no model is asked again.
         trace: notes what each step of the recipe makes of the samples; None: nobody asks.
         fixed: set by the gateway where the same samples would get the same scores again, without being scored.
@@ -94,6 +96,7 @@ class ScoreOptions:
     restart: Restart | None = None
     labels: bool = False
     counts: bool = True
+    is_trial: bool = False
     ahead: ScoredAhead | None = None
     trace: Trace | None = None
     fixed: FixedScores | None = None
@@ -163,7 +166,7 @@ class Gateway:
         address = options.scope.make_attempt_address("score", plan.name)
         if address is None:
             scored = await self._score_batch(plan, batch, options)
-            if options.counts:
+            if options.counts and not options.is_trial:
                 self.record(batch, scored, options.scope)
             return scored
         answer_options = options.on_invalid, options.default_reward, options.cache, options.explain
@@ -250,6 +253,10 @@ class Gateway:
             keep_answers(recorded, answered, scored)
         if outcome.groups is not None:
             scored.groups = describe_groups(outcome.groups, scored, plan.group.keep)
+        if options.is_trial:
+            policy.settle_failures(scored)
+            _accept_scores(options, scored)
+            return scored
         self._observer.batch_scored(plan, scored, lengths)
         if self.book.experiments and (scores := raw or outcome.raw):
             self.shadow.offer_batch(self.book.experiments, plan, batch, scores, options.scope)

@@ -19,6 +19,7 @@ from reward_gateway.sample import plain_text
 
 from tests.console.browser import Watched
 from tests.console.conftest import Pages, Serve
+from tests.console.test_compare import SAMPLES, compare, json_lines
 from tests.console.test_console import BROWSER, token_in
 from tests.console.test_login import log_in
 from tests.http.conftest import KNOWN
@@ -212,6 +213,27 @@ rewards:
   running:
     components: {quality: {score: letters, transforms: [{running_normalise: {stream: s}}]}}
 """
+
+
+async def test_a_trial_is_in_no_figure_of_rewards(serve: Serve) -> None:
+    def read_series() -> list[str]:
+        lines = pages.telemetry.metrics.render().decode().splitlines()
+        return [
+            line for line in lines if re.match(r"reward_gateway_(score|samples|invalid|flag|reward|experiment)", line)
+        ]
+
+    async with serve(keep_samples=10) as pages, pages.client() as client:
+        body = {"reward": "mixed", "samples": [{"prompt": "p", "response": "abc"}, {"prompt": "p", "response": ""}]}
+        await client.post("/v1/score", json=body)
+        series, told = read_series(), (await client.get("/v1/monitor")).json()
+        assert told["rewards"]["mixed"]["samples"] == 2
+        await try_out(client, "aaaa bb", "", recipe="mixed", prompt="p", other="compared")
+        await compare(client, json_lines(SAMPLES), "reward:mixed", "reward:compared")
+        assert (await client.get("/v1/monitor")).json() == told
+        assert read_series() == series
+        (run,) = (await client.get("/v1/runs")).json()["runs"]
+        assert run["samples"] == 2
+        assert pages.gateway.samples is not None
 
 
 async def test_a_trial_changes_no_state(serve: Serve) -> None:

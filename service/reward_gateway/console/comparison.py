@@ -177,7 +177,7 @@ class _Scorer:
         request = ScoreRequest(list(items), self.scores.side.reward)
         prepared = await self._parts.intake.prepare(request, self._scope, asyncio.get_running_loop().time())
         options = prepared.options
-        options.on_invalid, options.counts, options.commit = "null", False, _store_nothing
+        options.on_invalid, options.is_trial = "null", True
         scored = await self._parts.gateway.score(prepared.batch, prepared.reward, options)
         values = scored.reward if scored.reward_raw is None else scored.reward_raw
         self.scores.values[list(rows)] = values
@@ -202,10 +202,6 @@ class _Scorer:
 
     def _refuse(self, row: int, error: RequestError) -> None:
         self.scores.errors[row] = f"{error.code}: {error.message}"
-
-
-async def _store_nothing(*_: Any, **__: Any) -> None:
-    """In the place of what writes a request's changes of state."""
 
 
 def _read_side(form: FormData, name: str) -> Side:

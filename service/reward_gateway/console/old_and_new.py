@@ -24,7 +24,6 @@ from reward_gateway.sample import FloatArray, Scored
 from reward_gateway.scoring.request_scope import RequestScope
 
 from .page import Visit
-from .trial import store_nothing
 
 RUN = "console:recipes"
 """The run of trials: a recipe that keeps something of its samples reads nothing of a training run."""
@@ -87,7 +86,7 @@ async def _score(visit: Visit, plan: Plan, samples: list[Any]) -> Scored | Gatew
         now = asyncio.get_running_loop().time()
         prepared = await ScoreIntake(trial, parts.settings).prepare(request, scope, now, TRIAL_S, body_bytes=len(body))
         options = prepared.options
-        options.commit = store_nothing
+        options.is_trial = True
         if plan.on_invalid == "fail":
             options.on_invalid = "null"  # so that each sample says what is wrong with it
         return await trial.score(prepared.batch, plan.name, options)

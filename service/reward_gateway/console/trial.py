@@ -110,17 +110,13 @@ async def _score(visit: Visit, trial: Trial, recipe: str) -> Outcome | GatewayEr
         request = decode_as(ScoreRequest, parts.settings.max_nesting, body, check=True)
         prepared = await parts.intake.prepare(request, scope, asyncio.get_running_loop().time(), body_bytes=len(body))
         options = prepared.options
-        options.trace, options.counts, options.commit = trace, False, store_nothing
+        options.trace, options.is_trial = trace, True
         plan = parts.gateway.get_plan(prepared.reward)
         scored = await parts.gateway.score_by(plan, prepared.batch, options)
     except GatewayError as error:
         return error
     bars = [explain_reward(plan, scored, trace, row) for row in range(len(trial.samples))]
     return Outcome(plan, scored, trace, bars)
-
-
-async def store_nothing(*_: Any, **__: Any) -> None:
-    """In the place of what writes a request's changes of state."""
 
 
 def _text(form: FormData, name: str) -> str:
