@@ -1,6 +1,7 @@
-"""A newcomer's way in a real Chromium: open a recipe, copy it, break it, mend it, try it, save it, use it."""
+"""A newcomer in a real Chromium: copies a recipe, breaks it, mends it, tries it, saves it, uses it, compares it."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,13 +10,18 @@ from queue import Queue
 from threading import Thread
 
 import httpx
+import numpy as np
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
+from reward_gateway.lab.words import number
 
 from tests.clock import LONGEST_WAIT_S
 from tests.console.browser import Watched
 from tests.console.conftest import KEYS, listening
 from tests.console.test_recipes import FILE, watched
+from tests.documents import read_blocks
+
+README = Path(__file__).parents[2] / "README.md"
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -52,6 +58,55 @@ async def log_in(tab: Watched, key: str) -> None:
     await tab.page.fill("[name=key]", key)
     await tab.page.press("[name=key]", "Enter")
     await tab.page.wait_for_url("**/console/recipes")
+
+
+def read_first_request() -> list[dict[str, str]]:
+    """The samples of the README's first request, with the answer that it is to prefer first."""
+    (request, *_) = [block for block in read_blocks(README.read_text(encoding="utf-8")) if block.mark == "run"]
+    body = re.search(r"-d '(.*)'", request.text, flags=re.DOTALL)
+    assert body is not None
+    samples: list[dict[str, str]] = json.loads(body[1])["samples"]
+    return samples
+
+
+async def ask(address: str, reward: str, samples: list[dict[str, str]]) -> list[float]:
+    async with httpx.AsyncClient(base_url=address, headers={"x-api-key": "key-of-operator"}) as client:
+        answer = await client.post("/v1/score", json={"reward": reward, "samples": samples})
+    return [row["reward"] for row in answer.json()["results"]]
+
+
+async def use_beside(page: Page, other: str, samples: list[dict[str, str]]) -> list[float]:
+    """Score samples in Try, by the recipe that is chosen there and another; the rewards that are shown, by recipe."""
+    await page.select_option("#other", other)
+    await page.fill("#prompt", samples[0]["prompt"])
+    for i, sample in enumerate(samples, 1):
+        if not await page.locator(f"#response-{i}").is_visible():
+            await page.click("#add-response")
+        await page.fill(f"#response-{i}", sample["response"])
+    await page.click("#score")
+    shown = page.locator("#answer .reward strong")
+    await expect(shown).to_have_count(2 * len(samples))
+    return [float(text.replace("−", "-")) for text in await shown.all_text_contents()]
+
+
+async def compare_on_a_file(page: Page, a: str, b: str, samples: list[dict[str, str]]) -> list[str]:
+    """Compare two recipes on a file of samples; the slopes over length that are shown."""
+    content = "".join(json.dumps(sample) + "\n" for sample in samples).encode()
+    file: FilePayload = {"name": "answers.jsonl", "mimeType": "application/json", "buffer": content}
+    await page.set_input_files("#file", file)
+    await page.select_option("#a", f"reward:{a}")
+    await page.select_option("#b", f"reward:{b}")
+    await page.click("#start")
+    await expect(page.locator(".chart canvas")).to_have_count(2)
+    cards = page.locator("#result .card", has_text="slope of")
+    await expect(cards).to_have_count(2)
+    return await cards.locator("strong").all_text_contents()
+
+
+def fit_slope(rewards: list[float], samples: list[dict[str, str]]) -> str:
+    """Of rewards over the samples' lengths, per 100 words, as pages write it."""
+    words = [len(sample["response"].split()) / 100 for sample in samples]
+    return number(float(np.polyfit(words, rewards, 1)[0]))
 
 
 async def test_a_newcomer_copies_breaks_mends_tries_saves_and_uses_a_recipe(
@@ -106,6 +161,14 @@ async def test_a_newcomer_copies_breaks_mends_tries_saves_and_uses_a_recipe(
         assert "short_copy:" in file.read_text()
         await page.click("text=use it in Try")
         await page.wait_for_url("**/console/try?recipe=short_copy")
+
+        samples = read_first_request()
+        samples.append({**samples[0], "response": "In boiling water, for eight minutes."})
+        new, old = [await ask(address, reward, samples) for reward in ("short_copy", "short")]
+        assert await use_beside(page, "short", samples) == pytest.approx([*new, *old], abs=1e-3)
+        await page.click("nav >> text=Compare")
+        slopes = await compare_on_a_file(page, "short", "short_copy", samples)
+        assert slopes == [fit_slope(rewards, samples) for rewards in (old, new)]
 
 
 async def test_a_reader_tries_and_downloads_but_does_not_save(chromium: Browser, written: tuple[str, Path]) -> None:
