@@ -20,6 +20,12 @@ GRAPHS = Path(__file__).resolve().parent / "graphs"
 NOTE = ".built.json"
 
 Progress = Callable[[str], None]
+Placed = Callable[[], None]
+"""Called after each file that was put into its place."""
+
+
+def ignore_file() -> None:
+    """What nobody counts."""
 
 
 def is_built(name: str, repository: Path = REPOSITORY) -> bool:
@@ -28,13 +34,22 @@ def is_built(name: str, repository: Path = REPOSITORY) -> bool:
     return not any(True for _ in find_missing_files(folder, cards.read_card(folder)))
 
 
-def build_model(name: str, repository: Path = REPOSITORY, progress: Progress = print) -> None:
+def count_missing_files(name: str, repository: Path = REPOSITORY) -> int:
+    """How many files :func:`build_model` will put into their places. Raises RepositoryError as it does."""
+    folder = repository / name
+    return sum(1 for _ in find_missing_files(folder, cards.read_card(folder)))
+
+
+def build_model(
+    name: str, repository: Path = REPOSITORY, progress: Progress = print, placed: Placed = ignore_file
+) -> None:
     """Build one model.
 
     Args:
         name: of a folder of the repository.
         repository: the model repository.
         progress: called with a short line per step.
+        placed: called after each file.
 
     Raises:
         RepositoryError: a source cannot be reached or is not the pinned file, or the folder is broken.
@@ -42,11 +57,13 @@ def build_model(name: str, repository: Path = REPOSITORY, progress: Progress = p
     folder = repository / name
     card = cards.read_card(folder)
     with tempfile.TemporaryDirectory(prefix="reward-models-") as downloads:
-        place_files(name, repository, card, Path(downloads), progress)
+        place_files(name, repository, card, Path(downloads), progress, placed)
     write_note(folder, card.files)
 
 
-def place_files(name: str, repository: Path, card: Card, downloads: Path, progress: Progress) -> None:
+def place_files(
+    name: str, repository: Path, card: Card, downloads: Path, progress: Progress, placed: Placed = ignore_file
+) -> None:
     """Put every missing file of a card into its place."""
     folder = repository / name
     for file in find_missing_files(folder, card):
@@ -74,6 +91,7 @@ def place_files(name: str, repository: Path, card: Card, downloads: Path, progre
                     conversions.convert_file(file.convert, content, copy)
                 else:
                     shutil.copyfileobj(content, copy, 1 << 20)
+        placed()
 
 
 def check_model(name: str, repository: Path = REPOSITORY) -> list[str]:

@@ -14,6 +14,7 @@ from reward_models.convert.checkpoint import Checkpoint, fetch_checkpoint
 from reward_models.convert.engines import plans as engines
 from reward_models.convert.errors import NoGraph, Refused
 from reward_models.convert.options import Options
+from reward_models.convert.pace import tell_pace
 from reward_models.convert.plan import Plan
 from reward_models.convert.tensors import list_tensors
 from reward_models.convert.verify import Measured
@@ -110,6 +111,10 @@ class Job:
         """Add the checkpoint by the engine of ``options``. Raises NoGraph or another Refused, or RepositoryError."""
         name, say, checkpoint = self.name, self.say, self.checkpoint
         options = choose_options(checkpoint, options)
+
+        def tell(line: str) -> None:
+            say(f"{name}: {line}")
+
         say(f"{name}: {options.kind}, {checkpoint.architecture or checkpoint.config.get('model_type')}")
         with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=self.repository) as staging:
             folder = Path(staging)
@@ -117,7 +122,7 @@ class Job:
             if options.engine != "onnx":
                 plan = engines.plan_engine(plan, checkpoint, options)
             say(f"{name}: {len(plan.rows)} rows by torch")
-            expected = [plan.reference(row) for row in plan.rows]
+            expected = [plan.reference(row) for row in tell_pace(plan.rows, "rows by torch", tell)]
             say(f"{name}: {'export' if options.engine == 'onnx' else 'the checkpoint, for ' + options.engine}")
             write_files(plan, folder)
             writing.write_files(folder, name, plan)
@@ -125,7 +130,7 @@ class Job:
             plan = plan.without_network()
             release_memory()
             say(f"{name}: {len(plan.rows)} rows against torch")
-            measured = verify.compare_with_torch(plan, expected, folder, options.dtype)
+            measured = verify.compare_with_torch(plan, expected, folder, options.dtype, tell)
             apart = f"{measured.to_torch:.1e} from torch, {measured.between_batches:.1e} between batches"
             say(f"{name}: at most {apart}, of a spread of {measured.spread:.2g}")
             writing.write_card(folder, name, plan, checkpoint, options, measured)

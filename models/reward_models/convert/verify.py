@@ -1,7 +1,7 @@
 """Compares a converted folder with torch: the runtime scores the same rows, alone and in batches of several sizes."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from reward_models.convert.errors import Refused
+from reward_models.convert.pace import tell_pace
 from reward_models.convert.plan import Plan, Row
 from reward_models.runtime.instance import Instance
 from reward_models.runtime.rows import Columns, Scorer
@@ -57,15 +58,24 @@ def columns_of(rows: Sequence[Row]) -> Columns:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def compare_with_torch(plan: Plan, expected: Sequence[list[float] | None], folder: Path, dtype: str) -> Measured:
+def compare_with_torch(
+    plan: Plan,
+    expected: Sequence[list[float] | None],
+    folder: Path,
+    dtype: str,
+    say: Callable[[str], None] = lambda line: None,
+) -> Measured:
     """Score the plan's rows with the runtime, and compare with the scores ``expected`` of torch.
+
+    Args:
+        say: called now and then with how far it is.
 
     Raises:
         Refused: they differ by more than a tolerance, or reject different rows; the message has the figure.
     """
     scorer = scorer_of(plan, folder)
     tolerance = (ENGINE_TOLERANCES if "network" in plan.settings else TOLERANCES)[dtype]
-    alone = [scorer.score(columns_of([row]), 1) for row in plan.rows]
+    alone = [scorer.score(columns_of([row]), 1) for row in tell_pace(plan.rows, "rows by the runtime", say)]
     for index, (by_torch, answer) in enumerate(zip(expected, alone, strict=True)):
         if (by_torch is None) != bool(answer.errors):
             outcome = answer.errors.get(0, "a score")

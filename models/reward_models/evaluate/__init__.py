@@ -10,7 +10,7 @@ baselines, and a function that scores rows with the built model and returns the 
 """
 
 from reward_models.evaluate.part import Missing, Part
-from reward_models.evaluate.report import Row, measure_model, write_figures
+from reward_models.evaluate.report import Row, count_parts, measure_model, write_figures
 from reward_models.evaluate.subject import Subject
 
-__all__ = ["Missing", "Part", "Row", "Subject", "measure_model", "write_figures"]
+__all__ = ["Missing", "Part", "Row", "Subject", "count_parts", "measure_model", "write_figures"]

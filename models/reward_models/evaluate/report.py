@@ -74,6 +74,11 @@ def list_parts(subject: Subject) -> list[Part]:
     return found
 
 
+def count_parts(subject: Subject, data: Path | None) -> int:
+    """How many measurements of a model have their data. Raises RepositoryError as :func:`list_parts` does."""
+    return sum(not part.find_lacking(data) for part in list_parts(subject))
+
+
 def measure_model(
     subject: Subject, data: Path | None, starts: Callable[[Part], None] = lambda part: None
 ) -> tuple[list[Row], dict[str, Entry]]:

@@ -63,15 +63,21 @@ def build(
     from reward_models.repository import RepositoryError
 
     folder = folder_of(repository)
-    for name in wanted(names, folder) if names or every else tiers.list_default(folder):
-        if builder.is_built(name, folder):
-            err.print(f"{name}: already built", markup=False)
-            continue
-        try:
-            builder.build_model(name, folder, lambda line, name=name: err.print(f"{name}: {line}", markup=False))  # type: ignore[misc]
-        except RepositoryError as error:
-            print_error(f"{name} cannot be built: {error}")
-            raise typer.Exit(FAULTY) from None
+    chosen = wanted(names, folder) if names or every else tiers.list_default(folder)
+    missing = {name: builder.count_missing_files(name, folder) for name in chosen}
+    with progress_bar(kept=False) as progress:
+        bar = progress.add_task("building models, files", total=sum(missing.values()), visible=any(missing.values()))
+        for name, files in missing.items():
+            if not files:
+                err.print(f"{name}: already built", markup=False)
+                continue
+            try:
+                builder.build_model(
+                    name, folder, lambda line: err.print(line, markup=False), lambda: progress.advance(bar)
+                )
+            except RepositoryError as error:
+                print_error(f"{name} cannot be built: {error}")
+                raise typer.Exit(FAULTY) from None
     if not names and (left := tiers.list_unbuilt_extra(folder)):
         err.print(tiers.describe_unbuilt(left), markup=False, soft_wrap=True)
 

@@ -1,18 +1,20 @@
 """``models evaluate``: measure models on held-out data and compare with a baseline, targets and their cards."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 from reward_gateway import extras
 
 from .output import FAULTY, AsJson, Unusable, err, out, print_error, print_table
+from .progress import progress_bar
 from .repository import Repository, wanted
 from .repository import folder as folder_of
 
@@ -40,7 +42,7 @@ def evaluate(
     needs and shows the card's figure.
     """
     with extras.needed():
-        from reward_models.evaluate import Subject, measure_model, write_figures
+        from reward_models.evaluate import Subject, count_parts, measure_model, write_figures
     from reward_models.repository import RepositoryError
 
     if every == bool(names):
@@ -50,8 +52,12 @@ def evaluate(
     folder = folder_of(repository)
     rows: list[Row] = []
     failed = False
-    with _progress() as show:
-        for name in wanted(names, folder):
+    with progress_bar(kept=False) as progress:
+        show = _Shown(progress)
+        for name in (chosen := wanted(names, folder)):
+            with suppress(RepositoryError):  # told below, where it is measured
+                show.expects(count_parts(Subject(name, folder), data))
+        for name in chosen:
             try:
                 subject = Subject(name, folder, show.advance)
                 found_rows, found = measure_model(subject, data, show.starts(subject))
@@ -68,11 +74,18 @@ def evaluate(
 
 
 class _Shown:
-    """Progress display: the current measurement and its number of scored rows."""
+    """Progress display: measurements that are finished, and the rows of the one under way."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("", total=None)
+        self._task = progress.add_task("measuring", total=0)
+        self._begun = self._rows = self._total = 0
+        self._what = "measuring"
+
+    def expects(self, parts: int) -> None:
+        """Count on further measurements."""
+        self._total += parts
+        self._progress.update(self._task, total=self._total)
 
     def starts(self, subject: "Subject") -> Callable[["Part"], None]:
         """A callback for the start of each measurement of a model."""
@@ -80,20 +93,16 @@ class _Shown:
         def part_starts(part: "Part") -> None:
             if not self._progress.console.is_terminal:
                 err.print(f"{subject.name}: {part.name}", markup=False)
-            self._progress.reset(self._task, description=f"{subject.name}: {part.name}", completed=0, total=None)
+            self._what, self._rows = escape(f"{subject.name}: {part.name}"), 0
+            self._progress.update(self._task, description=self._what, completed=self._begun)
+            self._begun += 1
 
         return part_starts
 
     def advance(self, rows: int) -> None:
-        """Add scored rows to the progress."""
-        self._progress.advance(self._task, rows)
-
-
-@contextmanager
-def _progress() -> Iterator[_Shown]:
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield _Shown(progress)
+        """Add rows that were scored to the measurement under way."""
+        self._rows += rows
+        self._progress.update(self._task, description=f"{self._what}, {self._rows:,} rows")
 
 
 def _print(rows: list["Row"], as_json: bool) -> None:

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from reward_models.build import build_model, check_model, is_built, stamp_model
+from reward_models.build import build_model, check_model, count_missing_files, is_built, stamp_model
 from reward_models.build.wheels import WHEELS_VARIABLE
 from reward_models.repository import RepositoryError, list_models
 
@@ -54,7 +54,10 @@ def quietly(step: str) -> None:
 def test_a_model_is_built_from_a_wheel_and_in_order(repository: Path) -> None:
     assert list_models(repository) == ["one", "two"]
     assert not is_built("one", repository)
-    build_model("one", repository, quietly)
+    placed: list[int] = []
+    missing = count_missing_files("one", repository)
+    build_model("one", repository, quietly, lambda: placed.append(1))
+    assert (missing, len(placed), count_missing_files("one", repository)) == (1, 1, 0)
     assert (repository / "one" / "1" / "model.bin").read_bytes() == WEIGHTS
     assert is_built("one", repository)
     assert check_model("one", repository) == []
