@@ -7,7 +7,8 @@
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 # NVIDIA's release 26.07 (Triton 2.71.0), later than every fix of the security bulletins for Triton up to 18 August 2026,
-# which SECURITY.md lists; a test compares. It could not be run here: `make test-images` builds over the embedded server.
+# which the guide's page Security lists; a test compares. It could not be run here: `make test-images` builds over the
+# embedded server.
 ARG TRITON_IMAGE=nvcr.io/nvidia/tritonserver:26.07-py3
 # The version of the project (service/reward_gateway/__init__.py).
 ARG VERSION=0.1.0

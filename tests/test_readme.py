@@ -81,21 +81,9 @@ def test_every_link_into_the_repository_leads_to_something() -> None:
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
-def test_what_it_says_of_limits_is_what_the_settings_say() -> None:
-    from reward_gateway.settings import Settings
-
-    settings = Settings()
-    text = " ".join(README.split())
-    assert f"{settings.max_samples:,} samples and {settings.max_body_bytes >> 20} MiB;" in text
-    assert f"a text {settings.max_text_chars:,} characters" in text
-    megapixels = settings.max_image_pixels // 1_000_000
-    assert f"an image {settings.max_image_bytes >> 20} MiB and {megapixels} megapixels" in text
-    assert (settings.http_host, settings.media_urls, settings.allow_untrusted_code) == ("127.0.0.1", False, False)
-
-
 def test_every_block_is_run_read_or_marked_as_not_to_be() -> None:
     known = {"run", "answer", "elsewhere", "scorer", "aliases", "upstreams"}
     bare = [block for block in BLOCKS if block.mark not in known and not block.mark.startswith("file=")]
-    assert [block.language for block in bare] == ["text"], "the diagram"
+    assert bare == []
     (elsewhere,) = [block for block in BLOCKS if block.mark == "elsewhere"]
     assert elsewhere.text == "make serve\n"

@@ -272,7 +272,7 @@ def test_a_session_of_the_certificate_before_is_resumed_over_http_alone(
     session, _ = connect(None)
     assert connect(session)[1] is True
     gateway.files.issue(gateway.authority)
-    assert connect(session)[1] is (over == "http"), "SECURITY.md says for how long"
+    assert connect(session)[1] is (over == "http"), "the page operate/security says for how long"
 
 
 def _chain(authority: trustme.CA) -> list[bytes]:

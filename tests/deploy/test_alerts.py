@@ -14,6 +14,7 @@ from reward_gateway.settings import Settings
 from tests.deploy.test_dashboard import TARGET_LABELS, all_series
 
 ROOT = Path(__file__).parents[2]
+RUNBOOKS = ROOT / "service/reward_gateway/guide/pages/operate/runbooks.md"
 RULES: list[dict[str, Any]] = [
     rule
     for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
@@ -59,14 +60,14 @@ def test_it_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
 def test_its_link_leads_to_its_section_of_the_runbooks(rule: dict[str, Any]) -> None:
     page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
-    assert page == f"{project}/blob/main/deploy/RUNBOOKS.md"
-    headings = re.findall(r"^## (\w+)$", (ROOT / "deploy/RUNBOOKS.md").read_text(), re.MULTILINE)
+    assert page == f"{project}/blob/main/{RUNBOOKS.relative_to(ROOT)}"
+    headings = re.findall(r"^## (\w+)$", RUNBOOKS.read_text(), re.MULTILINE)
     assert headings == [rule["alert"] for rule in RULES]
     assert anchor == rule["alert"].lower(), "as the heading's anchor is made"
 
 
 def test_the_runbooks_name_metrics_and_settings_that_exist() -> None:
-    text = (ROOT / "deploy/RUNBOOKS.md").read_text()
+    text = RUNBOOKS.read_text()
     assert set(re.findall(r"reward_gateway_\w+", text)) <= all_series().keys()
     assert {name.lower() for name in re.findall(r"REWARD_GATEWAY_([A-Z_]+)", text)} <= set(Settings.model_fields)
 

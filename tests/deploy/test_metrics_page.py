@@ -14,7 +14,8 @@ HEAD = """# Metrics
 
 `GET /metrics` of any worker gives the sums over all workers of its pod. Beside these there are the runtime's own
 (`python_`, `process_`). What somebody has to act on has an alert in [prometheus/alerts.yaml](prometheus/alerts.yaml),
-which says what to do, as does [RUNBOOKS.md](RUNBOOKS.md); the others are in a panel of the
+which says what to do, as does the page
+[Runbooks](../service/reward_gateway/guide/pages/operate/runbooks.md); the others are in a panel of the
 [dashboard](grafana/reward-gateway.json). Asked for OpenMetrics, with tracing on, `/metrics` also gives the ids of
 recent traces beside the buckets of `reward_gateway_request_duration_seconds` (exemplars): those that the answering
 worker has.

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CHART = ROOT / "deploy/helm/reward-gateway"
+SECURITY = ROOT / "service/reward_gateway/guide/pages/operate/security.md"
 
 
 def test_the_distribution_takes_its_version_from_the_package() -> None:
@@ -49,9 +50,9 @@ def test_tritons_image_is_later_than_every_fix_of_the_security_bulletins_that_ar
     (release,) = re.findall(
         r"^ARG TRITON_IMAGE=nvcr\.io/nvidia/tritonserver:(\d\d\.\d\d)-py3$", DOCKERFILE, re.MULTILINE
     )
-    security = (ROOT / "SECURITY.md").read_text()
+    security = SECURITY.read_text()
     fixed_in = re.findall(r"^\| \d{4} \| \d{4}-\d\d-\d\d \| (\d\d\.\d\d) \|", security, re.MULTILINE)
     assert len(fixed_in) >= 12
     assert release >= max(fixed_in)
-    for file in (ROOT / "SECURITY.md", CHART / "values.yaml", ROOT / "Dockerfile"):
+    for file in (SECURITY, CHART / "values.yaml", ROOT / "Dockerfile"):
         assert f"release {release}" in file.read_text(), file

@@ -1,4 +1,4 @@
-"""The way of ``POST /v1/score`` through the packages: drawn in ``service/README.md``, and held here."""
+"""The way of ``POST /v1/score`` through the packages: drawn in the guide's page Architecture, and held here."""
 
 import gc
 import sys
