@@ -48,7 +48,7 @@ CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser screenshots test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos peers mutation lint lock clean environment development
+.PHONY: help serve models-all convert test test-browser docs screenshots test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos peers mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -68,7 +68,10 @@ test: development ## build the models and run every test (ARGS="-k cache")
 test-browser: development ## open the console in a real Chromium, and attack a gateway without keys from web pages (Debian's chromium)
 	@CHROMIUM_REQUIRED=1 exec $(BIN)/python -m pytest tests/browser tests/console $(ARGS)
 
-screenshots: development ## take the documentation's pictures of the console, into docs/pictures (Debian's chromium)
+docs: environment ## write the documentation as files, into .local/docs (ARGS="FOLDER")
+	@exec $(BIN)/reward-gateway docs build $(or $(ARGS),.local/docs)
+
+screenshots: development ## take the documentation's pictures of the console, into service/reward_gateway/guide/pictures (Debian's chromium)
 	@echo "==> models"
 	@$(BIN)/reward-gateway models build
 	@echo "==> pictures"

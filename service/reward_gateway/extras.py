@@ -48,7 +48,7 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
                 "hiredis",
             ),
             *("h2", "httpcore", "httptools", "idna", "jinja2", "jmespath", "jsonschema", "limits"),
-            *("markdown_it", "math_verify", "nltk", "orjson"),
+            *("markdown_it", "math_verify", "nltk", "orjson", "pygments"),
             *("antlr4", "latex2sympy2_extended", "pint"),
             *("prometheus_client", "psutil", "pydantic", "pydantic_settings", "python_multipart", "rapidfuzz"),
             *("redis", "referencing", "regex", "rich", "rouge_score", "sacrebleu", "scipy", "starlette", "structlog"),

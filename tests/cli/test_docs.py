@@ -14,7 +14,7 @@ def test_the_pages_are_written_with_the_recipes_of_a_file(tmp_path: Path) -> Non
     done = CliRunner().invoke(app, ["docs", "build", str(tmp_path / "out"), "--rewards-file", str(recipes)])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "index.html").is_file()
-    assert (tmp_path / "out" / "rewards" / "mine.html").is_file()
+    assert (tmp_path / "out" / "pages" / "rewards" / "mine.html").is_file()
     assert "pages; open" in done.stderr
 
 

@@ -18,13 +18,14 @@ from typing import Any, Literal
 import httpx
 from PIL import Image
 from playwright.async_api import Page, async_playwright
+from reward_gateway.guide.assets import PICTURES as PICTURES_OF_GUIDE
 from reward_gateway.lab.redteam.pairs import PAIRS as PAIRS_FILE
 
 from tests.browser.chromium import PROGRAM
 from tests.conftest import start_stack, stop_stack
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = PICTURES_OF_GUIDE
 RECIPES = ROOT / "service" / "reward_gateway" / "rewards.yaml"
 SIZE = (1400, 900)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

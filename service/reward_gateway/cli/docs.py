@@ -1,4 +1,4 @@
-"""``docs``: writes the pages of operations and recipes as static files."""
+"""``docs``: writes the guide and the pages of operations and recipes as static files."""
 
 import asyncio
 from pathlib import Path
@@ -10,12 +10,12 @@ from .configuration import read_settings
 from .output import FAULTY, Unusable, err
 from .rewards import fault_lines, read_recipes
 
-app = typer.Typer(help="The pages of operations and recipes.", no_args_is_help=True)
+app = typer.Typer(help="The documentation: the guide, and a page for every operation and recipe.", no_args_is_help=True)
 
 
 @app.callback()
 def docs() -> None:
-    """The pages of operations and recipes."""
+    """The documentation: the guide, and a page for every operation and recipe."""
 
 
 @app.command()
@@ -25,13 +25,13 @@ def build(
         Path | None, typer.Option("--rewards-file", help="A recipe file.", show_default="the settings' one")
     ] = None,
 ) -> None:
-    """Write a page for every operation and recipe, and the index pages."""
+    """Write the guide, and a page for every operation and recipe, as files that need no server and no network."""
     from reward_gateway.errors import InvalidRecipe
-    from reward_gateway.pages.pages import write_pages
+    from reward_gateway.guide.write import write_site
     from reward_gateway.recipes.book import load_book
 
     async def count_pages() -> int:
-        return len([file async for file in write_pages(out, book)])
+        return len([file async for file in write_site(out, book)])
 
     path = rewards_file or read_settings().rewards_file
     try:
