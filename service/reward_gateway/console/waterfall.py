@@ -96,11 +96,12 @@ def _name_bar(outcome: Outcome, row: int, bar: Bar) -> list[Content]:
     """The step's name, and below it how its number came about."""
     name: list[Content] = [el("span", bar.name or "rest")]
     if bar.kind not in ("component", "add"):
-        name.append(el("small", _KINDS[bar.kind]))
+        name.append(el("small", f"made {bar.how}" if bar.how else _KINDS[bar.kind]))
         return name
     chain = _describe_chain(outcome, bar.name, row)
     weight = f" × {_format_short(bar.weight)}" if bar.weight is not None and bar.weight != 1 else ""
-    return [*name, el("small", chain + weight)]
+    how = f"; {bar.how}" if bar.how[:1].isalpha() else f" {bar.how}".rstrip()
+    return [*name, el("small", chain + weight + how)]
 
 
 def _describe_chain(outcome: Outcome, name: str, row: int) -> str:

@@ -368,6 +368,8 @@ class Evaluation:
         stand_ins = sorted({self._stand_ins[name] for name in self.plan.over if name in self._stand_ins})
         step = replace(step, fallback="+".join(stand_ins)) if stand_ins and step.stateful else step
         outcome = yield from self.runner.run(step, provided, self.plan.name)
+        if self.trace is not None:
+            self.trace.details = outcome.details
         return outcome.reward if outcome.reward is not None else np.full(self.rows.size, np.nan)
 
     def _apply_to_groups(self, step: Step, table: Mapping[str, FloatArray]) -> Running:

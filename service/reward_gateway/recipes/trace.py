@@ -3,14 +3,16 @@
 Nothing is computed a second time: the numbers are those of which the reward was made.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from reward_gateway.sample import FloatArray, Scored
 
 from .column_binder import Value
+from .combined_parts import find_parts
 from .outcome_rows import sum_vectors
 from .plan import Plan
 
@@ -30,17 +32,19 @@ class Trace:
         transforms: component -> its transforms, in their order; where a key of the sample chooses among several
             scorers, those of each, with NaN in the rows of the others.
         combined: [n] what the combiner made of the components, before anything is added to it.
+        details: what the combiner told of each sample beside that, by name.
         zeroed: rows whose reward a guard set to 0.
     """
 
     transforms: dict[str, list[TracedStep]] = field(default_factory=dict)
     combined: FloatArray | None = None
+    details: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     zeroed: frozenset[int] = frozenset()
 
     def begin(self) -> None:
         """Forget what was noted: a recipe that keeps state may be evaluated again."""
         self.transforms.clear()
-        self.combined, self.zeroed = None, frozenset()
+        self.combined, self.details, self.zeroed = None, {}, frozenset()
 
     def note_transform(self, component: str, operation: str, value: Value) -> None:
         """Note the values of a component after one of its transforms."""
@@ -52,16 +56,18 @@ class Bar(NamedTuple):
     """What one step adds to a sample's reward.
 
     Attributes:
-        kind: ``component`` (its value times its weight), ``combine`` (the rest of what the combiner made), ``add`` (a
-            component that is added to that), ``guard``, ``group`` or ``credit``.
+        kind: ``component`` (its value times its weight, or its part in what the combiner made), ``combine`` (the rest
+            of that), ``add`` (a component that is added to it), ``guard``, ``group`` or ``credit``.
         name: of the component or the operation.
         weight: of a component, where the combiner has weights; else None.
+        how: how the change comes about, in a few words.
     """
 
     kind: str
     name: str
     change: float
     weight: float | None = None
+    how: str = ""
 
 
 TINY = 1e-12
@@ -71,8 +77,8 @@ TINY = 1e-12
 def explain_reward(plan: Plan, scored: Scored, trace: Trace, row: int) -> list[Bar]:
     """The steps from 0 to the reward of a sample, whose changes add up to it; none for a sample without a reward.
 
-    Components are steps of their own where the recipe adds them up, with or without weights; another combiner is one
-    step, since what it makes of them cannot be told apart.
+    Components are steps of their own where the recipe adds them up, with or without weights, and where the combiner
+    has a part for each (:mod:`.combined_parts`); another combiner is one step, which says what it was made of.
     """
     reward = float(scored.reward[row])
     if row in scored.invalid or np.isnan(reward):
@@ -99,11 +105,20 @@ def _explain_combination(plan: Plan, scored: Scored, trace: Trace, row: int) -> 
     if weights is not None:
         for name, weight in weights.items():
             bars.append(Bar("component", name, values[name] * weight, weight if plan.combine is not None else None))
+    elif plan.combine is not None:
+        details = {name: column[row] for name, column in trace.details.items()}
+        parts = find_parts(plan.combine, {name: values[name] for name in plan.over}, details)
+        bars = [Bar("component", part.name, part.change, how=part.how) for part in parts]
     if trace.combined is not None and plan.combine is not None:
         rest = float(trace.combined[row]) - sum(bar.change for bar in bars)
         if not _is_rounding(rest, bars):
-            bars.append(Bar("combine", plan.combine.operation.name, rest))
+            how = "" if bars else _describe_inputs(plan, values)
+            bars.append(Bar("combine", plan.combine.operation.name, rest, how=how))
     return bars + [Bar("add", name, values[name]) for name in plan.add]
+
+
+def _describe_inputs(plan: Plan, values: Mapping[str, float]) -> str:
+    return "of " + ", ".join(f"{name} {values[name]:.4g}" for name in plan.over)
 
 
 def _find_weights(plan: Plan) -> dict[str, float] | None:
