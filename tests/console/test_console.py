@@ -161,3 +161,17 @@ async def test_pages_are_answered_while_all_places_are_taken(serve: Serve) -> No
             await pages.traffic.admission.acquire(None)
             assert (await client.get("/", headers=BROWSER)).status_code == 200
             assert (await client.get("/v1/rewards")).status_code == 503
+
+
+async def test_a_gateway_that_shuts_down_says_so_on_a_page_with_its_style(pages: Pages) -> None:
+    pages.traffic.drain.begin()
+    async with pages.client() as client:
+        answer = await client.get("/console/try", headers=BROWSER)
+        assert answer.status_code == 503
+        assert "<h1>Draining</h1>" in answer.text
+        assert "Load this page again in a moment" in answer.text
+        files = re.findall(r'(?:src|href)="(/console/static/[^"]+)"', answer.text)
+        assert any(path.endswith("/console.css") for path in files)
+        for path in files:
+            assert (await client.get(path)).status_code == 200
+        assert (await client.get("/v1/rewards")).status_code == 503

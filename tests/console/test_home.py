@@ -126,7 +126,7 @@ async def test_search_finds_operations_recipes_and_models_by_all_words(pages: Pa
 
         assert 'href="/console/recipes?name=compared"' in await search("compared")
         assert 'href="/pages/operations/score/length_penalty"' in await search("length PENALTY")
-        assert "<strong>letters</strong>" in await search("letters")
+        assert '<a href="/console/models?name=letters">letters</a>' in await search("letters")
         assert "Nothing is called that: <nothing>" in await search("<nothing>")
         assert await search(" ") == ""
     found = find("grpo", pages.gateway.book, ())

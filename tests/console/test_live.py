@@ -111,6 +111,8 @@ async def test_a_recipe_is_shown_over_all_runs(pages: Pages) -> None:
         await score(client, "abcd", step=1, run="two")
         page = (await client.get("/console/live", params={"recipe": "mixed"})).text
         assert "mixed over all 2 runs of all callers: 3 samples" in page
+        assert "<title>mixed · Live · reward-gateway</title>" in page
+        assert "<title>one · Live · reward-gateway</title>" in (await client.get("/console/live?name=one")).text
         assert 'id="r0-reward"' in page
         assert '<option value="step"' not in page
         assert (await client.get("/console/live", params={"recipe": "mixed", "bucket": "step"})).status_code == 422

@@ -83,6 +83,15 @@ async def test_the_page_is_for_admins(guarded: Pages) -> None:
         assert "/console/models" not in (await client.get("/", headers=BROWSER)).text
 
 
+async def test_a_model_has_a_view_of_its_own(pages: Pages) -> None:
+    async with pages.client() as client:
+        page = (await client.get("/console/models?name=letters", headers=BROWSER)).text
+        assert "<title>letters · Models · reward-gateway</title>" in page
+        assert "Unload letters" in page
+        assert "pictures" not in page
+        assert (await client.get("/console/models?name=nothing", headers=BROWSER)).status_code == 404
+
+
 async def test_a_model_server_that_is_away_is_said(pages: Pages) -> None:
     pages.models.away = True
     async with pages.client() as client:

@@ -123,6 +123,12 @@ FAULTY = (
 )
 
 
+async def test_a_recipe_of_its_own_names_the_window(pages: Pages) -> None:
+    async with pages.client() as client:
+        page = (await client.get("/console/recipes?name=mixed", headers=BROWSER)).text
+    assert "<title>mixed · Recipes · reward-gateway</title>" in page
+
+
 async def test_faults_are_those_of_the_api_at_their_lines(pages: Pages) -> None:
     async with pages.client() as client:
         editor = await Editor.open(client, "name=plain")

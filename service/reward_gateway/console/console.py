@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from reward_gateway.errors import (
+    Draining,
     GatewayError,
     MethodNotAllowed,
     NotFound,
@@ -27,7 +28,7 @@ from . import login, pages
 from .assets import PREFIX as STATIC
 from .layout import HEADERS, render_layout
 from .login import LOGIN, LOGOUT, Login
-from .page import Answer, Handler, Page, Parts, Streamer, Visit
+from .page import Answer, Handler, Page, Parts, Streamer, Titled, Visit
 from .sessions import Sessions
 from .streams import LONGEST_WORK_S, EventStreams
 from .visitors import TOKEN_FIELD, TOKEN_HEADER, VisitorCookie, is_token_of, make_id, token_for
@@ -93,6 +94,10 @@ class Console:
     def is_stream(self, scope: Scope) -> bool:
         return scope["method"] == "GET" and any(scope["path"] in page.streams for page in self._pages)
 
+    def is_asset(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return scope["method"] == "GET" and path.startswith(STATIC)
+
     async def identify(self, scope: Scope) -> ApiKey:
         path = scope["path"]
         if path.startswith(STATIC):
@@ -144,6 +149,11 @@ class Console:
             visit = Visit(self.parts, page, STRANGER, Request(scope), token_for(scope.get(_VISITOR, "")))
             heading = el("h1", page.title.capitalize())
             links = [("Go to the first page", "/")]
+            if isinstance(error, Draining):
+                content = join(
+                    content, el("p", "Load this page again in a moment: the gateway that takes over answers.")
+                )
+                links = []
             if isinstance(error, PermissionDenied) and self.parts.traffic.keys.required:
                 links.append(("Log in with another key", LOGIN))
             back = el("p", *(join(el("a", text, href=root + path), " ") for text, path in links))
@@ -201,7 +211,10 @@ class Console:
     def _finish(self, visit: Visit, content: Answer, *, whole: bool) -> Response:
         if isinstance(content, Response):
             return content
-        html: Content = render_layout(visit, self._pages, content) if whole else content
+        title = visit.page.title
+        if isinstance(content, Titled):
+            title, content = f"{content.name} · {title}", content.content
+        html: Content = render_layout(visit, self._pages, content, title=title) if whole else content
         return Response(html, headers=HEADERS, media_type="text/html")
 
     async def _check_token(self, request: Request) -> None:

@@ -117,7 +117,15 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = sys.maxsize  # what somebody sends is never written to a disk
 
 
-Answer = Html | Response
+@dataclass(frozen=True, slots=True)
+class Titled:
+    """The content of a page that is about one thing, whose name stands before the page's in the window's title."""
+
+    name: str
+    content: Html
+
+
+Answer = Html | Response | Titled
 Handler = Callable[[Visit], Coroutine[Any, Any, Answer]]
 Streamer = Callable[[Visit], Events]
 H = TypeVar("H", bound=Callable[[Visit], Any])

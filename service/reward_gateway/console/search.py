@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import quote
 
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.operations.registry import catalog
@@ -12,12 +13,12 @@ MOST = 12
 
 
 class Finding(NamedTuple):
-    """Something that can be found: its kind, its name, what is said of it, and the path of its page, if it has one."""
+    """Something that can be found: its kind, its name, what is said of it, and the path of its page."""
 
     kind: str
     name: str
     text: str
-    path: str | None
+    path: str
 
 
 def find(words: str, book: RecipeBook, models: Iterable[ModelInfo]) -> list[Finding]:
@@ -40,9 +41,11 @@ def find(words: str, book: RecipeBook, models: Iterable[ModelInfo]) -> list[Find
 def list_all(book: RecipeBook, models: Iterable[ModelInfo]) -> Iterator[Finding]:
     """Everything that can be found."""
     for plan in book:
-        yield Finding("recipe", plan.name, plan.description, f"/console/recipes?name={plan.name}")
+        yield Finding("recipe", plan.name, plan.description, f"/console/recipes?name={quote(plan.name)}")
     for model in models:
-        yield Finding("model", model.name, f"reads {', '.join(model.inputs)}", None)
+        yield Finding(
+            "model", model.name, f"reads {', '.join(model.inputs)}", f"/console/models?name={quote(model.name)}"
+        )
     for operation in catalog():
         path = f"/pages/operations/{operation.kind}/{operation.name}"
         yield Finding(operation.kind, operation.name, operation.summary, path)

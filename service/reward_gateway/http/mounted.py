@@ -24,6 +24,10 @@ class Mounted(Protocol):
         """Whether the answer is a stream of events, which counts neither as in flight nor in the queue."""
         ...
 
+    def is_asset(self, scope: Scope) -> bool:
+        """Whether it is a script or a style, which also a page needs that says that the gateway shuts down."""
+        ...
+
     async def identify(self, scope: Scope) -> ApiKey:
         """Whose request it is. Raises GatewayError, which :meth:`refuse` answers."""
         ...

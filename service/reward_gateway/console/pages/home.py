@@ -11,7 +11,7 @@ from reward_gateway.pages.recipe_page import build_sample
 from ..activity import Totals
 from ..page import Page, Visit
 from ..request_code import format_curl
-from ..search import MOST, find
+from ..search import MOST, Finding, find
 from ..widgets import draw_sparkline, render_badge, render_code, render_empty, render_figure, render_note
 
 page = Page("home", "Home", order=0, path="/")
@@ -68,7 +68,7 @@ async def search(visit: Visit) -> Html:
                     "li",
                     render_badge(each.kind),
                     " ",
-                    el("a", each.name, href=visit.link_to(each.path)) if each.path else el("strong", each.name),
+                    _render_name(visit, each),
                     el("span", each.text, class_="about"),
                 )
                 for each in found[:MOST]
@@ -77,6 +77,13 @@ async def search(visit: Visit) -> Html:
         ),
         el("p", f"and {more} more: write another word", class_="note") if more > 0 else None,
     )
+
+
+def _render_name(visit: Visit, found: Finding) -> Html:
+    """A link to its page, where the visitor may see it: that of models is for admins."""
+    if found.kind == "model" and not visit.has_right("admin"):
+        return el("strong", found.name)
+    return el("a", found.name, href=visit.link_to(found.path))
 
 
 def _render_search(visit: Visit) -> Html:

@@ -19,7 +19,7 @@ from reward_gateway.runs.loaded import LoadedRun
 from reward_gateway.runs.store import RunName
 
 from ..live_view import SHARES, Follower, View, list_buckets, read_view
-from ..page import Page, Visit
+from ..page import Page, Titled, Visit
 from ..streams import Event, Events
 from ..widgets import render_code, render_empty, render_note
 
@@ -36,7 +36,7 @@ Drift = Mapping[str, Mapping[str, float] | None]
 
 
 @page.show
-async def show(visit: Visit) -> Html:
+async def show(visit: Visit) -> Html | Titled:
     """The run that was chosen, or the one seen last, and its charts as they are now."""
     heading = el("h1", "Live")
     history = visit.parts.runs
@@ -58,7 +58,7 @@ async def show(visit: Visit) -> Html:
     run = await follower.load()
     told, drift = run.describe(shared=history.store.shared), await follower.measure_drift(run)
     sections = await asyncio.to_thread(_render_sections, told)
-    return join(
+    content = join(
         heading,
         _render_choice(view, heads, visit),
         None if history.store.shared else render_note("There is no store of state: this is what one worker scored."),
@@ -71,6 +71,7 @@ async def show(visit: Visit) -> Html:
         ),
         el("p", "", id="connection", role="status", class_="soft"),
     )
+    return Titled(view.recipe or view.name.run or "no run", content)
 
 
 @page.stream("events")

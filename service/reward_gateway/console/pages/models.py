@@ -4,14 +4,15 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from reward_gateway.backends.port import Device, ModelInfo
-from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable
+from reward_gateway.errors import GatewayError, InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.pages.html import Content, Html, el, join
 from reward_gateway.pages.layout import render_table
 
 from ..model_figures import ModelFigures, read_model_figures
-from ..page import Page, Visit
+from ..page import Page, Titled, Visit
 from ..widgets import render_badge, render_empty, render_note
 
 page = Page("models", "Models", order=6, right="admin", styles=("models.css",))
@@ -20,17 +21,25 @@ _COLUMNS = ("model", "state", "versions", "quality, and its target", "device", "
 
 
 @page.show
-async def show(visit: Visit) -> Html:
-    """The models, with their figures."""
+async def show(visit: Visit) -> Html | Titled:
+    """The models, with their figures; or ``?name=``, one of them."""
+    name = visit.request.query_params.get("name")
+    if name is not None:
+        return Titled(name, await _render_page(visit, name))
+    return await _render_page(visit, None)
+
+
+async def _render_page(visit: Visit, name: str | None) -> Html:
     return join(
-        el("h1", "Models"),
+        el("h1", "Models") if name is None else el("h1", el("small", "models/"), name),
         el(
             "p",
             "What the model servers serve, and what the repository holds beside it. Latency is that of calls since the "
             "start, over all workers of this machine.",
             class_="lead",
         ),
-        el("div", await _render_models(visit), id="models", aria_live="polite"),
+        el("p", el("a", "All models", href=visit.link_to(page.path)), class_="links") if name is not None else None,
+        el("div", await _render_models(visit, name), id="models", aria_live="polite"),
     )
 
 
@@ -53,7 +62,8 @@ async def rollback(visit: Visit) -> Html:
 
 
 async def _change(visit: Visit, change: Callable[[str], Coroutine[Any, Any, Any]], done: str) -> Html:
-    name = (await visit.form()).get("name")
+    form = await visit.form()
+    name, shown = form.get("name"), form.get("shown")
     try:
         if not isinstance(name, str) or not name:
             raise InvalidRequest("name a model, or a version of one: NAME@VERSION", param="name")
@@ -61,19 +71,23 @@ async def _change(visit: Visit, change: Callable[[str], Coroutine[Any, Any, Any]
         note = render_note(f"{name} {done}.")
     except GatewayError as error:
         note = render_note(error.message, kind="error")
-    return join(note, await _render_models(visit))
+    return join(note, await _render_models(visit, shown if isinstance(shown, str) else None))
 
 
-async def _render_models(visit: Visit) -> Html:
+async def _render_models(visit: Visit, name: str | None) -> Html:
     try:
         models = await visit.parts.gateway.list_models()
     except ModelUnavailable as error:
         return render_note(f"The models cannot be listed: {error.message}", kind="error")
     if not models:
         return render_empty("There are no models", "Add one with ", el("code", "reward-gateway models add"), ".")
+    if name is not None:
+        models = [model for model in models if model.name == name]
+        if not models:
+            raise NotFound(f"there is no model {name}")
     figures = await asyncio.to_thread(read_model_figures, visit.parts.telemetry.metrics)
-    rows = [_render_row(visit, model, figures.get(model.name, ModelFigures())) for model in models]
-    cards = [_render_card(model) for model in models if model.card]
+    rows = [_render_row(visit, model, figures.get(model.name, ModelFigures()), name) for model in models]
+    cards = [_render_card(model, is_open=name is not None) for model in models if model.card]
     return join(
         render_table(_COLUMNS, *rows),
         el("h2", "Cards") if cards else None,
@@ -81,9 +95,11 @@ async def _render_models(visit: Visit) -> Html:
     )
 
 
-def _render_row(visit: Visit, model: ModelInfo, figures: ModelFigures) -> tuple[Content, ...]:
+def _render_row(visit: Visit, model: ModelInfo, figures: ModelFigures, shown: str | None) -> tuple[Content, ...]:
+    """``shown``: the model that is shown alone."""
+    link = el("a", el("code", model.name), href=f"{visit.link_to(page.path)}?name={quote(model.name)}")
     return (
-        join(el("code", model.name), el("p", ", ".join(model.inputs), class_="note") if model.inputs else None),
+        join(link, el("p", ", ".join(model.inputs), class_="note") if model.inputs else None),
         _render_state(model),
         ", ".join(version.partition("-")[0] for version in model.versions) or "–",
         _describe_quality(model.card),
@@ -91,7 +107,7 @@ def _render_row(visit: Visit, model: ModelInfo, figures: ModelFigures) -> tuple[
         _seconds(figures.quantile(0.5)),
         _seconds(figures.quantile(0.95)),
         f"{figures.queued:,.0f}",
-        _render_actions(visit, model),
+        _render_actions(visit, model, shown),
     )
 
 
@@ -127,26 +143,27 @@ def _seconds(value: float | None) -> str:
     return "–" if value is None else f"{value * 1e3:,.3g} ms"
 
 
-def _render_actions(visit: Visit, model: ModelInfo) -> Content:
+def _render_actions(visit: Visit, model: ModelInfo, shown: str | None) -> Content:
     if model.device.kind == "upstream":
         return "served elsewhere"
     if not model.wanted:
-        return _render_button(visit, "load", "Load", model.name, None)
+        return _render_button(visit, "load", "Load", model.name, None, shown)
+    gone = "Recipes that need it cannot answer until it is loaded."
     back = "Its newest version is withdrawn, and the one before answers its name."
     return [
-        _render_button(visit, "rollback", "Roll back", model.name, back) if len(model.versions) > 1 else None,
-        _render_button(visit, "unload", "Unload", model.name, "Recipes that need it cannot answer until it is loaded."),
+        _render_button(visit, "rollback", "Roll back", model.name, back, shown) if len(model.versions) > 1 else None,
+        _render_button(visit, "unload", "Unload", model.name, gone, shown),
     ]
 
 
-def _render_button(visit: Visit, action: str, text: str, name: str, consequence: str | None) -> Html:
+def _render_button(visit: Visit, action: str, text: str, name: str, consequence: str | None, shown: str | None) -> Html:
     return el(
         "button",
         text,
         type="button",
         class_="danger" if consequence else None,
         hx_post=visit.link_to(f"/console/models/{action}"),
-        hx_vals=json.dumps({"name": name}),
+        hx_vals=json.dumps({"name": name} if shown is None else {"name": name, "shown": shown}),
         hx_confirm=f"{text} {name}? {consequence}" if consequence else None,
         hx_target="#models",
         hx_disabled_elt="this",
@@ -154,7 +171,7 @@ def _render_button(visit: Visit, action: str, text: str, name: str, consequence:
     )
 
 
-def _render_card(model: ModelInfo) -> Html:
+def _render_card(model: ModelInfo, *, is_open: bool) -> Html:
     return el(
         "details",
         el("summary", f"{model.name}: {model.card.get('summary') or 'its card'}"),
@@ -165,4 +182,5 @@ def _render_card(model: ModelInfo) -> Html:
             role="region",
             aria_label=f"Card of {model.name}",
         ),
+        open=is_open,
     )

@@ -20,7 +20,7 @@ from reward_gateway.recipes.source_text import Block, find_blocks, rename_block
 from ..draft import check_text, save_text
 from ..layout import HEADERS
 from ..old_and_new import compare, read_samples
-from ..page import Page, Visit
+from ..page import Page, Titled, Visit
 from ..recipe_views import link_to_recipe, render_checked, render_comparison, render_picture, render_rows
 from ..rewards_file import RewardsFile, digest_text
 from ..visitors import TOKEN_FIELD
@@ -49,13 +49,15 @@ class Opened:
 
 
 @page.show
-async def show(visit: Visit) -> Html:
+async def show(visit: Visit) -> Html | Titled:
     """The list, or one recipe: ``?name=``, or ``?copy=`` for a new one that begins as a copy."""
     query = visit.request.query_params
     if "name" in query:
-        return await _render_recipe(visit, _open(visit, query["name"]))
+        opened = _open(visit, query["name"])
+        return Titled(opened.name, await _render_recipe(visit, opened))
     if "copy" in query:
-        return await _render_recipe(visit, _copy(visit, query["copy"]))
+        opened = _copy(visit, query["copy"])
+        return Titled(f"{opened.name}, a new one", await _render_recipe(visit, opened))
     book = visit.parts.gateway.book
     return join(
         el("h1", "Recipes"),

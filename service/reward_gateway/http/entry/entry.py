@@ -114,7 +114,8 @@ class Entry:
             return
         if self._asks_for_certificate:
             check_certificate(scope)
-        self._traffic.drain.check_accepting()
+        if mounted is None or not mounted.is_asset(scope):
+            self._traffic.drain.check_accepting()
         task = asyncio.current_task()
         assert task is not None, "every server answers a request in a task"
         inbox = Inbox(receive, task)
