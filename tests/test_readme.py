@@ -46,35 +46,6 @@ def test_a_block_runs_and_gives_its_answer(stack: Stack, tmp_path: Path, block: 
         assert got == pytest.approx(said, abs=1.1e-2)
 
 
-def test_the_scorer_is_a_whole_file_that_registers_an_operation() -> None:
-    (scorer,) = [block for block in BLOCKS if block.mark == "scorer"]
-    program = f"""
-import types
-from reward_gateway.operations.apply import apply
-from reward_gateway.operations.registry import catalog
-module = types.ModuleType("reward_gateway.operations.score.calm")
-module.__package__ = "reward_gateway.operations.score"
-exec({scorer.text!r}, module.__dict__)
-operation = catalog().get("score", "calm")
-try:
-    next(apply(operation, [{{"response": "Aa"}}, {{"response": ""}}], {{}}))
-except StopIteration as stop:
-    print([result["reward"] for result in stop.value])
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
-    assert done.stdout.strip() == "[0.5, 1.0]", done.stderr
-
-
-def test_the_aliases_are_read_beside_the_shipped_recipes() -> None:
-    from reward_gateway.recipes.book import load_book
-
-    (aliases,) = (block for block in BLOCKS if block.mark == "aliases")
-    shipped = (ROOT / "service" / "reward_gateway" / "rewards.yaml").read_text()
-    book = load_book(f"{shipped}\n{aliases.text}\n")
-    assert book.resolve_alias("gpt-4o") == "helpful"
-    assert book.aliases["*"] in book.plans
-
-
 def test_every_link_into_the_repository_leads_to_something() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert links
@@ -82,7 +53,7 @@ def test_every_link_into_the_repository_leads_to_something() -> None:
 
 
 def test_every_block_is_run_read_or_marked_as_not_to_be() -> None:
-    known = {"run", "answer", "elsewhere", "scorer", "aliases", "upstreams"}
+    known = {"run", "answer", "elsewhere"}
     bare = [block for block in BLOCKS if block.mark not in known and not block.mark.startswith("file=")]
     assert bare == []
     (elsewhere,) = [block for block in BLOCKS if block.mark == "elsewhere"]

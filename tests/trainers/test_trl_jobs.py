@@ -1,4 +1,4 @@
-"""The training of the README, whose rewards are jobs: what TRL logs is what native requests answer afterwards."""
+"""The training of the guide's page on jobs: what TRL logs is what native requests answer afterwards."""
 
 import json
 import os
@@ -20,8 +20,9 @@ GROUP = 4
 
 
 def find_script() -> str:
-    """What the README tells a user of TRL to write."""
-    (block,) = [block for block in read_blocks((ROOT / "README.md").read_text()) if block.mark == "file=train.py"]
+    """What the guide tells a user of TRL to write."""
+    page = (ROOT / "service/reward_gateway/guide/pages/use/jobs.md").read_text("utf-8")
+    (block,) = [block for block in read_blocks(page) if block.mark == "file=train.py"]
     return block.text
 
 
@@ -45,7 +46,7 @@ def groups_of(column: list[float]) -> list[list[float]]:
 
 @pytest.fixture(scope="module")
 def trained(service: Stack, policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which the README's script has run."""
+    """The folder in which the page's script has run."""
     folder = tmp_path_factory.mktemp("trained")
     script = folder / "train.py"
     script.write_text(find_script())

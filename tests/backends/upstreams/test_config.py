@@ -59,8 +59,9 @@ def test_the_published_example_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert load_upstreams(None) == {}
 
 
-def test_the_readme_has_an_entry_of_every_protocol(tmp_path: Path) -> None:
-    (block,) = [block for block in read_blocks((ROOT / "README.md").read_text()) if block.mark == "upstreams"]
+def test_the_guide_has_an_entry_of_every_protocol(tmp_path: Path) -> None:
+    page = (ROOT / "service/reward_gateway/guide/pages/models/upstreams.md").read_text("utf-8")
+    _, block = [block for block in read_blocks(page) if block.mark == "upstreams"]
     Tokenizer(WordLevel({"a": 0}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
     configs = load_upstreams(write(tmp_path, block.text))
     assert {config.protocol for config in configs.values()} == PROTOCOLS.keys()
