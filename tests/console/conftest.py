@@ -23,6 +23,7 @@ from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.cli.reloading import register_labels
 from reward_gateway.cli.worker import make_console
+from reward_gateway.console import draft, old_and_new
 from reward_gateway.console.console import Console
 from reward_gateway.gateway import Gateway
 from reward_gateway.http.app import create_app
@@ -163,6 +164,15 @@ async def listening(pages: Pages) -> AsyncIterator[str]:
             server.leave()
             server.leave()
             await running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """What a person would not wait for may take as long as anything else: a check starts a worker process first."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, limit in ((draft, "CHECK_S"), (draft, "LOADING_S"), (old_and_new, "TRIAL_S")):
+            patch.setattr(module, limit, LONGEST_WAIT_S)
+        yield
 
 
 @pytest.fixture(scope="session")
