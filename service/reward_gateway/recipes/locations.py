@@ -67,7 +67,8 @@ def parse_yaml(text: str) -> tuple[Any, Locations]:
             make it huge).
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         places: dict[Path, Place] = {}
         faults: list[dict[str, str]] = []
         if node is not None:
@@ -75,7 +76,7 @@ def parse_yaml(text: str) -> tuple[Any, Locations]:
         if faults:
             first = faults[0]
             raise InvalidRecipe(f"{first['place']}, {first['path']}: {first['message']}", faults=faults)
-        return yaml.safe_load(text), Locations(places)
+        return None if node is None else loader.construct_document(node), Locations(places)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         position = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "line 1"
