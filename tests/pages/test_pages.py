@@ -175,8 +175,10 @@ async def test_a_recipes_example_is_one_that_it_can_score(name: str) -> None:
     """Without a sandbox, a program is not run: that is not the example's fault."""
     runtime = EffectsRuntime(CachedScorer(NoModels(), NullCache()), StateStore.in_process())
     async with HttpContract(create_app(Gateway(BOOK, runtime), Settings())).client() as client:
-        sample = {**build_sample(BOOK.get(name)), "group": "g"}
-        answer = (await client.post("/v1/score", json={"reward": name, "samples": [sample] * 4})).json()
+        plan = BOOK.get(name)
+        sample = {**build_sample(plan), "group": "g"}
+        number = 4 if plan.group.cohort is None else plan.group.cohort.size
+        answer = (await client.post("/v1/score", json={"reward": name, "samples": [sample] * number})).json()
     await runtime.close()
     if name in AWAITING:  # no model is served here
         assert answer["error"]["code"] == "model_unavailable"
