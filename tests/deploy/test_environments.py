@@ -70,13 +70,13 @@ def gateway_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -
 def client_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `pip install .` makes, in the versions that the lock files name."""
     folder = tmp_path_factory.mktemp("client")
-    run(sys.executable, "-m", "venv", folder / "environment", cwd=ROOT)
+    run(sys.executable, "-m", "venv", "--without-pip", folder / "environment", cwd=ROOT)
     pins = PIN.findall((ROOT / "requirements/gateway.txt").read_text())
     several = {name for name, _ in pins if sum(other == name for other, _ in pins) > 1}
     kept = [f"{name}=={version}\n" for name, version in pins if name not in several]
     (folder / "constraints.txt").write_text("".join(kept))
-    pip = (folder / "environment/bin/python", "-m", "pip", "-q", "--disable-pip-version-check", "install")
-    run(*pip, "-c", folder / "constraints.txt", wheel, cwd=folder)
+    pip = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", "--python", folder / "environment")
+    run(*pip, "install", "--no-compile", "-c", folder / "constraints.txt", wheel, cwd=folder)
     return folder / "environment"
 
 
