@@ -12,8 +12,9 @@ LIMIT_S = 1800
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent.as_posix() + "/"
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.path.as_posix().startswith(folder):
             item.add_marker(pytest.mark.timeout(LIMIT_S))
 
 
