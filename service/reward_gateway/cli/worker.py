@@ -55,6 +55,7 @@ from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.console.activity import Activity
 from reward_gateway.console.assets import Assets
 from reward_gateway.console.console import Console
+from reward_gateway.console.health import check_health
 from reward_gateway.console.page import Parts
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.experiments.shadow import Shadow
@@ -271,6 +272,7 @@ def make_console(
 ) -> Console:
     """The console over the parts that the API uses."""
     intake = ScoreIntake(gateway, settings)
+    traffic.board.look = partial(check_health, gateway)
     return Console(
         Parts(
             gateway,

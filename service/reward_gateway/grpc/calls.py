@@ -170,6 +170,7 @@ class Calls:
                 status = "OK"
             except GatewayError as error:
                 status = error.grpc_status
+                self._traffic.refusals.note(error.code, "grpc", name, "" if key is ANYBODY else key.name)
                 await self._abort_call(context, error, request_id)
             except (asyncio.CancelledError, grpc.aio.BaseError):  # the caller has gone
                 raise

@@ -12,7 +12,9 @@ from .drain import Drain
 from .keys import ANYBODY, ApiKey, KeyRing, Right, require_right
 from .message_places import MessagePlaces
 from .open_files import count_connections
+from .process_board import ProcessBoard
 from .rate_limiter import Breaker, KeyRateLimiter, SharedWindows
+from .refusals import Refusals
 from .websocket_places import WebSocketPlaces
 from .worker_census import WorkerCensus
 
@@ -24,6 +26,8 @@ class Traffic:
     Attributes:
         messages: the messages that gRPC receives at once.
         websockets: the WebSockets that are open.
+        refusals: the requests that this process refused lately.
+        board: the processes that are alive, and what all of them refused.
         census: counts the processes that divide rates while Redis is unavailable; None if rates are not shared.
     """
 
@@ -34,6 +38,8 @@ class Traffic:
     messages: MessagePlaces
     websockets: WebSocketPlaces
     drain: Drain
+    refusals: Refusals
+    board: ProcessBoard
     census: WorkerCensus | None = None
 
     @property
@@ -53,11 +59,13 @@ class Traffic:
 
     def start(self) -> None:
         """Start the background tasks; needs a running loop."""
+        self.board.start()
         if self.census is not None:
             self.census.start()
 
     async def close(self) -> None:
         """Stop the background tasks and close the connections."""
+        await self.board.close()
         if self.census is not None:
             await self.census.close()
         await self.rate_limiter.close()
@@ -89,9 +97,11 @@ class Traffic:
         )
         websockets = WebSocketPlaces(min(settings.max_websockets, max(2, count_connections(settings) // 2)), observer)
         drain, default, url = Drain(), settings.rate_limit, settings.state_store_url
+        refusals = Refusals()
+        board = ProcessBoard(admission, drain, refusals, url)
         if breaker is None or not url or not (default or keys.required):  # keys with rates may be added later
             limiter = KeyRateLimiter(default, lambda: settings.workers, observer=observer)
-            return cls(keys, limiter, admission, bodies, messages, websockets, drain)
+            return cls(keys, limiter, admission, bodies, messages, websockets, drain, refusals, board)
         census = WorkerCensus(url, settings.workers)
         limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
-        return cls(keys, limiter, admission, bodies, messages, websockets, drain, census)
+        return cls(keys, limiter, admission, bodies, messages, websockets, drain, refusals, board, census)

@@ -9,7 +9,9 @@ from reward_gateway.pages.layout import render_table
 from reward_gateway.pages.recipe_page import build_sample
 
 from ..activity import Totals
+from ..health import describe_device
 from ..page import Page, Visit
+from ..processes_view import look_at, render_pods
 from ..request_code import format_curl
 from ..search import MOST, Finding, find
 from ..widgets import draw_sparkline, render_badge, render_code, render_empty, render_figure, render_note
@@ -47,7 +49,9 @@ async def show(visit: Visit) -> Html:
 @page.get("status")
 async def status(visit: Visit) -> Html:
     """What the page asks for again: whether rewards can be had, and the figures."""
-    return join(await _render_readiness(visit), _render_figures(visit))
+    board = visit.parts.traffic.board
+    pods = render_pods((await look_at(board)).processes) if board.shared else None
+    return join(await _render_readiness(visit), pods, _render_figures(visit))
 
 
 @page.get("search")
@@ -217,22 +221,13 @@ async def _render_models(visit: Visit) -> Html:
             (
                 el("code", model.name),
                 el("span", model.version or "–", class_="version"),
-                _describe_device(model),
+                describe_device(model.device),
                 _describe_state(model),
             )
             for model in sorted(models, key=lambda model: model.name)
         ]
         shown = render_table(("model", "version", "device", "state"), *rows)
     return el("section", el("h2", "Models"), shown)
-
-
-def _describe_device(model: ModelInfo) -> str:
-    device = model.device
-    where = {"gpu": "GPU", "cpu": "CPU", "upstream": "another server", "model": "its backend's choice"}.get(
-        device.kind, "–"
-    )
-    gpus = f" {', '.join(map(str, device.gpus))}" if device.gpus else ""
-    return f"{where}{gpus}" + (f" × {device.instances}" if device.instances > 1 else "")
 
 
 def _describe_state(model: ModelInfo) -> Html:

@@ -13,6 +13,7 @@ from reward_gateway.telemetry.instruments import PREFIX
 from reward_gateway.telemetry.metrics import Metrics
 
 from ..page import Page, Visit
+from ..processes_view import look_at, render_processes, render_refusals
 
 page = Page("operations", "Operations", order=7, right="admin")
 
@@ -34,8 +35,8 @@ async def show(visit: Visit) -> Html:
         el("h1", "Operations"),
         el(
             "p",
-            "Requests, refusals, servers and jobs, over all workers of this machine since they started. No text of a "
-            "request is kept for it.",
+            "The processes of all pods, what they refused, and the servers and jobs of this machine, counted over all "
+            "its workers since they started. No text of a request is kept for it.",
             class_="lead",
         ),
         el(
@@ -56,7 +57,7 @@ async def state(visit: Visit) -> Html:
 
 async def _render_state(visit: Visit) -> Html:
     values = await asyncio.to_thread(_read, visit.parts.telemetry.metrics)
-    settings = visit.parts.settings
+    settings, seen = visit.parts.settings, await look_at(visit.parts.traffic.board)
     figures: list[tuple[str, float | str, str]] = [
         ("in flight", _sum(values, "requests_in_flight"), f"of {settings.max_in_flight:,} a worker"),
         ("queued", _sum(values, "requests_queued"), f"of {settings.max_queued:,} a worker"),
@@ -67,13 +68,14 @@ async def _render_state(visit: Visit) -> Html:
     ]
     return join(
         el("dl", (_render_figure(name, figure, more) for name, figure, more in figures), class_="figures"),
+        render_processes(seen),
+        render_refusals(seen, ROWS),
         _render_sums(values, "Rejections", "admission_rejected_total", "reason"),
         _render_sums(values, "Requests that were refused or failed", "requests_total", "status", is_failure),
         _render_list(values, "Circuit breakers and stores", lambda name: "breaker" in name or name == "stores_away"),
         _render_list(values, "Upstreams and replicas", lambda name: "upstream" in name or "replica" in name),
         _render_sums(values, "Calls of models in flight", "model_calls_in_flight", "model"),
         _render_sums(values, "Worker processes at work", "worker_processes_busy", "pool"),
-        el("p", f"{settings.workers} workers of the gateway on this machine.", class_="note"),
     )
 
 

@@ -10,7 +10,7 @@ This is one function and not a chain of ASGI applications, each of which would c
 """
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from time import perf_counter
 
@@ -31,7 +31,7 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.telemetry.traces import trace_id_of
 from reward_gateway.traffic.deadlines import parse_milliseconds
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import ApiKey, token_of
+from reward_gateway.traffic.keys import ANYBODY, ApiKey, token_of
 
 from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, RUN_STEP, Call, begin, route_of
 from ..client_profiles import profile_of
@@ -91,6 +91,8 @@ class Entry:
                 if answer.begun:  # it can only be cut off
                     raise
                 failure = error if isinstance(error, GatewayError) else InternalError(_INTERNAL)
+                if mounted is None:
+                    self._note_refusal(call, scope, failure)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **describe_exception(error))
                 response = (
@@ -174,6 +176,15 @@ class Entry:
         if RUN_STEP in call.headers:
             call.step = parse_step(call.headers[RUN_STEP])
         call.deadline_s = profile.shorten(call.deadline_s, self._default_deadline_s)
+
+    def _note_refusal(self, call: Call, scope: Scope, failure: GatewayError) -> None:
+        """Note it by its route, which it may not have reached."""
+        routed = dict(scope)
+        if "route" not in routed:
+            with suppress(GatewayError):
+                self._routes.find(routed)
+        key = "" if call.key is ANYBODY else call.key.name
+        self._traffic.refusals.note(failure.code, call.protocol, route_of(routed), key)
 
     def _report_call(self, scope: Scope, call: Call, status: str) -> None:
         seconds = perf_counter() - call.arrived
