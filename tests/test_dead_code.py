@@ -26,6 +26,7 @@ CALLED_BY_LIBRARIES = {
     "async_call": "open-instruct calls it",
     "close_timeout": "uvicorn reads it",
     "close_timer": "uvicorn reads it",
+    "epilog": "typer shows it below the help of a command",
     "format_options": "click calls it",
     "get_metrics": "SkyRL calls it",
     "global_post_process_and_metrics": "NeMo-RL calls it",

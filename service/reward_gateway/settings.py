@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +16,40 @@ KEEP_SAMPLES = 10_000
 """Samples that are kept where the operator switches it on without a number."""
 
 COMPUTE_PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
+
+GROUPS = {
+    "http_host": "Addresses",
+    "rewards_file": "Files and models",
+    "device": "CPU or GPU",
+    "api_keys_file": "Who may call",
+    "max_samples": "Limits on the input",
+    "media_urls": "Images that samples name by an address",
+    "default_deadline_s": "Time and load",
+    "max_head_bytes": "Models while they are served",
+    "state_redis_max_memory": "State",
+    "run_history_bytes": "Training runs",
+    "keep_samples": "Samples that are kept",
+    "jobs": "Jobs",
+    "cache_ttl_s": "Cache of raw scores",
+    "upstreams_file": "Upstreams, judges and code",
+    "dialect_failures": "Trainers' dialects",
+    "oip_tokenizer": "Open Inference Protocol",
+    "log_level": "Logs and traces",
+}
+"""The first setting of each group -> the group's title; a group ends where the next begins."""
+
+DEFAULT_IN_WORDS = "x-default"
+"""Key of a field's schema: its default for people, where it differs from machine to machine."""
+
+
+def variable_of(setting: str) -> str:
+    """The environment variable of a setting."""
+    return f"REWARD_GATEWAY_{setting.upper()}"
+
+
+def flag_of(setting: str) -> str:
+    """The flag of ``serve`` for a setting."""
+    return "--" + setting.replace("_", "-")
 
 
 class RunLimits(BaseModel):
@@ -202,6 +237,7 @@ class Settings(BaseSettings):
         COMPUTE_PROCESSES,
         ge=1,
         le=64,
+        json_schema_extra={DEFAULT_IN_WORDS: "half of the cores, at least 2 and at most 4"},
         description="Processes of each worker for operations that may take over 20 ms; up to twice as many while "
         "several callers want one each.",
     )
@@ -280,11 +316,12 @@ class Settings(BaseSettings):
 
     run_alerts: dict[str, RunLimits] = Field(
         {},
-        description="When a run is told of at run_alert_url: JSON, by recipe or * for every other one, for example "
+        description="Limits of training runs, which are reported to run_alert_url when a run leaves them: JSON, by "
+        "recipe or * for every other one, for example "
         '{"math": {"mean": [0.05, 0.98], "zero_variance_share": 0.9}}: the mean of a step (or, without steps, of a '
         "minute) outside the band, or a larger share of groups whose rewards are all equal; of 32 samples or more.",
     )
-    run_alert_url: str = Field("", description="Address that is told of run_alerts, by a signed POST: http(s)://…")
+    run_alert_url: str = Field("", description="Address that run_alerts are reported to, by a signed POST: http(s)://…")
     run_alert_secret: SecretStr | None = Field(
         None, description="Secret that signs what is sent to run_alert_url, as callbacks of jobs are signed."
     )
@@ -318,7 +355,7 @@ class Settings(BaseSettings):
 
     callback_targets: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Where the end of a job may be told, comma separated, each http(s)://HOST[:PORT]. Empty: nowhere.",
+        description="Hosts that may be notified when a job ends, comma separated, each http(s)://HOST[:PORT].",
     )
 
     # Cache of raw scores
@@ -519,3 +556,25 @@ class Settings(BaseSettings):
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def group_settings() -> dict[str, dict[str, FieldInfo]]:
+    """The settings by the title of their group, in their order."""
+    groups: dict[str, dict[str, FieldInfo]] = {}
+    title = ""
+    for name, field in Settings.model_fields.items():
+        title = GROUPS.get(name, title)
+        groups.setdefault(title, {})[name] = field
+    return groups
+
+
+def describe_default(field: FieldInfo) -> str:
+    """The default of a setting for people, without this machine's paths; empty if there is none."""
+    words = field.json_schema_extra
+    if isinstance(words, dict) and DEFAULT_IN_WORDS in words:
+        return str(words[DEFAULT_IN_WORDS])
+    if isinstance(field.default, Path) and field.default.is_relative_to(PROJECT_ROOT):
+        return str(field.default.relative_to(PROJECT_ROOT))
+    if isinstance(field.default, tuple):
+        return ",".join(map(str, field.default))
+    return "" if field.default in (None, "", {}) else str(field.default)

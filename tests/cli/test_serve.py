@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from reward_gateway.cli.serve import serve
-from reward_gateway.cli.serve_flags import GROUPS, GroupedCommand, setting_flags
-from reward_gateway.settings import Settings
+from reward_gateway.cli.serve_flags import GroupedCommand, setting_flags
+from reward_gateway.settings import GROUPS, Settings
 from typer import Typer
 from typer.testing import CliRunner
 

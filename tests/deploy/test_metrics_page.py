@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from reward_gateway.telemetry.metrics import Metrics
+from reward_gateway.guide.reference.metrics import list_metrics
+from reward_gateway.telemetry.instruments import MetricDescription
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PAGE = DEPLOY / "METRICS.md"
@@ -30,18 +31,14 @@ def make_page() -> str:
     panels = json.loads((DEPLOY / "grafana/reward-gateway.json").read_text())["panels"]
     rules = [rule for group in yaml.safe_load(alerts)["groups"] for rule in group["rules"]]
     asked = " ".join(target["expr"] for panel in panels for target in panel.get("targets", []))
-    rows = []
-    for collector in list(Metrics().registry._collector_to_names):
-        labels = ", ".join(getattr(collector, "_labelnames", ()))
-        rows += [_make_row(family, labels, rules, asked) for family in collector.collect()]
-    return HEAD + "".join(sorted(row for row in rows if row.startswith("| `reward_gateway_")))
+    return HEAD + "".join(sorted(_make_row(metric, rules, asked) for metric in list_metrics()))
 
 
-def _make_row(family: Any, labels: str, rules: list[dict[str, Any]], asked: str) -> str:
-    name = family.name + ("_total" if family.type == "counter" else "")
-    whole = re.compile(rf"\b{name}(_bucket|_count|_sum)?\b")
+def _make_row(metric: MetricDescription, rules: list[dict[str, Any]], asked: str) -> str:
+    whole = re.compile(rf"\b{metric.name}(_bucket|_count|_sum)?\b")
     alerts = ", ".join(rule["alert"] for rule in rules if whole.search(rule["expr"]))
-    return f"| `{name}` | {labels} | {family.documentation} | {alerts} | {'yes' if whole.search(asked) else ''} |\n"
+    panel = "yes" if whole.search(asked) else ""
+    return f"| `{metric.name}` | {', '.join(metric.labels)} | {metric.text} | {alerts} | {panel} |\n"
 
 
 def write_page() -> None:

@@ -1,18 +1,8 @@
 """Reads the settings for the commands; errors name the flag and the environment variable."""
 
-from reward_gateway.settings import Settings
+from reward_gateway.settings import Settings, flag_of, variable_of
 
 from .output import Unusable
-
-
-def variable_of(setting: str) -> str:
-    """The environment variable of a setting."""
-    return f"REWARD_GATEWAY_{setting.upper()}"
-
-
-def flag_of(setting: str) -> str:
-    """The flag of ``serve`` for a setting."""
-    return "--" + setting.replace("_", "-")
 
 
 def read_settings() -> Settings:

@@ -8,6 +8,7 @@ import typer
 
 from .configuration import read_settings
 from .output import FAULTY, Unusable, err
+from .reference import hand_over
 from .rewards import fault_lines, read_recipes
 
 app = typer.Typer(help="The documentation: the guide, and a page for every operation and recipe.", no_args_is_help=True)
@@ -28,11 +29,14 @@ def build(
     """Write the guide, and a page for every operation and recipe, as files that need no server and no network."""
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.guide.write import write_site
+    from reward_gateway.http.reference import hand_over_without_gateway
     from reward_gateway.recipes.book import load_book
 
     async def count_pages() -> int:
         return len([file async for file in write_site(out, book)])
 
+    hand_over()
+    hand_over_without_gateway()
     path = rewards_file or read_settings().rewards_file
     try:
         book = load_book(read_recipes(path))

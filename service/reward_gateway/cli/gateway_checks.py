@@ -11,11 +11,10 @@ from reward_gateway.backends.remote_sandboxes.config import SandboxesFileError, 
 from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
 from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.rates import parse_rate
-from reward_gateway.settings import Settings
+from reward_gateway.settings import Settings, flag_of, variable_of
 from reward_gateway.traffic.keys import KeyRing, KeysFileError, UnsafeExposure, check_exposure
 from reward_gateway.traffic.tls import TlsFiles, TlsFilesError
 
-from .configuration import flag_of, variable_of
 from .output import UNUSABLE, Unusable
 from .rewards import read_recipes
 

@@ -1,8 +1,4 @@
-"""``reward-gateway``: the commands and their exit codes.
-
-Exit codes: 0 success; 1 faults were found, or the stack failed to run; 2 invalid arguments, or a file that cannot be
-used; 3 the service cannot be reached or rejected the request; 130 interrupted.
-"""
+"""``reward-gateway``: the commands; :data:`.output.EXIT_CODES` says what their exit codes mean."""
 
 import sys
 
@@ -12,6 +8,7 @@ from reward_gateway import __version__
 
 from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, samples, score, state, upstreams
 from .doctor.command import doctor
+from .examples import add_examples
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
 from .serve import serve
 from .serve_flags import GroupedCommand
@@ -37,6 +34,7 @@ app.add_typer(samples.app, name="samples")
 app.add_typer(state.app, name="state")
 app.add_typer(upstreams.app, name="upstreams")
 app.add_typer(docs.app, name="docs")
+add_examples(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -14,6 +14,15 @@ from rich.table import Table
 from reward_gateway.address import add_scheme
 
 FAULTY, UNUSABLE, REFUSED, INTERRUPTED = 1, 2, 3, 130
+EXIT_CODES = {
+    0: "success",
+    FAULTY: "faults were found, or the stack failed to run",
+    UNUSABLE: "invalid arguments, or a file that cannot be used",
+    REFUSED: "the service cannot be reached or rejected the request",
+    INTERRUPTED: "interrupted",
+}
+"""What each exit code of a command means."""
+
 TIMEOUT_S = 5.0
 """Timeout of listings, in seconds."""
 

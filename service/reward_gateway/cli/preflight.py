@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from reward_gateway.local import platform, ports, valkey
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.own_folders import foreign_folder_fault
-from reward_gateway.settings import Settings
+from reward_gateway.settings import Settings, flag_of, variable_of
 
-from .configuration import flag_of, variable_of
 from .gateway_checks import Fault, find_gateway_faults
 from .output import FAULTY
 from .rewards import fault_lines, judge_fallbacks, read_recipes, upstream_models

@@ -11,29 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
-from reward_gateway.settings import Settings
-
-from .configuration import flag_of, variable_of
-
-GROUPS = {
-    "http_host": "Addresses",
-    "rewards_file": "Files and models",
-    "device": "CPU or GPU",
-    "api_keys_file": "Who may call",
-    "max_samples": "Limits on the input",
-    "media_urls": "Images that samples name by an address",
-    "default_deadline_s": "Time and load",
-    "max_head_bytes": "Models while they are served",
-    "idempotency_ttl_s": "State",
-    "keep_samples": "Samples that are kept",
-    "jobs": "Jobs",
-    "cache_ttl_s": "Cache of raw scores",
-    "upstreams_file": "Upstreams, judges and code",
-    "dialect_failures": "Trainers' dialects",
-    "oip_tokenizer": "Open Inference Protocol",
-    "log_level": "Logs and traces",
-}
-"""The first setting of each group -> the group's name; a group ends where the next begins."""
+from reward_gateway.settings import describe_default, flag_of, group_settings, variable_of
 
 _KINDS: dict[Any, str] = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
@@ -54,12 +32,7 @@ class GroupedCommand(TyperCommand):
 
 def setting_flags() -> list[inspect.Parameter]:
     """A parameter of ``serve`` for each setting, in their order."""
-    group = ""
-    flags = []
-    for name, field in Settings.model_fields.items():
-        group = GROUPS.get(name, group)
-        flags.append(_flag(name, field, group))
-    return flags
+    return [_flag(name, field, title) for title, fields in group_settings().items() for name, field in fields.items()]
 
 
 def keep_flags(flags: Mapping[str, Any]) -> None:
@@ -84,7 +57,7 @@ def flags_kept(flags: Mapping[str, Any]) -> Iterator[None]:
 def _flag(name: str, field: FieldInfo, group: str) -> inspect.Parameter:
     """A setting as a flag. Its value is kept as text, or None; pydantic parses and checks it as it does a variable."""
     switch = field.annotation is bool
-    default = "" if field.default in (None, (), "", {}) else f" Default: {field.default}."
+    default = f" Default: {shown}." if (shown := describe_default(field)) else ""
     option = typer.Option(
         f"{flag_of(name)}/--no-{flag_of(name)[2:]}" if switch else flag_of(name),
         help=f"{field.description}{default} [{variable_of(name)}]",

@@ -50,6 +50,7 @@ from reward_gateway.cli.fallback_checks import check_fallbacks
 from reward_gateway.cli.freed_memory import keep_freed_memory
 from reward_gateway.cli.gateway_checks import find_gateway_faults
 from reward_gateway.cli.output import UNUSABLE, Unusable
+from reward_gateway.cli.reference import hand_over
 from reward_gateway.cli.reloading import read_book, register_labels, reload_keys, reload_models, watch
 from reward_gateway.cli.rewards import fault_lines
 from reward_gateway.console.activity import Activity
@@ -328,6 +329,7 @@ async def serve(settings: Settings) -> None:
         if settings.console
         else None
     )
+    hand_over()
     app = create_app(gateway, settings, telemetry, traffic, protocol, model_admin, stores, runs, console, samples)
     metrics, tracer = telemetry.metrics, telemetry.tracer
     http = HttpServer(app, settings, traffic.drain, metrics, counts=SharedCounts.from_environment())

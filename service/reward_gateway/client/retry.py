@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import stamina
 
-from reward_gateway.errors import GatewayError, RateLimited, Unavailable
+from reward_gateway.errors import GatewayError, is_temporary
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class RetryBudget:
 
     def pause_s(self, error: Exception) -> float | bool:
         """Seconds to wait before the next attempt; False: there is none, and ``error`` is the outcome of the call."""
-        if not isinstance(error, Unavailable | RateLimited):
+        if not isinstance(error, GatewayError) or not is_temporary(type(error)):
             return False
         # Clients that failed together do not come back together, and none before the time that it was told.
         if error.retry_after_s is None:

@@ -23,7 +23,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.traffic.guard import Traffic
 
-from . import dialects, openapi, routes
+from . import dialects, openapi, reference, routes
 from .dependencies import Dependencies
 from .dialects.dialect import check_failures
 from .entry.entry import Entry
@@ -123,6 +123,7 @@ def create_app(
     app.state.open_inference = open_inference or OpenInference(gateway, settings)
     app.router.routes.extend(found)
     openapi.install(app, settings.root_path)
+    reference.hand_over(app, settings)
     entry = Entry(RouteTable(app.router.routes), settings, telemetry, traffic, mounted)
     app.bind(entry, WebSocketLayer(entry, settings, traffic), settings.root_path)
     return app

@@ -6,10 +6,13 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from reward_gateway.errors import GatewayError, error_table
+from reward_gateway.errors import GatewayError, error_table, is_temporary, summarize_error
 from reward_gateway.intake.run_name import LARGEST_STEP, PATTERN
+from reward_gateway.traffic.keys import Right
 
 from .body_dispatch import bodies_at, paths_with_bodies
+from .call import OPEN_PATHS
+from .entry.keys import right_for
 from .errors import OWN_FORMAT, ErrorFormat
 
 _REF = "#/components/schemas/{name}"
@@ -17,6 +20,9 @@ _TYPE = "x-wire-type"
 """Stands in the page for a wire type, by its place in the list, until all types are known."""
 _FORMATS = "x-error-formats"
 """Likewise for the refusals of a route, by the names of their formats."""
+
+RIGHTS = "x-required-rights"
+"""Key of an operation in the page: the rights that a key needs for it; none where it needs no key."""
 
 _types: list[Any] = []
 _formats: dict[str, ErrorFormat] = {}
@@ -46,6 +52,7 @@ def describe(
     body_types: tuple[str, ...] = ("application/json",),
     error_formats: tuple[ErrorFormat, ...] = (OWN_FORMAT,),
     unavailable: Any = None,
+    right: Right | None = None,
     more_answer_types: tuple[str, ...] = (),
     status: int = 200,
 ) -> dict[str, Any]:
@@ -58,6 +65,7 @@ def describe(
         error_formats: what refusals look like; several where a path is shared.
         status: of the answer, where all is well.
         unavailable: type of the 503 answer, where it is not the format's.
+        right: what the handler asks of the key beyond the right of the path.
     """
     schema = _schema_of_bytes(answer_type)
     if answer_type == "application/json":
@@ -71,6 +79,8 @@ def describe(
         responses["503"] = {"description": "Not now; see Retry-After.", "content": content}
     _formats.update({error_format.name: error_format for error_format in error_formats})
     extra: dict[str, Any] = {"responses": responses, _FORMATS: [each.name for each in error_formats]}
+    if right is not None:
+        extra[RIGHTS] = [right]
     if body is not None:
         content = {"schema": body if isinstance(body, dict) else schema_of(body)}
         if example is not None:
@@ -151,8 +161,9 @@ def _finished(page: dict[str, Any]) -> dict[str, Any]:
     _add_shared_bodies(page["paths"])
     components = page.setdefault("components", {})
     components["responses"] = {}
-    for item in page["paths"].values():
+    for path, item in page["paths"].items():
         for operation in item.values():
+            operation[RIGHTS] = [] if path in OPEN_PATHS else _list_rights(path, operation.get(RIGHTS, []))
             names = operation.pop(_FORMATS, [OWN_FORMAT.name])
             for status, refusal in _refusals(names, components["responses"]).items():
                 operation["responses"].setdefault(status, refusal)
@@ -167,13 +178,22 @@ def _finished(page: dict[str, Any]) -> dict[str, Any]:
         "basic": {"type": "http", "scheme": "basic", "description": "The password is the key: `http://x:KEY@HOST`."},
     }
     page["security"] = [{}, {"bearer": []}, {"key": []}, {"basic": []}]
-    rows = "\n".join(f"| {e.status} | `{e.code}` | {e.grpc_status} | {_first_line(e)} |" for e in error_table())
+    rows = "\n".join(
+        f"| {e.status} | `{e.code}` | {e.grpc_status} | {'yes' if is_temporary(e) else 'no'} | {summarize_error(e)} "
+        f"{e.advice} |"
+        for e in error_table()
+    )
     page["info"]["description"] = (
         f"{ABOUT}\n## Errors\nEvery refusal has the body "
         '`{"error": {"code", "message", "type", "param"}}`; `param` is the path of the field at fault.\n\n'
-        f"| HTTP | code | gRPC | when |\n|---|---|---|---|\n{rows}\n"
+        f"| HTTP | code | gRPC | retry | when, and what to do |\n|---|---|---|---|---|\n{rows}\n"
     )
     return page
+
+
+def _list_rights(path: str, asked: list[Right]) -> list[Right]:
+    """The rights for a path, where its handler asks for some, too; ``admin`` holds all others."""
+    return ["admin"] if "admin" in asked else list(dict.fromkeys((right_for(path), *asked)))
 
 
 def _add_shared_bodies(paths: dict[str, Any]) -> None:
@@ -212,7 +232,7 @@ def _refusals(names: list[str], held: dict[str, Any]) -> dict[str, Any]:
         if name not in held:
             bodies = [schema_of(kind) for kind in dict.fromkeys(each.body for each in formats.values())]
             held[name] = {
-                "description": "; ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found.values()),
+                "description": "; ".join(f"`{kind.code}`: {summarize_error(kind)}" for kind in found.values()),
                 "content": {"application/json": {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}}},
             }
         refusals[str(status)] = {"$ref": f"#/components/responses/{name}"}
@@ -226,7 +246,3 @@ def _with_schemas(value: Any, schemas: tuple[dict[str, Any], ...]) -> Any:
             return schemas[value[_TYPE]]
         return {name: _with_schemas(held, schemas) for name, held in value.items()}
     return [_with_schemas(held, schemas) for held in value] if isinstance(value, list) else value
-
-
-def _first_line(kind: type[GatewayError]) -> str:
-    return (kind.__doc__ or kind.code).strip().split("\n", 1)[0]

@@ -298,10 +298,15 @@ class RecipeSpec(_Model):
         return value
 
     description: str = Field("", description="Shown in the list of rewards.")
-    components: dict[Name, ComponentSpec] = Field(min_length=1)
+    components: dict[Name, ComponentSpec] = Field(
+        min_length=1, description="The numbers that the reward is made of, by name."
+    )
     guards: list[Step] = Field(default_factory=list, description="Each flags samples; `action` sets a further effect.")
     combine: dict[str, Any] | str | None = Field(None, description="A combiner; not needed with one component.")
-    group: GroupSpec = Field(default_factory=lambda: GroupSpec.model_validate({}))
+    group: GroupSpec = Field(
+        default_factory=lambda: GroupSpec.model_validate({}),
+        description="How rewards are compared with those of the same prompt.",
+    )
     credit: Step | None = Field(None, description="Spreads the reward over steps, turns or tokens.")
     on_invalid: Literal["null", "fail", "default"] = Field("null", description="What to do with an unscorable sample.")
     default_reward: float | None = Field(
@@ -377,7 +382,7 @@ class ExperimentSpec(_Model):
 class RecipeFile(_Model):
     """A whole ``rewards.yaml``."""
 
-    rewards: dict[Name, RecipeSpec] = Field(min_length=1)
+    rewards: dict[Name, RecipeSpec] = Field(min_length=1, description="The recipes, by name.")
     experiments: dict[Name, ExperimentSpec] = Field(
         default_factory=dict, description="Model versions compared on live traffic, without changing an answer."
     )

@@ -49,6 +49,7 @@ class Field:
         required: a model that reads it needs it, unless its configuration says otherwise.
         outside_scores: no model's score depends on it.
         limit: the setting that bounds how many of them a sample may have.
+        about: what it is, for the reference.
         example: a value for the pages.
         name: on the wire, in recipes and in a model's inputs (from the attribute).
         wire: the type that JSON is decoded into, without None (from the annotation).
@@ -61,6 +62,7 @@ class Field:
     required: bool = False
     outside_scores: bool = False
     limit: str = ""
+    about: str = ""
     example: Any = None
     name: str = ""
     wire: Any = None
@@ -107,36 +109,111 @@ class SampleItem(Struct, forbid_unknown_fields=True, gc=False):
     """One sample. Where the recipe reads the ``prompt`` or the ``response``, a missing one makes the sample invalid; an
     empty one is a prompt, and a response."""
 
-    id: Annotated[str | None, Field("name", "ids")] = None
-    prompt: Annotated[str | list[ChatMessage] | None, Field("chat", "prompts", example="How do I boil an egg?")] = None
+    id: Annotated[
+        str | None, Field("name", "ids", about='Its name in the answer. Unset: its place in the request ("0", "1", …).')
+    ] = None
+    prompt: Annotated[
+        str | list[ChatMessage] | None,
+        Field(
+            "chat",
+            "prompts",
+            about="What the policy was asked: a text, or chat messages. Empty is a prompt, too.",
+            example="How do I boil an egg?",
+        ),
+    ] = None
     response: Annotated[
         str | list[ChatMessage] | None,
-        Field("chat", "responses", scored=True, required=True, example="Put it in boiling water for 8 minutes."),
+        Field(
+            "chat",
+            "responses",
+            scored=True,
+            required=True,
+            about="What the policy answered: a text, or the messages of several turns. Empty is a response, too.",
+            example="Put it in boiling water for 8 minutes.",
+        ),
     ] = None
     reference: Annotated[
         str | bool | int | float | list[Any] | dict[str, Any] | None,
-        Field("answer", "references", required=True, example="8 minutes"),
+        Field(
+            "answer",
+            "references",
+            required=True,
+            about="The right answer: a text or number, a list of accepted answers (the best one counts), or an object "
+            "with the fields of a rule (`answer`, `choices`, `tests` …).",
+            example="8 minutes",
+        ),
     ] = None
     images: Annotated[
         list[str | MediaObject] | None,
-        Field("media", "images", scored=True, required=True, limit="max_images", example=["<base64>"]),
+        Field(
+            "media",
+            "images",
+            scored=True,
+            required=True,
+            limit="max_images",
+            about="Images: base64, a `data:` address, or, with the setting `media_urls`, an `https:` address.",
+            example=["<base64>"],
+        ),
     ] = None
     frames: Annotated[
         list[str | MediaObject] | None,
-        Field("media", "frames", scored=True, required=True, limit="max_frames", example=["<base64>", "<base64>"]),
+        Field(
+            "media",
+            "frames",
+            scored=True,
+            required=True,
+            limit="max_frames",
+            about="The frames of a video in their order, for video and robot rewards; as `images`.",
+            example=["<base64>", "<base64>"],
+        ),
     ] = None
     steps: Annotated[
-        list[StepItem] | None, Field("steps", "steps", example=[{"text": "Boil water."}, {"text": "Add the egg."}])
+        list[StepItem] | None,
+        Field(
+            "steps",
+            "steps",
+            about="The steps of a solution, for process rewards.",
+            example=[{"text": "Boil water."}, {"text": "Add the egg."}],
+        ),
     ] = None
-    group: Annotated[str | None, Field("text", "group_names", "groups", outside_scores=True, example="prompt-17")] = (
-        None
-    )
-    features: Annotated[dict[str, Numbers] | None, Field("numbers", "features", example={"novelty": 0.3})] = None
+    group: Annotated[
+        str | None,
+        Field(
+            "text",
+            "group_names",
+            "groups",
+            outside_scores=True,
+            about="Names the samples that are compared with each other. Unset: those of the same prompt.",
+            example="prompt-17",
+        ),
+    ] = None
+    features: Annotated[
+        dict[str, Numbers] | None,
+        Field(
+            "numbers",
+            "features",
+            about="Numbers, or lists of them, that rules and combiners read by their names.",
+            example={"novelty": 0.3},
+        ),
+    ] = None
     rubric: Annotated[
         list[Criterion] | None,
-        Field("objects", required=True, example=[{"text": "Says for how many minutes.", "weight": 5}]),
+        Field(
+            "objects",
+            required=True,
+            about="Criteria that a judge checks the response by.",
+            example=[{"text": "Says for how many minutes.", "weight": 5}],
+        ),
     ] = None
-    metadata: Annotated[Raw | UnsetType, Field("opaque", argument="metadata")] = UNSET
+    metadata: Annotated[
+        Raw | UnsetType,
+        Field(
+            "opaque",
+            argument="metadata",
+            about="Any object. Conditions and cases of a recipe may choose by its keys what is computed; otherwise no "
+            "reward depends on it.",
+        ),
+    ] = UNSET
 
 
 Answer = str | bool | int | float | Sequence[Any] | Mapping[str, Any]

@@ -33,6 +33,24 @@ FLAGS = (
     POSITION_DISAGREEMENT,
 )
 
+MEANINGS: Mapping[str, str] = {
+    TIMED_OUT: "A component took longer than its `timeout_s`; its `otherwise` stands in the reward.",
+    FALLBACK: "The `fallback` of a judge or an upstream scored the sample, as that one is away.",
+    "truncated": "A text exceeds the model's limit and was cut.",
+    "media_ignored": "The sample has images or frames that no model or operation of the recipe reads.",
+    MESSAGE_PARTS_IGNORED: "The messages have parts that nothing reads, such as audio or a file.",
+    "out_of_distribution": "The sample is unlike what the model was trained on, by the model's own measure; its score "
+    "means less.",
+    "cohort_incomplete": "The recipe compares a prompt's samples across requests, and some did not come in time.",
+    JUDGE_INJECTION: "The text holds a delimiter of the judge's question, as if it ended its own section.",
+    POSITION_DISAGREEMENT: "A judge chose between two responses by their order; the comparison counts as a tie.",
+    "state_reset": "The store has lost the recipe's state, which begins anew (`on_reset: restart`).",
+    "prompt_truncated": "The trainer has cut the prompt on the left in the text it sent; the response is whole.",
+    "plain_text": "The text had no chat marks; it was taken as the response to an empty prompt.",
+    "template_marks": "A turn of a chat template begins or ends within the response.",
+}
+"""What each flag means, beside the guards' flags, whose meaning is that of the guard."""
+
 PartFlags = tuple[int, Mapping[int, Sequence[str]]]
 """How many samples a part of a request has, and the flags of each that has some."""
 

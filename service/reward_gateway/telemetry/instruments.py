@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -15,6 +16,22 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # an extra series per
 shared_values.install()
 
 PREFIX = "reward_gateway_"
+
+MetricKind = Literal["counter", "gauge", "histogram"]
+GaugeMode = Literal["livemostrecent", "livemax", "livemin", "livesum"]
+
+
+class MetricDescription(NamedTuple):
+    """A metric: its name, what it is, what it says, and the names of its labels."""
+
+    name: str
+    kind: MetricKind
+    text: str
+    labels: tuple[str, ...]
+
+
+DESCRIBED: dict[str, MetricDescription] = {}
+"""Every metric that this process has made, by name."""
 
 
 class BatchHistogram(Histogram):
@@ -47,27 +64,39 @@ class Instruments:
         self._registry = registry
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(PREFIX + name, text, labels, registry=self._registry)
+        return Counter(self._describe(name, "counter", text, labels), text, labels, registry=self._registry)
 
     def histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> SummedHistogram:
-        return SummedHistogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
+        full = self._describe(name, "histogram", text, labels)
+        return SummedHistogram(full, text, labels, buckets=buckets, registry=self._registry)
 
     def batch_histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> BatchHistogram:
         """A histogram without a sum, for values of either sign, whose sum would not be a counter."""
-        return BatchHistogram(PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
+        full = self._describe(name, "histogram", text, labels)
+        return BatchHistogram(full, text, labels, buckets=buckets, registry=self._registry)
 
     def latest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge that cannot be summed; over several live workers, the value that was set last."""
-        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemostrecent")
+        return self._make_gauge(name, text, labels, "livemostrecent")
 
     def highest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge of which the highest value of all workers counts."""
-        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemax")
+        return self._make_gauge(name, text, labels, "livemax")
 
     def lowest_gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge of which the lowest value of all live workers counts."""
-        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livemin")
+        return self._make_gauge(name, text, labels, "livemin")
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
         """A gauge that is summed over the live workers."""
-        return Gauge(PREFIX + name, text, labels, registry=self._registry, multiprocess_mode="livesum")
+        return self._make_gauge(name, text, labels, "livesum")
+
+    def _make_gauge(self, name: str, text: str, labels: tuple[str, ...], mode: GaugeMode) -> Gauge:
+        full = self._describe(name, "gauge", text, labels)
+        return Gauge(full, text, labels, registry=self._registry, multiprocess_mode=mode)
+
+    @staticmethod
+    def _describe(name: str, kind: MetricKind, text: str, labels: tuple[str, ...]) -> str:
+        """The full name of a metric, which is noted among :data:`DESCRIBED`."""
+        DESCRIBED[PREFIX + name] = MetricDescription(PREFIX + name, kind, text, labels)
+        return PREFIX + name

@@ -65,25 +65,46 @@ def is_key_name(name: str) -> bool:
 
 
 class ApiKey(BaseModel):
-    """One key, and what its bearer may do.
-
-    Attributes:
-        tenant: the caller that the key belongs to; None: its name.
-        callback_secret_env: variable of the environment that holds the secret that signs callbacks of its jobs.
-        keep_samples: whether its samples may be kept where the operator keeps any (``--keep-samples``).
-    """
+    """One key, and what its bearer may do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
-    key: SecretStr | None = None
-    sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
-    tenant: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
-    rights: tuple[Right, ...] = ("score",)
-    rate: str | None = None
-    priority: Priority = "training"
-    callback_secret_env: str | None = Field(None, min_length=1, max_length=128)
-    keep_samples: bool = True
+    name: str = Field(
+        min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", description="Its name, in logs and metrics."
+    )
+    key: SecretStr | None = Field(None, description="The key as text, of 8 characters or more; or `sha256`.")
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="SHA-256 of the key in hexadecimal, so that the file lacks it.",
+    )
+    tenant: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="The caller that the key belongs to: keys of one tenant share state, cohorts and cached scores. "
+        "Unset: its name.",
+    )
+    rights: tuple[Right, ...] = Field(
+        ("score",),
+        description="score: request rewards and read the catalogue. state: read and change named state. admin: "
+        "everything, for all callers.",
+    )
+    rate: str | None = Field(None, description="Maximum request rate, for example 600/minute. Unset: `rate_limit`.")
+    priority: Priority = Field(
+        "training",
+        description="Its share of what is scarce while others wait: interactive 16 parts, training 4, batch 1.",
+    )
+    callback_secret_env: str | None = Field(
+        None,
+        min_length=1,
+        max_length=128,
+        description="Environment variable with the secret that signs callbacks of its jobs. Unset: it has none.",
+    )
+    keep_samples: bool = Field(
+        True, description="Whether its samples may be kept where the operator keeps any (`--keep-samples`)."
+    )
 
     @field_validator("rate")
     @classmethod

@@ -115,7 +115,7 @@ Address = Annotated[str, AfterValidator(check_address)]
 class UpstreamConfig(Part):
     """One upstream."""
 
-    protocol: ProtocolName = Field(description="How the server is asked.")
+    protocol: ProtocolName = Field(description="The API that the server speaks.")
     urls: tuple[Address, ...] = Field((), max_length=256, description="Replicas: http(s)://host[:port][/path].")
     dns: Address | None = Field(None, description="Instead of urls: every address that the host's name resolves to.")
     hedge: bool = Field(
@@ -166,7 +166,7 @@ class UpstreamConfig(Part):
     tensors: Tensors | None = Field(None, description="Tensors of oip.")
     http: HttpForm | None = Field(None, description="Request and answer of http.")
     version: str = Field("", max_length=128, description="Version of the weights; empty: discovered.")
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Field(default_factory=Limits, description="Limits on calls of this upstream.")
     api_key_env: str | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Environment variable that holds the API key."
     )

@@ -52,7 +52,7 @@ class Tensors(Part):
 class HttpForm(Part):
     """Of ``http``: the request as a template, and where the numbers are in the answer."""
 
-    method: Literal["POST", "PUT"] = "POST"
+    method: Literal["POST", "PUT"] = Field("POST", description="Method of the request.")
     path: str = Field("/", pattern=r"^/", description="Path below the address.")
     body: Any = Field(description="JSON in which {prompt}, {response}, {messages}, {text} stand for the sample's.")
     rows: str | None = Field(

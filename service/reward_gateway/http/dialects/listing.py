@@ -5,6 +5,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reward_gateway.settings import Settings
+
 from ..dependencies import dependencies_of, json_response
 from ..openapi import describe
 from ..routing import raw_router
@@ -20,15 +22,15 @@ async def dialects(request: Request) -> Response:
 
     `override` is what the operator set instead of `on_invalid` (settings `dialect_failures`, `nemo_gym_failures`).
     """
-    settings = dependencies_of(request).settings
+    return json_response({"dialects": list_dialects(dependencies_of(request).settings)})
+
+
+def list_dialects(settings: Settings) -> list[dict[str, Any]]:
+    """The rows of the table, by name."""
     chosen: dict[str, Any] = dict(settings.dialect_failures)
     if settings.nemo_gym_failures == "body":
         chosen.setdefault("nemo_gym", "marked")
-    return json_response(
-        {
-            "dialects": [
-                {**dialect.policy.row(), "paths": sorted(set(dialect.paths)), "override": chosen.get(name)}
-                for name, dialect in sorted(DIALECTS.items())
-            ]
-        }
-    )
+    return [
+        {**dialect.policy.row(), "paths": sorted(set(dialect.paths)), "override": chosen.get(name)}
+        for name, dialect in sorted(DIALECTS.items())
+    ]

@@ -230,7 +230,7 @@ async def _read_control(request: Request) -> tuple[ModelAdmin, str]:
 
 @router.post(
     "/v2/repository/models/{model}/load",
-    **_describe_route("Load a model", _MODEL, answer=LoadedModel, body=ControlRequest),
+    **_describe_route("Load a model", _MODEL, right="admin", answer=LoadedModel, body=ControlRequest),
 )
 async def load(request: Request) -> Response:
     """Load it, or reload it if its folder changed; the version before answers until the new one is ready.
@@ -242,7 +242,7 @@ async def load(request: Request) -> Response:
 
 @router.post(
     "/v2/repository/models/{model}/unload",
-    **_describe_route("Unload a model", _MODEL, answer=UnloadedModel, body=ControlRequest),
+    **_describe_route("Unload a model", _MODEL, right="admin", answer=UnloadedModel, body=ControlRequest),
 )
 async def unload(request: Request) -> Response:
     """Stop serving it; `NAME@VERSION` withdraws one version. Requests in progress are answered. Needs the right

@@ -1,16 +1,11 @@
 """What differs between trainers: how a failed score is answered, error formats, timeouts, the range of a score.
 
-Each file of this package declares the policy of its dialect. What a sample without a score becomes:
-
-* ``error``: the request fails, with 503 or 504 if a retry may help, else with 422;
-* ``null``: null instead of the score, with the reason;
-* ``marked``: the number of the client's own convention, with the mark that keeps it out of training;
-* ``absent``: no score for the sample, and the reason in the client's list of errors.
-
-None of these invents a number. A recipe with ``on_invalid: default``, or a number in the setting
+Each file of this package declares the policy of its dialect; :data:`FAILURES` says what a sample without a score
+becomes. None of these invents a number. A recipe with ``on_invalid: default``, or a number in the setting
 ``dialect_failures``, is the operator's choice of a number for failed samples.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +14,13 @@ from ..errors import OWN_FORMAT, ErrorFormat
 OnInvalid = Literal["error", "null", "marked", "absent"]
 ScoreRange = Literal["raw", "unit", "as asked", "both"]
 
+FAILURES: Mapping[OnInvalid, str] = {
+    "error": "The request fails, with 503 or 504 if a retry may help, else with 422.",
+    "null": "null instead of the score, with the reason.",
+    "marked": "The number of the client's own convention, with the mark that keeps it out of training.",
+    "absent": "No score for the sample, and the reason in the client's list of errors.",
+}
+"""What a sample without a score becomes."""
 
 ONE_SAMPLE = (
     "One sample per request: a recipe that compares the samples of a prompt refuses it (`group_of_one`), unless the "

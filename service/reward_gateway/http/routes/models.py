@@ -62,6 +62,7 @@ async def model(request: Request) -> Response:
 
 _PUT_HEAD = describe(
     "Replace a model's head",
+    right="admin",
     answer=HeadAnswer,
     parameters=(
         parameter("name", "path", "A model whose version has a `head.npz`."),
@@ -99,6 +100,7 @@ async def head(request: Request) -> Response:
     "/v1/models/{name}/rollback",
     **describe(
         "Go back to the version before",
+        right="admin",
         answer=ModelAnswer,
         parameters=(parameter("name", "path", "A model with several versions."),),
     ),

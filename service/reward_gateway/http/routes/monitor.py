@@ -43,7 +43,7 @@ async def monitor(request: Request) -> Response:
     return json_response({"worker": os.getpid(), "shared": shared, "rewards": rewards})
 
 
-@router.delete("/v1/monitor", **describe("Reset the monitor's references", answer=MonitorReset))
+@router.delete("/v1/monitor", **describe("Reset the monitor's references", answer=MonitorReset, right="state"))
 async def reset(request: Request) -> Response:
     """Restart the measurement of drift from the next samples, for example after a new policy or model. Applies
     to every worker of this gateway. Needs the right `state`."""

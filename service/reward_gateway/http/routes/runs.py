@@ -107,7 +107,9 @@ async def show_run(request: Request) -> Response:
 
 
 @router.delete("/v1/runs/", include_in_schema=False)
-@router.delete("/v1/runs/{run}", **describe("Forget a training run", answer=RunForgotten, parameters=(_RUN, TENANT)))
+@router.delete(
+    "/v1/runs/{run}", **describe("Forget a training run", answer=RunForgotten, parameters=(_RUN, TENANT), right="state")
+)
 async def forget_run(request: Request) -> Response:
     """Remove the run's history; its state stays (`DELETE /v1/state`). Needs the right `state`. Requests that are being
     scored meanwhile begin it anew.

@@ -47,6 +47,7 @@ class MarkSample(msgspec.Struct, forbid_unknown_fields=True):
     "/v1/samples",
     **describe(
         "List kept samples",
+        right="admin",
         answer=SampleList,
         parameters=(
             *_FILTERS,
@@ -84,6 +85,7 @@ async def list_samples(request: Request) -> Response:
     "/v1/samples/pairs",
     **describe(
         "Export preference pairs",
+        right="admin",
         answer_type=JSON_LINES,
         parameters=(
             *_FILTERS,
@@ -111,7 +113,8 @@ async def export_pairs(request: Request) -> Response:
 
 
 @router.put(
-    "/v1/samples/{id}/mark", **describe("Mark a sample", answer=SampleMarked, body=MarkSample, parameters=(_ID,))
+    "/v1/samples/{id}/mark",
+    **describe("Mark a sample", right="admin", answer=SampleMarked, body=MarkSample, parameters=(_ID,)),
 )
 async def mark_sample(request: Request) -> Response:
     """A marked sample stays until its time is over, while others make room for new ones."""
@@ -125,6 +128,7 @@ async def mark_sample(request: Request) -> Response:
     "/v1/samples",
     **describe(
         "Delete kept samples",
+        right="admin",
         answer=SamplesDeleted,
         parameters=(parameter("id", "query", "The sample."), *_FILTERS),
     ),

@@ -76,7 +76,10 @@ class Migrate(msgspec.Struct, forbid_unknown_fields=True):
     discard: bool = False
 
 
-@router.post("/v1/state:accept-reset", **describe("Accept that the store has lost its state", answer=ResetAccepted))
+@router.post(
+    "/v1/state:accept-reset",
+    **describe("Accept that the store has lost its state", answer=ResetAccepted, right="admin"),
+)
 async def accept_reset(request: Request) -> Response:
     """Once the store of state came back without what it held (`stores: {"state": "lost"}` in `/readyz`), all that needs
     state is answered 503 `state_unavailable`, so that no statistic begins anew unnoticed. This begins anew, for all
@@ -169,7 +172,9 @@ async def reset_run(request: Request) -> Response:
 
 @router.post(
     "/v1/state:migrate",
-    **describe("Move state of an earlier version", body=Migrate, answer=Migrated, parameters=(RUN, TENANT)),
+    **describe(
+        "Move state of an earlier version", right="admin", body=Migrate, answer=Migrated, parameters=(RUN, TENANT)
+    ),
 )
 async def migrate(request: Request) -> Response:
     """Move the state of a version without namespaces to this run and its tenant; then no other run reads it any more.

@@ -1,0 +1,51 @@
+"""API keys file: every key of the file of API keys, from the model that reads it."""
+
+from reward_gateway.fair_queue import WEIGHTS
+from reward_gateway.traffic.keys import ApiKey
+
+from ..tables import write_code, write_keys, write_table
+
+_HEAD = """# API keys file
+
+Look up a key of the file that says who may call, and what.
+
+```yaml keys
+keys:
+  - name: trainer
+    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    rights: [score]
+    rate: 600/minute
+  - name: operator
+    sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+    rights: [admin]
+    priority: interactive
+```
+
+The file is set by `--api-keys-file` and read again when it changes, or on SIGHUP; a faulty file is reported in the log,
+and the keys before stay. No other user may be able to write to it. Make the hash of a key:
+
+```bash run
+printf %s "$(head -c 24 /dev/urandom | base64)" | sha256sum
+```
+
+Callers send a key as `Authorization: Bearer KEY`, as `X-Api-Key: KEY`, or, where a client takes only an address, as
+`http://x:KEY@HOST`. Without a file no key is required, and the gateway listens on loopback only.
+
+## A key
+
+Set `key` or `sha256`, one of them.
+
+"""
+
+_PRIORITIES = """
+## Priorities
+
+While requests of several callers wait, each caller gets these parts of the slots and of the calls to models:
+
+"""
+
+
+def write_page() -> str:
+    """The page: a table of the keys of an entry, and of the priorities."""
+    shares = [(write_code(name), str(weight)) for name, weight in WEIGHTS.items()]
+    return _HEAD + write_keys(ApiKey.model_json_schema()) + _PRIORITIES + write_table(("priority", "parts"), shares)
