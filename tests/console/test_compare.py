@@ -223,7 +223,8 @@ async def test_an_experiment_is_shown_with_its_charts() -> None:
     comparison = Comparison()
     served = np.arange(30.0)
     candidate = np.roll(served, 3)
-    comparison.add_samples(("1", "2"), [f"p{k // 3}" for k in range(30)], served, candidate)
+    words = [k % 7 for k in range(30)]
+    comparison.add_samples(("1", "2"), [f"p{k // 3}" for k in range(30)], served, candidate, words)
     pages.gateway.shadow._comparisons["newer"] = comparison
     async with pages.client() as client:
         page = (await client.get("/console/compare", headers=BROWSER)).text
@@ -232,6 +233,11 @@ async def test_an_experiment_is_shown_with_its_charts() -> None:
     for html in (page, shown):
         assert number(float(stats.spearmanr(served, candidate).statistic)) in html
     assert "data-charts" in shown
+    for values in (served, candidate):
+        assert number(float(stats.linregress(np.array(words) / 100, values).slope)) in shown
+    disagreements = shown.partition("Largest disagreements</h2>")[2]
+    assert f"<code>p0</code></td><td>0</td><td>{number(candidate[0])}</td>" in disagreements
+    assert "this one process" in shown
     assert "No experiment runs" not in page
     await pages.gateway.close()
 

@@ -10,6 +10,7 @@ from reward_gateway.lab.report import Estimate
 from reward_gateway.lab.side_by_side import Disagreement, Distributions, Order, SideBySide, spread_evenly
 from reward_gateway.lab.words import interval, number, share
 from reward_gateway.pages.html import Content, Html, el, join
+from reward_gateway.pages.layout import render_table
 from reward_gateway.sample import FloatArray, turns_text
 
 from .comparison import Compared, SideScores
@@ -184,6 +185,35 @@ def _render_disagreements(names: Sequence[str], compared: Compared) -> Html | No
         el("h2", "Largest disagreements"),
         el("p", "By how differently the two rank a sample among all; its texts open.", class_="soft"),
         el("ol", items, class_="flips"),
+        aria_label="Largest disagreements",
+    )
+
+
+def render_ranks(names: Sequence[str], found: SideBySide, groups: Sequence[str]) -> Html | None:
+    """The largest disagreements about samples whose texts nobody keeps."""
+    if not found.disagreements:
+        return el("p", "The two rank every sample alike.") if found.rows else None
+    rows = [
+        (
+            el("code", groups[one.row][:12]),
+            number(one.a),
+            number(one.b),
+            share(one.rank_a),
+            share(one.rank_b),
+            names[0 if one.rank_a > one.rank_b else 1],
+        )
+        for one in found.disagreements
+    ]
+    columns = ("prompt", "A", "B", "A above", "B above", "ranks it higher")
+    return el(
+        "section",
+        el("h2", "Largest disagreements"),
+        el(
+            "p",
+            "By how differently the two rank a sample among all. Prompts are known by their group or hash.",
+            class_="soft",
+        ),
+        render_table(columns, *rows),
         aria_label="Largest disagreements",
     )
 

@@ -29,24 +29,35 @@ class Comparison:
 
     def __init__(self, window: int = WINDOW) -> None:
         self.versions: tuple[str, str] | None = None
-        self._seen: deque[tuple[str, float, float]] = deque(maxlen=window)
+        self._seen: deque[tuple[str, float, float, int]] = deque(maxlen=window)
         self.samples = 0
 
     def add_samples(
-        self, versions: tuple[str, str], groups: Sequence[str], served: FloatArray, candidate: FloatArray
+        self,
+        versions: tuple[str, str],
+        groups: Sequence[str],
+        served: FloatArray,
+        candidate: FloatArray,
+        words: Sequence[int] | None = None,
     ) -> None:
-        """Add samples [n] that both versions scored; ``groups`` identifies their prompts."""
+        """Add samples [n] that both versions scored; ``groups`` identifies their prompts, ``words`` are those of their
+        responses, 0 where nobody counted."""
         if versions != self.versions:
             self.versions = versions
             self._seen.clear()
             self.samples = 0
-        self._seen.extend(zip(groups, served.tolist(), candidate.tolist(), strict=True))
+        counted = [0] * len(groups) if words is None else words
+        self._seen.extend(zip(groups, served.tolist(), candidate.tolist(), counted, strict=True))
         self.samples += len(groups)
 
     def read_scores(self) -> tuple[list[str], FloatArray, FloatArray]:
         """The groups of the latest samples, the scores of the served version and those of the candidate."""
         seen = list(self._seen)
         return [row[0] for row in seen], np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
+
+    def read_words(self) -> FloatArray:
+        """The words of the responses of the same samples."""
+        return np.array([row[3] for row in self._seen], dtype=np.float64)
 
     def report(self) -> dict[str, Any]:
         """``n``, ``pearson``, ``spearman``, ``pair_agreement``, ``best_changed``, ``sign_flips``, ``mean_shift``.

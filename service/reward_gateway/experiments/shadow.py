@@ -18,7 +18,7 @@ import structlog
 from reward_gateway.observer import UNOBSERVED, ExperimentOutcome, Observer
 from reward_gateway.recipes.plan import Experiment, Plan
 from reward_gateway.recipes.shares import share_of
-from reward_gateway.sample import Batch, FloatArray, RawScores
+from reward_gateway.sample import Batch, BoolArray, FloatArray, RawScores, plain_text
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
@@ -118,9 +118,9 @@ class Shadow:
             for name, experiment in experiments.items()
         ]
 
-    def read_scores(self, name: str) -> tuple[list[str], FloatArray, FloatArray]:
-        """What an experiment compared last: groups, scores of the served version, and those of the candidate."""
-        return self._get_comparison(name).read_scores()
+    def find_comparison(self, name: str) -> Comparison:
+        """What an experiment compared last, in this process."""
+        return self._get_comparison(name)
 
     async def close(self) -> None:
         self._waiting.clear()
@@ -159,7 +159,7 @@ class Shadow:
             groups = [name for name, scored in zip(pending.groups, both.tolist(), strict=True) if scored]
             versions = (pending.version, scores.version)
             self._get_comparison(pending.experiment.name).add_samples(
-                versions, groups, pending.served[both], values[both]
+                versions, groups, pending.served[both], values[both], _count_words(pending.batch, both)
             )
             self._count_samples(pending.experiment.name, "compared", len(groups))
 
@@ -171,3 +171,8 @@ class Shadow:
             counts = self._counts.setdefault(name, {})
             counts[outcome] = counts.get(outcome, 0) + rows
             self._observer.candidate_scored(name, outcome, rows)
+
+
+def _count_words(batch: Batch, chosen: BoolArray) -> list[int]:
+    """Words of the responses of some samples."""
+    return [len(plain_text(batch.responses[row] or "").split()) for row in np.flatnonzero(chosen).tolist()]

@@ -15,7 +15,7 @@ from reward_gateway.pages.layout import render_table
 
 from ..comparison import Asked, Compared, compare_table, most_rows, read_file
 from ..page import Page, Visit
-from ..side_by_side import Drawn, draw_comparison, draw_side_by_side
+from ..side_by_side import Drawn, draw_comparison, draw_side_by_side, render_ranks
 from ..streams import Event, Events
 from ..widgets import render_empty, render_note
 
@@ -187,9 +187,10 @@ async def experiment(visit: Visit) -> Html:
     found = gateway.book.experiments.get(name)
     if found is None:
         raise NotFound("there is no experiment of this name in the recipe file")
-    groups, served, candidate = gateway.shadow.read_scores(name)
+    comparison = gateway.shadow.find_comparison(name)
+    groups, served, candidate = comparison.read_scores()
     names = found.model, found.candidate
-    compared = await asyncio.to_thread(compare_side_by_side, served, candidate, groups)
+    compared = await asyncio.to_thread(compare_side_by_side, served, candidate, groups, comparison.read_words())
     drawn = await asyncio.to_thread(draw_side_by_side, names, compared, served, candidate)
     return el(
         "section",
@@ -197,10 +198,11 @@ async def experiment(visit: Visit) -> Html:
         el(
             "p",
             f"A is the model that is served, {found.model}, and B the candidate, {found.candidate}: their scores of "
-            "the latest samples that this worker compared. Texts and lengths of an experiment are not kept.",
+            "the latest samples that this one process compared. Of an experiment no text is kept.",
             class_="soft",
         ),
         drawn.content,
+        render_ranks(names, compared, groups),
         el("span", data_charts=_encode_charts(drawn), hidden=True),
     )
 
@@ -237,6 +239,7 @@ def _render_experiments(visit: Visit, reports: Sequence[Mapping[str, Any]]) -> H
     return el(
         "section",
         el("h2", "Experiments"),
+        el("p", "What one process, which answered this page, compared of late.", class_="note") if rows else None,
         render_table(columns, *rows)
         if rows
         else render_empty(
