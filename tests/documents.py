@@ -1,8 +1,18 @@
 """Documents whose commands are run: fenced blocks, what is marked beside them, answers that may be rounded."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+SERVED = "http://127.0.0.1:8080"
+"""Where documents say that a gateway is."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +33,40 @@ def read_blocks(document: str) -> list[Block]:
 
 def pair_commands(blocks: list[Block]) -> list[tuple[Block, Block | None]]:
     """Every block that is to be run, with the answer that stands below it, if one does."""
-    below = [*blocks[1:], None]
+    below = [*blocks[1:], None][: len(blocks)]
     return [
         (block, following if following is not None and following.mark == "answer" else None)
         for block, following in zip(blocks, below, strict=True)
         if block.mark == "run"
     ]
+
+
+def run_block(block: Block, blocks: list[Block], folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command or a script as it stands, in a folder that has the document's files, against a gateway."""
+    for written in blocks:
+        if written.mark.startswith("file="):
+            (folder / written.mark.removeprefix("file=")).write_text(written.text, encoding="utf-8")
+    text = block.text.replace(SERVED, url)
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    command = [*shell, text] if block.language == "bash" else [sys.executable, "-c", text]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False)
+
+
+def check_answer(printed: str, answer: Block | None) -> None:
+    """Compare what was printed with what the document says; without an answer, only that it is none of an error."""
+    assert printed.strip()
+    if answer is None:
+        assert '"error":{' not in printed
+        assert '"valid":false' not in printed
+    elif answer.language == "json":
+        said, got = json.loads(answer.text), json.loads(printed)
+        assert set(said) == set(got)
+        assert agrees(without_times(said), without_times(got)), printed
+    else:
+        said, got = ([float(n) for n in re.findall(r"-?\d+\.?\d*", t)] for t in (answer.text, printed))
+        assert got == pytest.approx(said, abs=1.1e-2), printed
 
 
 def agrees(said: Any, got: Any) -> bool:
