@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -142,6 +143,12 @@ class Settings(BaseSettings):
         description="Names under which the gateway is reached, comma separated; *.example.org matches every subdomain. "
         "On a loopback address, only localhost, 127.0.0.1, ::1 and these are answered, so that no web page can reach "
         "it by a name of its own; * turns that off. On a public address, naming some refuses all others.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of proxies, comma separated, for example 10.0.0.0/8: what they add to "
+        "X-Forwarded-For is taken for the address of a console's visitor, by whom wrong keys are counted. Unset: the "
+        "header is not read.",
     )
     tls_certificate: Path | None = Field(
         None,
@@ -538,6 +545,16 @@ class Settings(BaseSettings):
                 raise ValueError(f"write the name alone, for example gateway.example.org or *.example.org, not {name}")
         return names
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"write an address or a network, for example 10.0.0.0/8, not {network}") from None
+        return networks
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _to_lower_case(cls, value: object) -> object:
@@ -551,7 +568,9 @@ class Settings(BaseSettings):
         return url
 
     @field_validator(
-        "models", "gpus", "allowed_hosts", "media_url_hosts", "media_url_ports", "callback_targets", mode="before"
+        *("models", "gpus", "allowed_hosts", "trusted_proxies", "media_url_hosts", "media_url_ports"),
+        "callback_targets",
+        mode="before",
     )
     @classmethod
     def _split_commas(cls, value: object) -> object:

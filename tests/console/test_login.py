@@ -143,6 +143,18 @@ async def test_wrong_keys_are_limited_and_logged_without_their_text(guarded: Pag
         assert "guess" not in json.dumps(logs, default=str)
 
 
+async def test_clients_behind_a_trusted_proxy_have_limits_of_their_own(serve: Serve, keys_file: Path) -> None:
+    async def guess(client: httpx.AsyncClient, address: str) -> int:
+        client.headers["x-forwarded-for"] = address
+        return (await log_in(client, "a-guess")).status_code
+
+    async with serve(api_keys_file=keys_file, trusted_proxies="127.0.0.1") as pages, pages.client() as client:
+        assert [await guess(client, "8.8.8.8") for _ in range(11)] == [*[200] * 10, 429]
+        assert await guess(client, "9.9.9.9") == 200
+    async with serve(api_keys_file=keys_file) as pages, pages.client() as client:
+        assert [await guess(client, f"8.8.8.{place}") for place in range(11)] == [*[200] * 10, 429]
+
+
 async def test_a_stranger_sends_little(guarded: Pages) -> None:
     async with guarded.client() as client:
         page = (await client.get("/console/login", headers=BROWSER)).text

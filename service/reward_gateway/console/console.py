@@ -25,6 +25,7 @@ from reward_gateway.pages.html import Content, Html, el, join
 from reward_gateway.traffic.keys import ANYBODY, ApiKey
 
 from . import login, pages
+from .addresses import VisitorAddress
 from .assets import PREFIX as STATIC
 from .layout import HEADERS, render_layout
 from .login import LOGIN, LOGOUT, Login
@@ -67,7 +68,8 @@ class Console:
         self.streams = EventStreams(parts.traffic.drain)
         self._cookie = VisitorCookie(parts.settings)
         self._sessions = Sessions(parts.gateway.runtime.state.sessions, parts.traffic.keys)
-        login_form = Login(parts.traffic.keys, self._sessions, self._cookie)
+        addresses = VisitorAddress(parts.settings.trusted_proxies)
+        login_form = Login(parts.traffic.keys, self._sessions, self._cookie, addresses)
         self._pages: list[Page] = []
         self._routes: list[Route] = [
             Route("/console", self._go_home, methods=["GET"]),

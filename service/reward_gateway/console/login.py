@@ -10,6 +10,7 @@ from reward_gateway.errors import RateLimited, Unauthenticated
 from reward_gateway.pages.html import Html, el
 from reward_gateway.traffic.keys import KeyRing
 
+from .addresses import VisitorAddress
 from .page import Page, Visit
 from .sessions import Sessions
 from .visitors import SESSION_S, TOKEN_FIELD, VisitorCookie
@@ -28,17 +29,18 @@ page = Page("login", "Log in", path=LOGIN)
 class Login:
     """Opens and closes sessions."""
 
-    def __init__(self, keys: KeyRing, sessions: Sessions, cookie: VisitorCookie) -> None:
+    def __init__(self, keys: KeyRing, sessions: Sessions, cookie: VisitorCookie, addresses: VisitorAddress) -> None:
         self._keys = keys
         self._sessions = sessions
         self._cookie = cookie
+        self._addresses = addresses
         self._wrong = MovingWindowRateLimiter(MemoryStorage())
         self._rate = parse(WRONG_KEYS)
 
     async def log_in(self, visit: Visit) -> Html | Response:
         """Answer the login form: a session and the page that was wanted, or the form again."""
         form = await visit.form()
-        address = visit.request.client.host if visit.request.client else ""
+        address = self._addresses.find(visit.request)
         if not self._wrong.test(self._rate, address):
             log.warning("console_login_limited", address=address, once_per=address)
             raise RateLimited("too many wrong keys came from this address: wait a minute", retry_after_s=60)
