@@ -61,7 +61,9 @@ def score_by_the_loop(service: Stack, folder: Path, samples: list[dict[str, Any]
 @pytest.mark.parametrize("lines", [FUNCTION, MANAGER], ids=["function", "manager"])
 def test_each_sample_has_the_native_score_of_its_source(service: Stack, tmp_path: Path, lines: tuple[str, ...]) -> None:
     before = count_jobs(service)
-    found = score_by_the_loop(service, tmp_path, SAMPLES, *lines)
+    run = f"verl-{tmp_path.name}"
+    sent = [{**one, "step": 7} for one in SAMPLES]
+    found = score_by_the_loop(service, tmp_path, sent, *lines, f"{SETTINGS}.run={run}")
     assert count_jobs(service) >= before + len(SAMPLES)
     body = {"reward": "by_source", "samples": SAMPLES, "options": {"cache": "off"}}
     results = httpx.post(f"{service.http}/v1/score", json=body, timeout=120).raise_for_status().json()["results"]
@@ -72,6 +74,8 @@ def test_each_sample_has_the_native_score_of_its_source(service: Stack, tmp_path
     assert len(set(found["scores"])) > 4, "order can be told"
     assert found["columns"]["score"] == pytest.approx(expected, abs=1e-5)
     assert found["columns"]["right"] == pytest.approx(right, abs=1e-5)
+    history = httpx.get(f"{service.http}/v1/runs/{run}", params={"bucket": "step"}).raise_for_status().json()
+    assert {row["step"] for row in history["rewards"]["by_source"]["series"]} == {7}
 
 
 def test_a_sample_of_an_unknown_source_stops_the_loop(service: Stack, tmp_path: Path) -> None:

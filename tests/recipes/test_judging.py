@@ -178,7 +178,7 @@ def test_rlinf_finds_one_of_its_three_words(reward: float, label: str) -> None:
 
 def test_the_guide_shows_a_judge_that_works() -> None:
     guide = (Path(adapters.__file__).parent / "guides" / "judges.md").read_text()
-    (recipe,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (recipe,) = re.findall(r"```yaml recipe\n(.*?)```", guide, re.DOTALL)
     plan = load_book(recipe, {"text_preference": KnownModel(("prompt", "response"))}).get("verdict").judge
     found = read(plan, "Question: Why?\n\nAnswer: So.\n\nIs it good? Yes.\n\nIs it good?")
     assert found == {"question": "Why?", "response": "So.\n\nIs it good? Yes."}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reward_gateway.client import RewardClient
 from reward_gateway.client.adapters import verl
 from reward_gateway.client.adapters.rows import convert_label, convert_text
 from reward_gateway.client.adapters.service import Unscored
@@ -56,6 +57,17 @@ async def test_the_batch_manager_gets_a_dict_each_in_one_request(service: Servic
     answers = verl.compute_scores(["d", "d"], ["42", "41"], ["42", 42], [None, {"question": "6*7"}], reward="right")
     assert [row["score"] for row in answers] == [1.0, 0.0]
     assert [path for path, _ in service.requests].count("/v1/score") == 1
+
+
+async def test_the_history_of_the_run_has_the_step_after_the_updates_that_the_policy_had(service: Service) -> None:
+    for updates in (0, np.int64(1)):
+        call = {**CALL, "extra_info": {"num_turns": 1, "max_global_steps": updates}}
+        await asyncio.gather(*(verl.compute_score(**call, reward="right", run="verl") for _ in range(2)))
+    for unknown in (None, {}, {"max_global_steps": None}, {"max_global_steps": -1}):
+        assert verl.find_step(unknown) is None
+    with RewardClient(service.url, run="verl") as client:
+        rows = client.get_run(bucket="step")["rewards"]["right"]["series"]
+    assert [(row["step"], row["n"], row["mean"]) for row in rows] == [(1, 2, 1.0), (2, 2, 1.0)]
 
 
 @pytest.mark.parametrize("truth", [np.int64(72), np.array(72), np.str_("72"), np.float32(72).astype(np.int8)])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reward_gateway.client import RewardClient
 from reward_gateway.client.adapters import verl_manager
 from reward_gateway.client.adapters.service import Unscored
 from reward_gateway.errors import Unavailable
@@ -78,6 +79,16 @@ def test_the_sample_has_the_messages_their_images_the_group_and_the_source() -> 
         "images": [b"\x89PNG"],
         "metadata": {"data_source": "pictures"},
     }
+
+
+async def test_the_history_of_the_run_has_verls_steps(service: Service) -> None:
+    manager = make_manager(url=service.url, reward="brief", run="verl-manager")
+    await manager.run_single(Rows(row([1], global_steps=3, tool_extra_fields={"max_global_steps": 1})))
+    await manager.run_single(Rows(row([1, 3], global_steps=np.int64(4))))
+    await manager.run_single(Rows(row([1, 3, 3], tool_extra_fields={"max_global_steps": 4})))
+    with RewardClient(service.url, run="verl-manager") as client:
+        rows = client.get_run(bucket="step")["rewards"]["brief"]["series"]
+    assert [(found["step"], found["n"], found["mean"]) for found in rows] == [(3, 1, 0.0), (4, 1, -0.5), (5, 1, -1.0)]
 
 
 async def test_a_sample_without_a_score_and_a_service_that_is_down_raise(service: Service, nobody: str) -> None:

@@ -44,6 +44,8 @@ def make_rows(tokenizer: Any, samples: list[dict[str, Any]]) -> Any:
             "reward_model": {"ground_truth": sample.get("reference")},
             "extra_info": {"question": sample["prompt"]},
             "uid": sample["prompt"],
+            "global_steps": sample.get("step"),  # verl 0.9's trainer has it, with the fields that the rollout keeps
+            "tool_extra_fields": {} if "step" not in sample else {"max_global_steps": sample["step"] - 1},
         }
         for sample in samples
     ]

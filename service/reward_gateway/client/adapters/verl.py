@@ -23,6 +23,10 @@ says in short texts and numbers (``split``, ``index``) is there by its names, to
 A sample without a score raises: the managers ``naive`` and ``dapo`` stop the run. ``rate_limited`` makes 0.0 of any
 exception by itself; do not use it where a false zero hurts. Calls wait for a service that is away up to ``timeout_s``.
 
+**Steps.** With ``run``, the gateway keeps the history of the run by verl's own steps (``GET
+/v1/runs/NAME?bucket=step``): verl puts the version of the policy's weights into ``extra_info`` (``max_global_steps``),
+and a sample belongs to the step after it.
+
 **Slow judges.** With ``reward_kwargs.jobs=true``, or ``REWARD_GATEWAY_JOBS=1``, samples are scored by jobs: each comes
 back as soon as it is scored, nothing is held meanwhile, and a gateway that restarts goes on with them. ``timeout_s`` is
 then what the slowest sample may take.
@@ -30,6 +34,8 @@ then what the slowest sample may take.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from reward_gateway.client import SampleScore
 from reward_gateway.client.adapters.rows import find_prompt, make_sample
@@ -52,7 +58,8 @@ async def compute_score(
 ) -> dict[str, float]:
     """One sample; calls of the same moment travel in one request, or are one job."""
     service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True, jobs=jobs)
-    return _to_numbers(await service.score_one(_read_sample(data_source, solution_str, ground_truth, extra_info, more)))
+    sample = _read_sample(data_source, solution_str, ground_truth, extra_info, more)
+    return _to_numbers(await service.score_one(sample, find_step(extra_info)))
 
 
 def compute_scores(
@@ -74,6 +81,16 @@ def compute_scores(
     service = Service.of(url, reward, api_key, timeout_s, run=run, rendered=True, jobs=jobs)
     scored = service.score([_read_sample(*row) for row in rows])
     return [_to_numbers(one) for one in scored]
+
+
+def find_step(fields: Mapping[str, Any] | None) -> int | None:
+    """The step to which a rollout belongs: verl counts its policy's updates, of which the first step has had none.
+
+    Args:
+        fields: what verl keeps of the rollout, in ``tool_extra_fields`` and from there in ``extra_info``.
+    """
+    done = (fields or {}).get("max_global_steps")
+    return int(done) + 1 if isinstance(done, int | np.integer) and done >= 0 else None
 
 
 def _read_sample(source: str, response: str, reference: Any, *rows: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -10,16 +10,20 @@ It scores the messages of ``raw_prompt`` (``data.return_raw_chat=True`` in relea
 the images in them, the response without special tokens, and the row's ``reward_model.ground_truth``; samples of one
 ``uid`` are one group. Single samples of the same moment travel in one request. Beside the reward stand the recipe's
 components, the same keys and only numbers for every sample. What the row and its ``extra_info`` say in short texts and
-numbers (``data_source``) is the sample's metadata, by which a recipe may choose the scorer. A sample without a score
-raises, and stops the run.
+numbers (``data_source``) is the sample's metadata, by which a recipe may choose the scorer. With ``run``, the gateway
+keeps the history of the run by verl's own steps, validation among them under the step at which it ran. A sample without
+a score raises, and stops the run.
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from reward_gateway.client.adapters.rows import REFERENCES, make_sample
 from reward_gateway.client.adapters.service import Service, require_number
+from reward_gateway.client.adapters.verl import find_step
 
 if TYPE_CHECKING:
     RewardManagerBase: Any = object
@@ -59,7 +63,8 @@ class RewardGatewayManager(RewardManagerBase):  # type: ignore[misc]
         """
         item = data[-1:][0]
         response = await asyncio.to_thread(self._decode_response, item.batch)
-        one = await self._service.score_one(_read_sample(item.non_tensor_batch, response))
+        row = item.non_tensor_batch
+        one = await self._service.score_one(_read_sample(row, response), _find_step(row))
         reward = require_number(one)
         return {"reward_score": reward, "reward_extra_info": {**one.components, "score": reward}}
 
@@ -84,6 +89,14 @@ def _read_sample(row: Mapping[str, Any], response: str) -> dict[str, Any]:
         images=_find_images(messages),
         rows=[{name: value for name, value in row.items() if name != "uid"}, extra],
     )
+
+
+def _find_step(row: Mapping[str, Any]) -> int | None:
+    """The trainer's step, which verl 0.9 hands over with the row; before, and in its older trainer, by the policy's."""
+    step = row.get("global_steps")
+    if isinstance(step, int | np.integer) and step >= 0:
+        return int(step)
+    return find_step(row.get("tool_extra_fields"))
 
 
 def _find_images(messages: Any) -> list[Any] | None:
