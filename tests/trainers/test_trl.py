@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from reward_gateway.lab.words import number
 
 from tests.conftest import ROOT, stop_stack
 from tests.trainers.mortal import Mortal
+from tests.trainers.seen_live import check_history
 
 RECIPES = """
 rewards:
@@ -92,22 +91,6 @@ def steps_of(record: dict[str, Any], name: str) -> list[float]:
     return [row[name] for row in record["log"] if name in row]
 
 
-def check_history(url: str, record: dict[str, Any], run: str) -> None:
-    """The gateway's history of the run, and the page that shows it live, have the numbers of TRL's own log, by its
-    steps."""
-    history = httpx.get(f"{url}/v1/runs/{run}", params={"bucket": "step"}).raise_for_status().json()
-    logged = {row["step"]: row for row in record["log"] if "reward" in row}
-    for recipe in ("right", "terse"):
-        rows = {row["step"]: row for row in history["rewards"][recipe]["series"]}
-        assert rows.keys() == logged.keys()
-        for step, row in rows.items():
-            assert row["mean"] == pytest.approx(logged[step][f"rewards/{recipe}/mean"], abs=1e-5)
-            assert row["std"] == pytest.approx(logged[step][f"rewards/{recipe}/std"], abs=1e-4)
-            assert (row["n"], row["invalid"]) == (32, 0)
-    page = httpx.get(f"{url}/console/live", params={"name": run}, headers={"accept": "text/html"}).raise_for_status()
-    assert number(history["rewards"]["right"]["series"][-1]["mean"]) in page.text
-
-
 def test_the_reward_of_two_recipes_at_once_rises(service: Mortal, tmp_path: Path) -> None:
     record = train(service.url, tmp_path, 40, "right", "terse", run="two-at-once").result()
     rewards = steps_of(record, "reward")
@@ -117,7 +100,8 @@ def test_the_reward_of_two_recipes_at_once_rises(service: Mortal, tmp_path: Path
         means = steps_of(record, f"rewards/{recipe}/mean")
         assert statistics.mean(means[-5:]) > statistics.mean(means[:5])
         assert all(reward is not None for batch in record["heard"][recipe] for reward in batch)
-    check_history(service.url, record, "two-at-once")
+    logged = {row["step"]: row for row in record["log"] if "reward" in row}
+    check_history(service.url, "two-at-once", logged, ("right", "terse"), 32)
 
 
 @pytest.mark.parametrize("jobs", [False, True], ids=["requests", "jobs"])
