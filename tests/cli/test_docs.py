@@ -16,6 +16,8 @@ def test_the_pages_are_written_with_the_recipes_of_a_file(tmp_path: Path) -> Non
     assert (tmp_path / "out" / "index.html").is_file()
     assert (tmp_path / "out" / "pages" / "rewards" / "mine.html").is_file()
     assert "pages; open" in done.stderr
+    assert "reward-gateway models list" in (tmp_path / "out" / "reference" / "commands.html").read_text()
+    assert "/v1/score" in (tmp_path / "out" / "reference" / "http-api.html").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

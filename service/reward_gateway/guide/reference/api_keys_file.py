@@ -22,10 +22,12 @@ keys:
 ```
 
 The file is set by `--api-keys-file` and read again when it changes, or on SIGHUP; a faulty file is reported in the log,
-and the keys before stay. No other user may be able to write to it. Make the hash of a key:
+and the keys before stay. No other user may be able to write to it. Make a key, and its hash for the file:
 
 ```bash run
-printf %s "$(head -c 24 /dev/urandom | base64)" | sha256sum
+KEY=$(head -c 24 /dev/urandom | base64)
+echo "key:    $KEY"
+echo "sha256: $(printf %s "$KEY" | sha256sum | cut -d ' ' -f 1)"
 ```
 
 Callers send a key as `Authorization: Bearer KEY`, as `X-Api-Key: KEY`, or, where a client takes only an address, as

@@ -41,8 +41,7 @@ def write_page() -> str:
     refusals = [
         (
             write_code(kind.code),
-            str(kind.status),
-            write_code(kind.grpc_status),
+            f"{kind.status} {write_code(kind.grpc_status)}",
             "yes" if is_temporary(kind) else "no",
             write_phrase(summarize_error(kind)),
             write_phrase(kind.advice),
@@ -63,7 +62,7 @@ def write_page() -> str:
         (
             _HEAD,
             "## Requests that are refused\n",
-            write_table(("code", "HTTP", "gRPC", "retry", "what it means", "what to do"), refusals),
+            write_table(("code", "HTTP and gRPC status", "retry", "what it means", "what to do"), refusals),
             _SAMPLES % ", ".join(map(write_code, sorted(AWAY))),
             write_table(("code", "with `fail`", "retry", "what it means", "what to do"), reasons),
         )

@@ -15,7 +15,7 @@ that the recipe file does not have is counted as `other`. Beside these there are
 `process_`).
 
 ```bash run
-curl -s http://127.0.0.1:8080/metrics | grep reward_gateway_requests_total
+curl -s http://127.0.0.1:8080/metrics | grep reward_gateway_build_info
 ```
 
 """

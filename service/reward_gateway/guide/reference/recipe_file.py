@@ -77,7 +77,7 @@ _CONDITIONS = """
 rewards:
   staged:
     components:
-      correct: {score: math_verify}
+      correct: {score: math_equivalence}
       brevity:
         score: length_penalty
         params: {free_words: 60, per_word: 0.01}
