@@ -114,7 +114,7 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     grpc_scheme = "grpcs://" if settings.tls_certificate else ""
     rows = {"HTTP": base, "gRPC": f"{grpc_scheme}{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"console": f"{base}/"} if settings.console else {}
-    rows |= {"docs": f"{base}/docs", "metrics": f"{base}/metrics"}
+    rows |= {"guide": f"{base}/docs/guide/", "API": f"{base}/docs", "metrics": f"{base}/metrics"}
     cache, state = without_password(settings.redis_url), without_password(settings.state_store_url)
     rows |= {"Triton": settings.triton_url, "cache": cache, "state": state, "logs": str(running.run_dir)}
     lacking = find_lacking(base)

@@ -117,7 +117,7 @@ def _render_visitor(visit: Visit) -> Html | None:
 
 
 def _render_links(visit: Visit) -> Html:
-    links = [("/docs", "API"), ("/pages", "Operations and recipes")]
+    links = [("/docs/guide/", "Guide"), ("/docs", "API"), ("/pages", "Operations and recipes")]
     if visit.has_right("admin"):
         links.append(("/console/keys", "Keys"))
     return join(*([el("a", text, href=visit.link_to(path)), " "] for path, text in links))
