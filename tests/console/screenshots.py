@@ -71,6 +71,7 @@ async def show_live(page: Page, address: str) -> None:
     """A run whose answers get better."""
     await page.goto(f"{address}/console/live?name=first-grpo")
     await page.wait_for_selector("#live canvas")
+    await page.evaluate("document.querySelector('#live section:has(canvas)').scrollIntoView(), scrollBy(0, -70)")
 
 
 async def show_samples(page: Page, address: str) -> None:
