@@ -31,6 +31,7 @@ CALLED_BY_LIBRARIES = {
     "get_metrics": "SkyRL calls it",
     "global_post_process_and_metrics": "NeMo-RL calls it",
     "handle_message": "uvicorn calls it",
+    **dict.fromkeys(("heading_close", "table_close", "table_open", "td_open", "th_open"), "markdown-it calls it"),
     "handle_websocket_upgrade": "uvicorn calls it",
     "in_batch": "the tests that hold over the table of fields read it",
     "logger": "uvicorn reads it",
