@@ -7,7 +7,8 @@ from ..tables import write_code, write_keys, write_table
 
 _HEAD = """# API keys file
 
-Look up a key of the file that says who may call, and what.
+Look up a key of the file that says who may call, and what. How keys, limits and tenants are used is in
+[settings, keys and limits](../operate/keys-and-limits.md).
 
 ```yaml keys
 keys:

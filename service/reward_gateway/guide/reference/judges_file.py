@@ -7,7 +7,7 @@ from ..tables import write_keys, write_objects
 _HEAD = """# Judges file
 
 Look up a key of `judges.yaml`, which names chat endpoints that judge responses: any server with OpenAI's chat
-completions.
+completions. How to use one is in [judges](../models/judges.md).
 
 ```yaml judges
 judges:

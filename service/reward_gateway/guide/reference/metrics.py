@@ -7,7 +7,8 @@ from ..tables import write_code, write_phrase, write_table
 
 _HEAD = """# Metrics
 
-Look up what a metric of `GET /metrics` measures, and by what it is labelled.
+Look up what a metric of `GET /metrics` measures, and by what it is labelled. What to watch, and which alerts ship, is
+in [observability](../operate/observability.md).
 
 Any worker's `/metrics` gives the sums over all workers of its pod, in the Prometheus text format, without an API key.
 Times are in seconds. The labels are closed sets: no text of a prompt and no name of a run stands in one, and a name

@@ -12,9 +12,9 @@ from ..tables import write_code, write_keys, write_objects
 
 _HEAD = """# Recipe file
 
-Look up a key of `rewards.yaml`: its type, its default, and what it does. To learn to write recipes, begin with the
-section on recipes; the operations that components, transforms, combiners and credit assignments name are on
-[the pages of operations](/pages).
+Look up a key of `rewards.yaml`: its type, its default, and what it does. To learn to write recipes, begin with
+[write a recipe](../recipes/index.md). The operations that components, transforms, combiners and credit assignments name
+are listed in [operations](operations.md).
 
 ```yaml recipe
 default: helpful

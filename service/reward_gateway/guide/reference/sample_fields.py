@@ -16,8 +16,9 @@ _HEAD = """# Sample fields
 Look up what a sample may carry: over HTTP, over gRPC, from the client, and in files that `reward-gateway score` reads.
 
 No field is required by itself: a recipe reads what it needs, and a sample that lacks that is invalid
-(`missing_field`, see [errors](errors.md)). `GET /v1/rewards/NAME` lists the `inputs` of a recipe. An unknown key is
-refused with 422, so that a typo is not silent; within `features` and `metadata` any name is allowed.
+(`missing_field`, see [missing context](../recipes/missing-context.md)). `GET /v1/rewards/NAME` lists the `inputs` of a
+recipe. An unknown key is refused with 422, so that a typo is not silent; within `features` and `metadata` any name is
+allowed.
 
 ```json figure
 {"samples": [%s]}

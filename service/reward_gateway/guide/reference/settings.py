@@ -11,7 +11,8 @@ from ..tables import describe_limits, describe_type, write_code, write_phrase, w
 
 _HEAD = """# Settings
 
-Look up a setting here: its flag, its environment variable, its default, and the values that it takes.
+Look up a setting here: its flag, its environment variable, its default, and the values that it takes. Which ones to set
+is in [settings, keys and limits](../operate/keys-and-limits.md).
 
 Every setting is a flag of `reward-gateway serve` and an environment variable: `--max-samples 1024` and
 `REWARD_GATEWAY_MAX_SAMPLES=1024` are the same; a flag overrides the variable. `reward-gateway doctor` takes the same

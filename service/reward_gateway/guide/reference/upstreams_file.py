@@ -7,7 +7,7 @@ from ..tables import write_code, write_objects, write_table
 _HEAD = """# Upstreams file
 
 Look up a key of `upstreams.yaml`, which names reward models on other servers: vLLM, SGLang, TEI, infinity, Triton,
-KServe, or any HTTP API.
+KServe, or any HTTP API. How to choose and measure one is in [upstreams](../models/upstreams.md).
 
 ```yaml upstreams
 upstreams:
