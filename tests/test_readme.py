@@ -18,7 +18,7 @@ RUN = [pytest.param(block, answer, id=str(block.line)) for block, answer in pair
 @pytest.mark.stack
 @pytest.mark.parametrize(("block", "answer"), RUN)
 def test_a_block_runs_and_gives_its_answer(stack: Stack, tmp_path: Path, block: Block, answer: Block | None) -> None:
-    done = run_block(block, BLOCKS, tmp_path, stack.http)
+    done = run_block(block, BLOCKS, tmp_path, stack.http, stack.grpc)
     assert done.returncode == 0, done.stderr
     check_answer(done.stdout, answer)
 

@@ -46,7 +46,7 @@ def test_every_snippet_says_how_it_is_checked() -> None:
 def test_a_command_runs_and_gives_its_answer(
     stack: Stack, tmp_path: Path, text: str, block: Block, answer: Block | None
 ) -> None:
-    done = run_block(block, read_blocks(text), tmp_path, stack.http)
+    done = run_block(block, read_blocks(text), tmp_path, stack.http, stack.grpc)
     assert done.returncode == 0, done.stderr
     check_answer(done.stdout, answer)
 
