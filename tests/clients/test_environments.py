@@ -44,7 +44,7 @@ def run(environment: str, folder: Path, script: Path, *arguments: str, **variabl
 
 def script_of(guide: str, folder: Path) -> Path:
     """The script of a guide, as a reader would copy it."""
-    (content,) = re.findall(r"^```python file=play\.py\n(.*?)^```$", (GUIDES / guide).read_text(), flags=re.M | re.S)
+    (content,) = re.findall(r"^```python trainer=play\.py\n(.*?)^```$", (GUIDES / guide).read_text(), flags=re.M | re.S)
     path = folder / "play.py"
     path.write_text(content)
     return path

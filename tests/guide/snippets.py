@@ -84,7 +84,21 @@ def find_faults(script: str) -> Iterator[str]:
 
 
 _NAMES_ITS_NEXT = {
-    *("install", "upgrade", "uninstall", "rollback", "status", "-n", "--namespace", "cd", "-t", "--tag", "-u", "--name")
+    *(
+        "install",
+        "upgrade",
+        "uninstall",
+        "rollback",
+        "status",
+        "-n",
+        "--namespace",
+        "cd",
+        "-t",
+        "--tag",
+        "-u",
+        "--name",
+    ),
+    *("deploy", "add-iam-policy-binding"),
 }
 """A word after one of these is a name: of a release, a namespace, a folder or an image."""
 
