@@ -18,6 +18,8 @@ SCRIPTS = {
     "evaluation-frameworks": "inspect-ai",
     "atropos": "atropos",
     "robots": "lerobot",
+    "tunix": "tunix",
+    "agent-lightning": "agent-lightning",
 }
 """Guide -> environment."""
 

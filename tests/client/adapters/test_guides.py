@@ -19,7 +19,7 @@ FOLDER = ROOT / "service/reward_gateway/client/adapters/guides"
 OURS = (
     *("README", "trl", "verl", "openrlhf", "ms-swift", "llama-factory", "axolotl", "slime", "skyrl", "areal"),
     *("verifiers", "unsloth", "nemo", "easyr1", "roll", "open-instruct", "rllm", "tinker-cookbook", "art", "atropos"),
-    *("images", "robots", "evaluation-frameworks"),
+    *("images", "robots", "evaluation-frameworks", "tunix", "agent-lightning", "oat"),
 )
 GUIDES = [FOLDER / f"{name}.md" for name in OURS]
 PLUGIN_OF_MS_SWIFT = "ms_swift"
