@@ -100,6 +100,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.stack)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files in the order in which several processes end soonest."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.schedule import Scheduling  # an environment may be without xdist
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_finish() -> None:
     """Collect garbage among what tests make alone: the tests themselves are a million objects that stay."""
     gc.collect()
