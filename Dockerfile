@@ -20,7 +20,7 @@ WORKDIR /src
 COPY requirements/bootstrap.txt requirements/
 RUN pip install --require-hashes -r requirements/bootstrap.txt
 COPY requirements requirements
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE CHANGELOG.md CONTRIBUTING.md ./
 COPY models/reward_models models/reward_models
 COPY service service
 RUN python -m hatchling build -t wheel -d /wheels
