@@ -64,6 +64,9 @@ async def test_no_console_serves_no_page(serve: Serve) -> None:
         for page in find_pages():
             if page.path != "/":
                 assert (await client.get(page.path, headers=BROWSER)).status_code == 404
+        guide = await client.get("/docs/guide/", headers=BROWSER)
+        assert guide.status_code == 200
+        assert ">Console</a>" not in guide.text
 
 
 async def test_every_page_has_the_policy_and_loads_only_what_is_here(pages: Pages) -> None:

@@ -22,19 +22,23 @@ class Guide:
     Args:
         files: write links for a folder of files instead of a server.
         root_path: where a proxy serves the gateway; links begin with it.
+        console: the gateway has one.
     """
 
-    def __init__(self, contents: Contents | None = None, *, files: bool = False, root_path: str = "") -> None:
+    def __init__(
+        self, contents: Contents | None = None, *, files: bool = False, root_path: str = "", console: bool = True
+    ) -> None:
         self.contents = contents or read_contents()
         self.assets = GuideAssets()
         self._files = files
         self._root_path = root_path
+        self._console = console
         self._rendered: dict[str, Html] = {}
         self._reading = Lock()
 
     def place(self, path: str) -> Place:
         """The position of a page."""
-        return Place(path, self._files, self._root_path, self.assets.digest)
+        return Place(path, self._files, self._root_path, self.assets.digest, self._console)
 
     @cached_property
     def documents(self) -> dict[str, Document]:

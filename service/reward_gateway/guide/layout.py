@@ -116,7 +116,8 @@ def render_cards(place: Place, contents: Contents) -> Html:
 
 
 def _render_header(place: Place) -> Html:
-    links = (("/", "Console"), ("/pages", "Operations and recipes"), ("/docs", "API"))
+    links = [("/", "Console")] if place.console else []
+    links += [("/pages", "Operations and recipes"), ("/docs", "API")]
     shown = [(href, text) for path, text in links if (href := place.link_to_served(path))]
     return el(
         "header",

@@ -9,7 +9,7 @@ from reward_gateway.pages import site as operation_pages
 
 from .contents import Contents
 
-PREFIX = "/docs/guide/"
+PREFIX = operation_pages.GUIDE
 STATIC = "static"
 PAGES = "pages"
 """The folder of the pages of operations and recipes, where the site is a folder of files."""
@@ -47,12 +47,14 @@ class Place:
         files: the site is a folder of files, and its links are relative.
         root_path: where a proxy serves the gateway; empty: at the root.
         digest: names the version of the static files.
+        console: the gateway has one.
     """
 
     path: str
     files: bool = False
     root_path: str = ""
     digest: str = ""
+    console: bool = True
 
     @property
     def root(self) -> str:

@@ -37,7 +37,8 @@ Before any path, `/r/NAME/` names the recipe (`/r/NAME/tei/rerank`; NAME is one 
 `/run/NAME/` the training run. `/r/NAME/health` says whether that recipe can answer: 200, 503, or 404 if there is none.
 Behind the prefix of a dialect (`/unirl/health`) it is `/health`, for clients that append it to their address.
 
-Every operation and every recipe has a page: [/pages](pages).
+[The guide](docs/guide/) explains how all of this is used, and every operation and every recipe has a page:
+[/pages](pages).
 """
 
 

@@ -35,6 +35,7 @@ def render_layout(place: Place, title: str, *content: Content) -> Html:
             el("a", text, href=place.link_to(path), aria_current="page" if path == place.path else None)
             for path, text in links
         ),
+        el("a", "Guide", href=place.guide),
     )
     head = el(
         "head",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 HOME, REWARDS, SYSTEMS = "", "rewards", "systems"
+GUIDE = "/docs/guide/"
+"""The documentation, which is written around these pages where they are files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Place:
         if self.files:
             return "../" * self.path.count("/") + file_name(path)
         return f"{self.root_path}/pages/{path}".rstrip("/")
+
+    @property
+    def guide(self) -> str:
+        """The link to the first page of the guide."""
+        return "../" * (self.path.count("/") + 1) + file_name("") if self.files else self.root_path + GUIDE
 
 
 def file_name(path: str) -> str:

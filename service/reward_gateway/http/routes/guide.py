@@ -27,8 +27,8 @@ _HEADERS = {
 
 
 @cache
-def _guide_under(root_path: str) -> Guide:
-    return Guide(root_path=root_path)
+def _guide_under(root_path: str, console: bool) -> Guide:
+    return Guide(root_path=root_path, console=console)
 
 
 @router.get("/docs/guide", include_in_schema=False)
@@ -41,7 +41,7 @@ async def redirect(request: Request) -> Response:
 async def read_guide(request: Request) -> Response:
     """A page, or what pages load."""
     deps = dependencies_of(request)
-    guide, path = _guide_under(deps.settings.root_path), request.path_params["path"]
+    guide, path = _guide_under(deps.settings.root_path, deps.settings.console), request.path_params["path"]
     if path.startswith(f"{STATIC}/"):
         return guide.assets.answer(PREFIX + path)
     if path == INDEX:

@@ -14,6 +14,7 @@ router = raw_router("health")
 
 _LINKS = {
     "docs": "/docs",
+    "guide": "/docs/guide/",
     "health": "/readyz",
     "metrics": "/metrics",
     "openapi": "/openapi.json",
