@@ -22,7 +22,7 @@ def test_every_file_has_the_hash_that_is_written_down_and_no_other_file_is_there
 def test_the_versions_are_those_that_work_together() -> None:
     """htmx 4 is not served by this extension."""
     versions = {name: package["version"] for name, package in LISTED.items()}
-    assert versions == {"htmx.org": "2.0.11", "htmx-ext-sse": "2.2.4", "uplot": "1.6.32"}
+    assert versions == {"htmx.org": "2.0.11", "htmx-ext-sse": "2.2.4", "uplot": "1.6.32", "minisearch": "7.2.0"}
     assert "uPlot (v1.6.32)" in read_asset("uPlot.iife.min.js")[:100]
 
 
