@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ import numpy as np
 import pytest
 from reward_gateway import __version__
 from reward_gateway.client import RewardClient
+from reward_gateway.guide.assets import PICTURES
+from reward_gateway.guide.contents import PACKAGE, read_contents
 from reward_models.repository import REPOSITORY
 from safetensors.numpy import save
 
@@ -255,6 +258,20 @@ def test_a_head_is_uploaded_to_the_service_and_scores(service: Service, form: st
     after = score(service)["components"]["a"]
     assert after["model_version"] != before["model_version"]
     assert after["raw"] != pytest.approx(before["raw"], abs=1e-3)
+
+
+def test_the_wheel_has_every_page_of_the_guide_and_what_they_load(wheel: Path) -> None:
+    carried = set(zipfile.ZipFile(wheel).namelist())
+    pages = {page.file for page in read_contents() if not page.module}
+    loaded = {str(file.relative_to(PACKAGE)) for file in (*PICTURES.iterdir(), *PACKAGE.glob("guide/static/*"))}
+
+    assert {f"reward_gateway/{file}" for file in pages | loaded} <= carried
+
+
+@pytest.mark.stack
+def test_the_guide_is_served_whole(service: Service) -> None:
+    for page in ("", "reference/commands", "reference/settings"):
+        assert httpx.get(f"{service.http}/docs/guide/{page}", timeout=120).status_code == 200
 
 
 @pytest.mark.stack
