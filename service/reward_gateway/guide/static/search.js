@@ -17,7 +17,7 @@ const load = () => {
       fields: ["title", "where", "text"],
       storeFields: ["title", "where", "link", "text"],
       tokenize: (text) => text.split(/[^\p{L}\p{N}]+/u).filter(Boolean), // of `--keep-samples` each word is found
-      searchOptions: { prefix: true, fuzzy: (term) => (term.length > 4 ? 0.2 : 0), combineWith: "AND", boost: { title: 4, where: 2 } },
+      searchOptions: { prefix: true, fuzzy: (term) => (term.length > 4 ? 0.2 : 0), maxFuzzy: 1, combineWith: "AND", boost: { title: 4, where: 2 } },
     });
     engine.addAll(window.rewardGatewayGuide.map(([title, where, link, text], id) => ({ id, title, where, link, text })));
     return engine;
