@@ -266,9 +266,9 @@ class DeadlineExceeded(GatewayError):
     status, grpc_status, code, type = 504, "DEADLINE_EXCEEDED", "deadline_exceeded", "timeout_error"
 
 
-def error_table() -> list[type[GatewayError]]:
-    """Every failure that a caller of the service may see: one class per code, the most general, by status and code."""
-    found: dict[str, type[GatewayError]] = {}
+def list_failures() -> list[type[GatewayError]]:
+    """Every failure that a caller of the service may see, the general before those that derive from it."""
+    found: list[type[GatewayError]] = []
     waiting: list[type[GatewayError]] = [GatewayError]
     while waiting:
         kind = waiting.pop(0)
@@ -276,7 +276,15 @@ def error_table() -> list[type[GatewayError]]:
             continue  # the client's own
         waiting.extend(kind.__subclasses__())
         if kind not in (GatewayError, RequestError):  # which are only raised as what derives from them
-            found.setdefault(kind.code, kind)
+            found.append(kind)
+    return found
+
+
+def error_table() -> list[type[GatewayError]]:
+    """One failure per code, the most general, by status and code."""
+    found: dict[str, type[GatewayError]] = {}
+    for kind in list_failures():
+        found.setdefault(kind.code, kind)
     return sorted(found.values(), key=lambda kind: (kind.status, kind.code))
 
 

@@ -22,7 +22,7 @@ from reward_gateway.errors import (
     TooLarge,
     Unauthenticated,
     UpgradeRequired,
-    error_table,
+    list_failures,
 )
 
 from .wire.response import ErrorResponse
@@ -46,7 +46,7 @@ class ErrorFormat:
     def kinds_by_status(self) -> dict[int, list[type[GatewayError]]]:
         """Every status that this client may get, with the failures that it stands for."""
         found: dict[int, list[type[GatewayError]]] = {}
-        for kind in error_table():
+        for kind in list_failures():
             found.setdefault(self.render(kind("", param=None))[0], []).append(kind)
         return dict(sorted(found.items()))
 

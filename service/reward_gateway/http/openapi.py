@@ -226,7 +226,8 @@ def _refusals(names: list[str], held: dict[str, Any]) -> dict[str, Any]:
     kinds: dict[int, dict[str, type[GatewayError]]] = {}
     for error_format in formats.values():
         for status, failures in error_format.kinds_by_status.items():
-            kinds.setdefault(status, {}).update({kind.code: kind for kind in failures})
+            for kind in failures:
+                kinds.setdefault(status, {}).setdefault(kind.code, kind)
     refusals: dict[str, Any] = {}
     for status, found in sorted(kinds.items()):
         name = f"Refused{status}{label}"

@@ -69,9 +69,7 @@ class ApiKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: str = Field(
-        min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", description="Its name, in logs and metrics."
-    )
+    name: str = Field(max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", description="Its name, in logs and metrics.")
     key: SecretStr | None = Field(None, description="The key as text, of 8 characters or more; or `sha256`.")
     sha256: str | None = Field(
         None,
