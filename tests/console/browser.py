@@ -94,7 +94,8 @@ class Watched:
             await self.page.set_viewport_size({"width": width, "height": HEIGHT})
             overflow = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert overflow <= 0, f"{scheme} {width}: {overflow} px wider than the window"
-            assert await self.find_barriers() == [], f"{scheme} {width}"
+            barriers = await self.find_barriers()
+            assert not barriers, f"{scheme} {width}: {barriers}"
         await self.check_behaviour()
 
     async def find_barriers(self) -> list[str]:
