@@ -3,6 +3,7 @@
 import re
 
 from reward_gateway import __version__
+from reward_gateway.guide.guide import Guide
 from reward_gateway.settings import Settings
 
 from tests.conftest import ROOT
@@ -33,6 +34,10 @@ def test_the_timeouts_to_set_are_those_of_the_settings() -> None:
     assert (settings.cache_ttl_s, "| `--cache-ttl-s` | 1 day |" in text) == (86_400, True)
     assert f"| `--idempotency-ttl-s` | {settings.idempotency_ttl_s:.0f} s |" in text
     assert f"| `--job-expires-s` | {settings.job_expires_s:,} s |" in text
+
+
+def test_the_footer_of_every_page_has_the_version() -> None:
+    assert f"reward-gateway {__version__}</footer>" in Guide().render_page("operate/deploy")
 
 
 def test_the_version_is_the_one_that_is_built() -> None:
