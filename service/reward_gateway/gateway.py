@@ -34,7 +34,7 @@ from reward_gateway.scoring.body_digest import digest_batch
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.failure_policy import FailurePolicy, OnInvalid
 from reward_gateway.scoring.fixed_scores import FixedScores
-from reward_gateway.scoring.readiness import Readiness, find_missing, refuse_unready
+from reward_gateway.scoring.readiness import Lack, Readiness, find_lacks, refuse_unready
 from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores, keep_answers
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
@@ -446,16 +446,16 @@ class Gateway:
 
     async def check_readiness(self) -> Readiness:
         """Which recipes can answer now, and why the others cannot."""
-        return Readiness(self.book.default, await find_missing(self.book, self.runtime))
+        return Readiness(self.book.default, await find_lacks(self.book, self.runtime))
 
-    async def explain_missing(self, reward: str) -> str:
-        """Why one recipe cannot answer now; empty if it can.
+    async def find_lack(self, reward: str) -> Lack | None:
+        """Why one recipe cannot answer now; None if it can.
 
         Raises:
             NotFound: there is no such reward.
         """
         plan = self.get_plan(reward)
-        return (await find_missing([plan], self.runtime)).get(plan.name, "")
+        return (await find_lacks([plan], self.runtime)).get(plan.name)
 
     async def close(self) -> None:
         await self.shadow.close()

@@ -13,6 +13,7 @@ from reward_gateway.telemetry.metrics import Metrics
 from tests.console.browser import Watched
 from tests.console.conftest import Pages, Serve
 from tests.console.test_console import BROWSER
+from tests.http.conftest import RECIPES
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +35,16 @@ async def test_it_says_which_recipes_cannot_answer_and_why(pages: Pages) -> None
     pages.traffic.drain.begin()
     async with pages.client() as client:
         assert (await client.get("/", headers=BROWSER)).status_code == 503
+
+
+async def test_what_nobody_has_set_up_is_no_fault(serve: Serve) -> None:
+    judged = "rewards:\n  judged: {components: {a: {score: judge_rubric, params: {judge: strict}}}}"
+    async with serve(recipes=RECIPES.replace("rewards:", judged, 1)) as pages:
+        page = await read_home(pages)
+    assert "Degraded" not in page
+    assert "recipes answer; plain is the default." in page
+    assert "One recipe not set up: a judge or a model is missing" in page
+    assert "there is no judge 'strict'" in page
 
 
 async def test_it_lists_the_models_and_says_where_none_answers(pages: Pages) -> None:

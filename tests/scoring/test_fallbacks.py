@@ -16,7 +16,7 @@ from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Invalid, Scored
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
-from reward_gateway.scoring.readiness import find_missing
+from reward_gateway.scoring.readiness import find_lacks
 from reward_gateway.state.namespace import NO_NAMESPACE
 from reward_gateway.state.store import StateStore
 
@@ -225,9 +225,9 @@ async def test_a_model_that_leaves_between_two_stages_scores_no_part_of_the_seco
 async def test_a_recipe_is_ready_while_the_fallback_answers(scoring: Scoring) -> None:
     book = scoring.gateway.book
     scoring.models.away = {"main"}
-    assert set(await find_missing(book, scoring.gateway.runtime)) == {"pinned"}
+    assert set(await find_lacks(book, scoring.gateway.runtime)) == {"pinned"}
     scoring.models.away = {"main", "spare"}
-    assert "plain" in await find_missing(book, scoring.gateway.runtime)
+    assert "plain" in await find_lacks(book, scoring.gateway.runtime)
 
 
 @pytest.mark.parametrize(

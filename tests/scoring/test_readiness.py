@@ -15,7 +15,7 @@ from reward_gateway.recipes.known_models import KnownModel
 from reward_gateway.sample import Batch, Scored
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
-from reward_gateway.scoring.readiness import Readiness, find_missing
+from reward_gateway.scoring.readiness import Lack, Readiness, find_lacks
 
 from tests.scoring.conftest import FailingModels
 
@@ -55,7 +55,7 @@ class Judges:
 
 async def missing(models: Models | None = None, **parts: Any) -> dict[str, str]:
     runtime = EffectsRuntime(CachedScorer(models or Models(), NullCache()), **parts)
-    return await find_missing(load_book(RECIPES), runtime)
+    return {name: lack.reason for name, lack in (await find_lacks(load_book(RECIPES), runtime)).items()}
 
 
 async def test_each_recipe_that_cannot_answer_has_its_first_reason() -> None:
@@ -87,15 +87,32 @@ async def test_a_model_of_several_recipes_is_looked_up_once() -> None:
 
 def test_the_gateway_is_ready_while_its_default_recipe_can_answer() -> None:
     assert Readiness("r").ready
-    assert Readiness("r", {"other": "why"}).ready
-    assert not Readiness("r", {"r": "why"}).ready
+    assert Readiness("r", {"other": Lack("why")}).ready
+    assert not Readiness("r", {"r": Lack("why")}).ready
 
 
 async def test_an_awaited_model_is_named_and_the_other_recipes_are_ready() -> None:
     text = RECIPES + "  awaiting: {awaits: {gone: {}}, components: {a: {score: gone}}}\n"
     book = load_book(text, {name: KnownModel() for name in ("model", "slow", "none", "gone")})
     runtime = EffectsRuntime(CachedScorer(Models(), NullCache()))
-    assert await find_missing([book.get("awaiting"), book.get("served")], runtime) == {"awaiting": "there is no gone"}
+    found = await find_lacks([book.get("awaiting"), book.get("served")], runtime)
+    assert found == {"awaiting": Lack("there is no gone", not_set_up=True)}
+
+
+async def test_what_is_not_set_up_is_told_from_what_is_broken() -> None:
+    text = (
+        RECIPES
+        + """
+  awaiting: {awaits: {slow: {}}, components: {a: {score: slow}}}
+  both: {components: {a: {score: slow}, b: {score: judge_rubric, params: {judge: strict}}}, combine: weighted_sum}
+"""
+    )
+    lacks = await find_lacks(load_book(text), EffectsRuntime(CachedScorer(Models(), NullCache())))
+    assert {name for name, lack in lacks.items() if lack.not_set_up} == {"judged", "remote"}
+    readiness = Readiness("served", lacks)
+    assert readiness.failing.keys() == {"loading", "absent", "named", "awaiting", "both"}
+    assert readiness.missing.keys() == lacks.keys()
+    assert "'slow' is not ready" in lacks["both"].reason, "what is broken comes before what is not set up"
 
 
 # What a request is told

@@ -10,14 +10,14 @@ MOST = 50
 
 
 async def check_health(gateway: Gateway) -> Health:
-    """Which recipes cannot answer, and where the models are."""
+    """Which recipes lack what was set up, and where the models are."""
     readiness = await gateway.check_readiness()
     try:
         models = [model for model in await gateway.list_models() if model.wanted]
     except ModelUnavailable:
         models = []
     devices = {model.name: describe_device(model.device) if model.ready else "away" for model in models[:MOST]}
-    return Health(readiness.ready, sorted(readiness.missing)[:MOST], devices)
+    return Health(readiness.ready, sorted(readiness.failing)[:MOST], devices)
 
 
 def describe_device(device: Device) -> str:

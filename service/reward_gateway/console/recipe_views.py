@@ -13,6 +13,7 @@ from reward_gateway.pages.recipe_page import render_components, render_facts, re
 from reward_gateway.pages.site import Place, reward_path
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Scored
+from reward_gateway.scoring.readiness import Lack
 
 from .draft import Checked, Fault
 from .old_and_new import OldAndNew, Side
@@ -23,11 +24,11 @@ from .widgets import render_badge, render_empty, render_note
 # The list
 
 
-def render_rows(visit: Visit, plans: Iterable[Plan], missing: Mapping[str, str], wanted: str) -> Html:
+def render_rows(visit: Visit, plans: Iterable[Plan], lacks: Mapping[str, Lack], wanted: str) -> Html:
     """The recipes in which each wanted word occurs."""
     words = wanted.casefold().split()
     rows = [
-        _render_row(visit, plan, missing.get(plan.name, ""))
+        _render_row(visit, plan, lacks.get(plan.name))
         for plan in plans
         if all(word in _describe(plan).casefold() for word in words)
     ]
@@ -49,8 +50,16 @@ def _traits(plan: Plan) -> list[str]:
     return [name for name, holds in traits if holds]
 
 
-def _render_row(visit: Visit, plan: Plan, reason: str) -> Html:
-    badges: list[Content] = [render_badge("not ready", "bad") if reason else render_badge("ready", "good")]
+def render_lack(name: str, lack: Lack) -> Html:
+    """Why a recipe cannot answer."""
+    if lack.not_set_up:
+        return render_note(f"{name} is not set up: {lack.reason}")
+    return render_note(f"{name} is not ready: {lack.reason}", kind="warning")
+
+
+def _render_row(visit: Visit, plan: Plan, lack: Lack | None) -> Html:
+    state = ("ready", "good") if lack is None else ("not set up", "") if lack.not_set_up else ("not ready", "bad")
+    badges: list[Content] = [render_badge(*state)]
     if plan.name == visit.parts.gateway.book.default:
         badges += [" ", render_badge("default")]
     return el(
@@ -61,7 +70,7 @@ def _render_row(visit: Visit, plan: Plan, reason: str) -> Html:
             el("p", phrase(plan.description), class_="note"),
             scope="row",
         ),
-        el("td", *badges, el("p", reason, class_="note") if reason else None),
+        el("td", *badges, el("p", lack.reason, class_="note") if lack else None),
         el("td", ", ".join(component.name for component in plan.components)),
         el("td", [(el("code", model), " ") for model in plan.models] or "—"),
         el("td", ", ".join(_traits(plan)) or "—"),

@@ -39,7 +39,7 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
         if name not in self._services and name not in self._gateway.book.plans:
             with contextlib.suppress(GatewayError):
                 await learn_models(self._gateway, name)
-                missing = self._drain.draining or await self._gateway.explain_missing(name)
+                missing = self._drain.draining or await self._gateway.find_lack(name) is not None
                 return health_pb2.HealthCheckResponse(status=NOT_SERVING if missing else SERVING)
         await self.refresh_statuses()
         return await super().Check(request, context)

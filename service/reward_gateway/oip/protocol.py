@@ -227,7 +227,7 @@ class OpenInference:
 
     async def _is_recipe_ready(self, name: str, reward: str | None = None) -> bool:
         resolved = resolve_recipe(self._gateway, None, reward, name)
-        return not await self._gateway.explain_missing(resolved)
+        return await self._gateway.find_lack(resolved) is None
 
     def _require_triton(self, name: str) -> Forwards:
         models = self._gateway.runtime.models

@@ -145,6 +145,7 @@ class Compiler:
             name=self.name,
             version=hash_recipe(spec),
             description=spec.description,
+            awaits=frozenset(spec.awaits),
             components=components,
             guards=guards,
             combine=combine,

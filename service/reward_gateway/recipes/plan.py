@@ -116,6 +116,8 @@ class Plan:
     json_references: bool = False
     """A reference that holds a JSON list is the list of accepted answers."""
     optional: tuple[str, ...] = ()
+    awaits: frozenset[str] = frozenset()
+    """Models that it names and that need not be served yet."""
     source: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     """Of a served model that gives several numbers: their names. Its components are the numbers; it has no reward."""

@@ -1,6 +1,6 @@
 """Which recipes can answer now, and why the others cannot."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 from reward_gateway.errors import GatewayError, ModelUnavailable, NotFound, NotSetUp, Unavailable
@@ -12,44 +12,72 @@ from .effects_runtime import EffectsRuntime
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """Why a recipe cannot answer.
+
+    Attributes:
+        not_set_up: nothing is broken: it needs a judge, a sandbox or a model that nobody has set up here.
+    """
+
+    reason: str
+    not_set_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """What prevents recipes from answering.
 
     Attributes:
         default: the recipe for requests that name none.
-        missing: reason by recipe name; recipes that can answer are left out.
+        lacks: by the recipe's name; recipes that can answer are left out.
     """
 
     default: str
-    missing: dict[str, str] = field(default_factory=dict)
+    lacks: dict[str, Lack] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Reason by the recipe's name."""
+        return {name: lack.reason for name, lack in self.lacks.items()}
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """Those of them that lack what was set up, and does not answer now."""
+        return {name: lack.reason for name, lack in self.lacks.items() if not lack.not_set_up}
 
     @property
     def ready(self) -> bool:
         """The default recipe can answer."""
-        return self.default not in self.missing
+        return self.default not in self.lacks
 
 
-async def find_missing(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, str]:
-    """Reasons why recipes cannot answer, by recipe: the store of state, or the first missing model, judge or sandbox.
+async def find_lacks(plans: Iterable[Plan], runtime: EffectsRuntime) -> dict[str, Lack]:
+    """Why recipes cannot answer, by recipe: the store of state, or the first missing model, judge or sandbox.
 
-    Default models, judges and stored sets of operations do not count, as items may contain the numbers themselves; nor
-    does what an audit asks, which fails no sample.
+    What is broken comes before what is not set up. Default models, judges and stored sets of operations do not count,
+    as items may contain the numbers themselves; nor does what an audit asks, which fails no sample.
     """
     models = _ServedModels(runtime)
-    missing: dict[str, str] = {}
-    state_fault = runtime.state_fault
+    lacks: dict[str, Lack] = {}
     for plan in plans:
-        if state_fault and plan.reads_state and (state_fault != LOST or plan.on_reset == "refuse"):
-            missing[plan.name] = state_fault
-        named = plan.needed_names
-        asked = [part.model for part in plan.needed_parts if part.model is not None]
-        for model in dict.fromkeys([*asked, *(n.name for n in named if n.mark.kind == "model")]):
-            fallbacks = model in asked and plan.group.cohort is None
-            if fault := await models.explain_fault(model, fallbacks=fallbacks):
-                missing.setdefault(plan.name, fault)
-        if fault := _explain_configuration(named, runtime):
-            missing.setdefault(plan.name, fault)
-    return missing
+        found = [lack async for lack in _find_plan_lacks(plan, models, runtime)]
+        if found:
+            lacks[plan.name] = min(found, key=lambda lack: lack.not_set_up)
+    return lacks
+
+
+async def _find_plan_lacks(plan: Plan, models: "_ServedModels", runtime: EffectsRuntime) -> AsyncIterator[Lack]:
+    state_fault = runtime.state_fault
+    if state_fault and plan.reads_state and (state_fault != LOST or plan.on_reset == "refuse"):
+        yield Lack(state_fault)
+    named = plan.needed_names
+    asked = [part.model for part in plan.needed_parts if part.model is not None]
+    for model in dict.fromkeys([*asked, *(n.name for n in named if n.mark.kind == "model")]):
+        fallbacks = model in asked and plan.group.cohort is None
+        if fault := await models.explain_fault(model, fallbacks=fallbacks):
+            yield Lack(fault, not_set_up=model in plan.awaits and models.is_unknown(model))
+    if fault := _explain_configuration(named, runtime):
+        yield Lack(fault, not_set_up=True)
 
 
 async def refuse_unready(plan: Plan, runtime: EffectsRuntime) -> None:
@@ -94,6 +122,7 @@ class _ServedModels:
         self._runtime = runtime
         self._found: dict[str, tuple[str, str]] = {}
         """Why a model cannot answer, and its fallback."""
+        self._unknown: set[str] = set()
 
     async def explain_fault(self, model: str, *, fallbacks: bool) -> str:
         """Why a model, and any fallback that may score in its place, cannot answer; empty if one can."""
@@ -104,10 +133,16 @@ class _ServedModels:
             return ""
         return fault
 
+    def is_unknown(self, model: str) -> bool:
+        """Whether no server has a model of this name."""
+        return model in self._unknown
+
     async def _look_up(self, model: str) -> tuple[str, str]:
         try:
             info = await self._runtime.models.info(model)
         except GatewayError as error:
+            if isinstance(error, NotFound):
+                self._unknown.add(model)
             return error.message, ""
         fault = info.fault or f"The model '{model}' is not ready on the model server."
         return "" if info.ready else fault, info.fallback

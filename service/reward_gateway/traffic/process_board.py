@@ -44,7 +44,7 @@ class Health(msgspec.Struct, array_like=True):
     """What a process can answer.
 
     Attributes:
-        missing: recipes that cannot answer.
+        missing: recipes that lack what was set up, and does not answer now.
         devices: where its models are, by the name of the model.
     """
 

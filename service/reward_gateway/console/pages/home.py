@@ -1,6 +1,6 @@
 """Home: whether rewards can be had, from what, how much was asked for, and how to ask for one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.errors import ModelUnavailable
@@ -117,15 +117,13 @@ async def _render_readiness(visit: Visit) -> Html:
         state, kind, text = "Shutting down", "bad", "Requests in flight are finished; no new ones are taken."
     elif not readiness.ready:
         state, kind, text = "Not ready", "bad", f"The default recipe {default} cannot answer: {missing[default]}."
-    elif missing:
-        count = f"{len(missing)} of {len(parts.gateway.book.plans)}"
+    elif failing := readiness.failing:
+        count = f"{len(failing)} of {len(parts.gateway.book.plans)}"
         state, kind, text = "Degraded", "warn", f"The default recipe {default} answers; {count} recipes cannot."
     else:
-        state, kind, text = (
-            "Ready",
-            "good",
-            f"All {len(parts.gateway.book.plans)} recipes answer; {default} is the default.",
-        )
+        all_of_them = len(parts.gateway.book.plans)
+        count = f"{all_of_them - len(missing)} of {all_of_them}" if missing else f"All {all_of_them}"
+        state, kind, text = "Ready", "good", f"{count} recipes answer; {default} is the default."
     stores = [name for name, found in parts.stores.describe().items() if found != "ready"]
     return el(
         "section",
@@ -137,13 +135,21 @@ async def _render_readiness(visit: Visit) -> Html:
 
 async def _render_missing(visit: Visit) -> Html | None:
     """The recipes that cannot answer, and why."""
-    missing = (await visit.parts.gateway.check_readiness()).missing
-    if not missing:
+    readiness = await visit.parts.gateway.check_readiness()
+    failing = readiness.failing
+    waiting = {name: reason for name, reason in readiness.missing.items() if name not in failing}
+    return join(
+        _render_reasons(failing, "cannot answer", "why it cannot answer", opened=len(failing) <= 4),
+        _render_reasons(waiting, "not set up: a judge or a model is missing", "what it needs", opened=False),
+    )
+
+
+def _render_reasons(reasons: Mapping[str, str], state: str, heading: str, *, opened: bool) -> Html | None:
+    if not reasons:
         return None
-    rows = [(el("code", name), reason) for name, reason in sorted(missing.items())]
-    table = render_table(("recipe", "why it cannot answer"), *rows)
-    count = f"{len(rows)} recipes that cannot answer" if len(rows) > 1 else "One recipe that cannot answer"
-    return el("details", el("summary", count), table, open=len(rows) <= 4)
+    rows = [(el("code", name), reason) for name, reason in sorted(reasons.items())]
+    count = f"{len(rows)} recipes" if len(rows) > 1 else "One recipe"
+    return el("details", el("summary", f"{count} {state}"), render_table(("recipe", heading), *rows), open=opened)
 
 
 def _render_figures(visit: Visit) -> Html:

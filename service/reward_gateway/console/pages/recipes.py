@@ -21,10 +21,10 @@ from ..draft import check_text, save_text
 from ..layout import HEADERS
 from ..old_and_new import compare, read_samples
 from ..page import Page, Titled, Visit
-from ..recipe_views import link_to_recipe, render_checked, render_comparison, render_picture, render_rows
+from ..recipe_views import link_to_recipe, render_checked, render_comparison, render_lack, render_picture, render_rows
 from ..rewards_file import RewardsFile, digest_text
 from ..visitors import TOKEN_FIELD
-from ..widgets import render_badge, render_empty, render_note
+from ..widgets import render_badge, render_empty
 
 page = Page("recipes", "Recipes", order=2, scripts=("editor.js",))
 
@@ -205,11 +205,11 @@ def _read(form: FormData, name: str) -> str:
 async def _render_list(visit: Visit) -> Html:
     gateway = visit.parts.gateway
     readiness = await gateway.check_readiness()
-    return render_rows(visit, gateway.book, readiness.missing, visit.request.query_params.get("q", ""))
+    return render_rows(visit, gateway.book, readiness.lacks, visit.request.query_params.get("q", ""))
 
 
 async def _render_recipe(visit: Visit, opened: Opened) -> Html:
-    reason = await visit.parts.gateway.explain_missing(opened.old.name)
+    lack = await visit.parts.gateway.find_lack(opened.old.name)
     links = [("All recipes", "/console/recipes")]
     if opened.edited:
         links += [
@@ -220,7 +220,7 @@ async def _render_recipe(visit: Visit, opened: Opened) -> Html:
     return join(
         el("h1", el("small", "recipes/"), el("span", opened.name, id="name")),
         el("p", description, class_="lead"),
-        render_note(f"{opened.old.name} is not ready: {reason}", kind="warning") if reason else None,
+        render_lack(opened.old.name, lack) if lack else None,
         el("p", ((el("a", text, href=visit.link_to(path)), " ") for text, path in links), class_="links"),
         el("section", render_picture(visit, opened.old), id="picture", aria_label="How it works"),
         el("h2", "Write"),

@@ -57,8 +57,8 @@ async def readyz(request: Request) -> Response:
     reward = call_of(request.scope).recipe
     if reward is not None:
         await deps.intake.learn_models(reward)
-        if reason := await deps.gateway.explain_missing(reward):
-            return _not_ready(request, _explain(f"the recipe {reward}", reason))
+        if lack := await deps.gateway.find_lack(reward):
+            return _not_ready(request, _explain(f"the recipe {reward}", lack.reason))
         return json_response({"status": "ok", "ready": True, "reward": reward, "rewards": {reward: [True]}})
     readiness = await deps.gateway.check_readiness()
     stores = deps.stores.describe()
