@@ -152,7 +152,7 @@ class Invalid:
     @property
     def server_caused(self) -> bool:
         """True if the server caused the failure: the sample then changes no named state."""
-        return self.retryable or self.code in ("model_error", "internal_error")
+        return self.retryable or self.code in ("model_error", "internal_error", "timeout")
 
     def of(self, component: str) -> "Invalid":
         """The same reason, with the component of a recipe that it belongs to."""

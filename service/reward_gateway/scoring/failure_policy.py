@@ -75,7 +75,7 @@ def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
     waits = [other.retry_after_s for other in invalid.values() if other.retry_after_s is not None]
     after_s = max(waits, default=None)
     match reason.code:
-        case "deadline_exceeded":
+        case "deadline_exceeded" | "timeout":
             return DeadlineExceeded(message, param=param)
         case "overloaded":
             return Overloaded(message, param=param, retry_after_s=after_s)
