@@ -90,7 +90,7 @@ class Console:
     def owns(self, scope: Scope) -> bool:
         path: str = scope["path"]
         if path == "/":
-            return scope["method"] in ("GET", "HEAD") and prefers_html(Headers(scope=scope).get("accept", ""))
+            return scope["method"] in ("GET", "HEAD") and self.prefers_page(scope)
         return path == "/console" or path.startswith("/console/")
 
     def is_stream(self, scope: Scope) -> bool:
@@ -117,6 +117,13 @@ class Console:
             raise Unauthenticated("log in first")
         await self.parts.traffic.rate_limiter.check_rate(key)
         return key
+
+    async def find_reader(self, scope: Scope) -> ApiKey | None:
+        visitor = self._cookie.read(scope)
+        return await self._sessions.find(visitor) if visitor is not None else None
+
+    def prefers_page(self, scope: Scope) -> bool:
+        return prefers_html(Headers(scope=scope).get("accept", ""))
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, body: bytes, key: ApiKey) -> None:
         if scope["path"].startswith(STATIC):

@@ -7,6 +7,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.responses import RedirectResponse, Response
 
 from reward_gateway.errors import RateLimited, Unauthenticated
+from reward_gateway.guide.site import is_documentation
 from reward_gateway.pages.html import Html, el
 from reward_gateway.traffic.keys import KeyRing
 
@@ -70,7 +71,8 @@ class Login:
 
 def is_own_path(path: str) -> bool:
     """Whether a path is one of a page here, and nothing that leads elsewhere."""
-    return path == "/" or (path.startswith("/console/") and "\\" not in path and "//" not in path)
+    own = path == "/" or path.startswith("/console/") or is_documentation(path)
+    return own and "\\" not in path and "//" not in path
 
 
 def render_login(visit: Visit, target: str, *, wrong: bool = False) -> Html:

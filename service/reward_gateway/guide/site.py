@@ -17,6 +17,14 @@ PAGES = "pages"
 _SERVED = ("/pages", "/docs", "/console")
 """First segments of what a gateway serves beside the guide, that pages may link to."""
 
+_DOCUMENTATION = ("/docs", "/openapi.json", "/pages")
+
+
+def is_documentation(path: str) -> bool:
+    """Whether a path of the gateway is the guide's, that of a page of operations, or the API's page."""
+    return path in _DOCUMENTATION or path.startswith(("/docs/", "/pages/"))
+
+
 Kind = Literal["page", "outside", "served", "repository"]
 
 

@@ -32,6 +32,14 @@ class Mounted(Protocol):
         """Whose request it is. Raises GatewayError, which :meth:`refuse` answers."""
         ...
 
+    async def find_reader(self, scope: Scope) -> ApiKey | None:
+        """The key of a browser's session, for documentation alone; None: it has none."""
+        ...
+
+    def prefers_page(self, scope: Scope) -> bool:
+        """Whether whoever asks would rather read a page than JSON."""
+        ...
+
     async def answer(self, scope: Scope, receive: Receive, send: Send, body: bytes, key: ApiKey) -> None:
         """Answer a request whose body has arrived."""
         ...

@@ -18,8 +18,9 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from reward_gateway.errors import GatewayError, InternalError
+from reward_gateway.errors import GatewayError, InternalError, Unauthenticated
 from reward_gateway.fair_queue import charge_to
+from reward_gateway.guide.site import is_documentation
 from reward_gateway.intake.idempotency import check_idempotency_key
 from reward_gateway.intake.limits import InputLimits
 from reward_gateway.intake.run_name import agree_on_run, parse_step
@@ -31,7 +32,7 @@ from reward_gateway.telemetry.telemetry import Telemetry
 from reward_gateway.telemetry.traces import trace_id_of
 from reward_gateway.traffic.deadlines import parse_milliseconds
 from reward_gateway.traffic.guard import Traffic
-from reward_gateway.traffic.keys import ANYBODY, ApiKey, token_of
+from reward_gateway.traffic.keys import ANYBODY, ApiKey, require_right, token_of
 
 from ..call import API_KEY, DEADLINE, IDEMPOTENCY_KEY, REQUEST_ID, RUN_STEP, Call, begin, route_of
 from ..client_profiles import profile_of
@@ -95,10 +96,11 @@ class Entry:
                     self._note_refusal(call, scope, failure)
                 if failure.status == 500:
                     log.error("request failed", route=route_of(scope), **describe_exception(error))
+                refusing = mounted or self._find_login(scope, failure)
                 response = (
                     error_response(failure, error_format=call.error_format)
-                    if mounted is None
-                    else mounted.refuse(scope, failure)
+                    if refusing is None
+                    else refusing.refuse(scope, failure)
                 )
                 del failure  # its traceback holds this frame, which would hold it until a collection of garbage
                 await response(scope, receive, answer)
@@ -144,10 +146,21 @@ class Entry:
         finally:
             inbox.close()
 
+    def _find_login(self, scope: Scope, failure: GatewayError) -> Mounted | None:
+        """What leads a person who reads documentation to the login."""
+        if isinstance(failure, Unauthenticated) and _reads_documentation(scope):
+            return self._mounted if self._mounted is not None and self._mounted.prefers_page(scope) else None
+        return None
+
     async def _identify_caller(self, call: Call, scope: Scope, mounted: Mounted | None) -> ApiKey:
         if mounted is not None:
             return await mounted.identify(scope)
         token = token_of(call.headers.get("authorization"), call.headers.get(API_KEY))
+        if token is None and self._mounted is not None and _reads_documentation(scope):
+            reader = await self._mounted.find_reader(scope)
+            if reader is not None:
+                require_right(reader, right_for(scope["path"]))
+                return reader
         try:
             return await self._traffic.identify_caller(token, right_for(scope["path"]))
         except GatewayError as error:
@@ -201,6 +214,11 @@ class Entry:
             run=call.run,
             trace_id=call.trace_id,
         )
+
+
+def _reads_documentation(scope: Scope) -> bool:
+    """Whether it is a request that a browser's session may make: it changes and scores nothing."""
+    return scope["method"] in ("GET", "HEAD") and is_documentation(scope["path"])
 
 
 async def _hand_over(mounted: Mounted, key: ApiKey, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
