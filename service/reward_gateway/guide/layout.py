@@ -132,11 +132,17 @@ def _render_sections(place: Place, contents: Contents, current: GuidePage | None
     def link(page: GuidePage, text: str) -> Html:
         return el("a", text, href=place.link_to(page.path), aria_current="page" if page is current else None)
 
+    opened = (contents.section_of(current) if current else None) or contents.sections[0]
     return el(
         "nav",
         el("ul", el("li", link(contents.home, contents.home.short_title))),
         (
-            (el("p", section.title), el("ul", (el("li", link(page, page.short_title)) for page in section.pages)))
+            el(
+                "details",
+                el("summary", section.title),
+                el("ul", (el("li", link(page, page.short_title)) for page in section.pages)),
+                open=section is opened,
+            )
             for section in contents.sections
             if section.pages
         ),
