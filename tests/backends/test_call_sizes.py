@@ -212,4 +212,4 @@ def test_noise_does_not_drive_the_size_away(noise: int, row_s: float) -> None:
     simulation = Simulation(lambda rows: rows * row_s * random.choice((1, 1, 1, 1.5, 2, 3)) + 1e-4)
     simulation.run(300)
     most = min(1024.0, LIMIT_S / row_s)
-    assert most / 10 - 1 <= simulation.sizes.count_room(()) <= most + 1
+    assert most / 10 - 1 <= simulation.sizes.count_room(()) <= 1.1 * most + 1, "a tenth is noise of the estimate"
