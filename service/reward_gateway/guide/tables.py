@@ -8,11 +8,7 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 _NAMES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "null"}
-_BOUNDS = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
-_LENGTHS = (
-    *(("minLength", "length ≥"), ("maxLength", "length ≤")),
-    *(("minItems", "entries ≥"), ("maxItems", "entries ≤"), ("minProperties", "entries ≥")),
-)
+_SIZES = (("minLength", "maxLength", "characters"), ("minItems", "maxItems", "entries"))
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -108,17 +104,30 @@ def slug_of(heading: str) -> str:
 
 
 def describe_limits(schema: Schema) -> str:
-    """The range of a value, or of the members of its union: ``≥ 0, ≤ 1``."""
+    """The range of a value, or of the members of its union: ``0 to 1``, ``over 0, at most 8``, ``1 to 64 entries``."""
     limits = []
     for kind in (schema, *schema.get("anyOf", ())):
-        limits += [f"{sign} {write_number(kind[name])}" for name, sign in _BOUNDS if name in kind]
-        limits += [f"{sign} {kind[name]}" for name, sign in _LENGTHS if name in kind]
-    return ", ".join(dict.fromkeys(limits))
+        limits.append(_describe_range(kind.get("minimum"), kind.get("maximum"), kind.get("exclusiveMinimum")))
+        if "exclusiveMaximum" in kind:
+            limits.append(f"under {write_number(kind['exclusiveMaximum'])}")
+        for least, most, unit in _SIZES:
+            if size := _describe_range(kind.get(least), kind.get(most)):
+                limits.append(f"{size} {unit}")
+        if "minProperties" in kind:
+            limits.append(f"at least {kind['minProperties']} entries")
+    return ", ".join(dict.fromkeys(filter(None, limits)))
+
+
+def _describe_range(least: float | None, most: float | None, above: float | None = None) -> str:
+    if least is not None and most is not None and above is None:
+        return f"{write_number(least)} to {write_number(most)}"
+    parts = (("over", above), ("at least", least), ("at most", most))
+    return ", ".join(f"{word} {write_number(bound)}" for word, bound in parts if bound is not None)
 
 
 def write_number(number: float) -> str:
     """A number as people write it: whole ones in full."""
-    return str(int(number)) if number == int(number) else f"{number:g}"
+    return f"{int(number):,}" if number == int(number) else f"{number:g}"
 
 
 def _describe_limits(field: Schema) -> Iterator[str]:

@@ -33,9 +33,9 @@ def test_every_setting_has_a_row_with_its_flag(read_page: Read) -> None:
 
 def test_numbers_have_their_defaults_and_limits(read_page: Read) -> None:
     found = rows(read_page("settings"))
-    assert found["max_samples"][1:3] == ["`4096`", "integer, ≥ 1"]
-    assert found["max_body_bytes"][1:3] == ["`67108864` (64 MiB)", "integer, ≥ 1, in bytes"]
-    assert found["sandbox_memory"][2] == "integer, ≥ 134217728, in bytes"
+    assert found["max_samples"][1:3] == ["`4096`", "integer, at least 1"]
+    assert found["max_body_bytes"][1:3] == ["`67108864` (64 MiB)", "integer, at least 1, in bytes"]
+    assert found["sandbox_memory"][2] == "integer, at least 134,217,728, in bytes"
     assert found["device"][1:3] == ["`cpu`", "`cpu` or `gpu` or `auto`"]
     assert found["media_url_ports"][1] == "`443,80`"
     assert found["pickle"][1:3] == ["off", "on or off"]
