@@ -181,14 +181,25 @@ def _render_figures(visit: Visit) -> Html:
         el(
             "dl",
             (
-                render_figure(label, value, draw_sparkline(values, f"{label} over {minutes} minutes"), note=note)
+                render_figure(
+                    label, value, draw_sparkline(values, f"{label} over {_count_minutes(minutes)}"), note=note
+                )
                 for label, value, values, note in figures
             ),
             class_="figures",
         ),
-        el("p", f"Of {whose}. Numbers: the last {min(5, minutes)} minutes. Lines: the last {minutes}.", class_="note"),
+        el(
+            "p",
+            f"Of {whose}. Numbers: the last {_count_minutes(min(5, minutes))}. ",
+            f"Lines: the last {_count_minutes(minutes)}.",
+            class_="note",
+        ),
         aria_label="Figures",
     )
+
+
+def _count_minutes(minutes: int) -> str:
+    return "minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _sum_recent(steps: Sequence[Totals]) -> Totals:
