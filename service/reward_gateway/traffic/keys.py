@@ -4,14 +4,14 @@ The file holds a list; each entry gives the key as text or as the SHA-256 of its
 
     keys:
       - name: trainer
-        sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+        sha256: 48089213720e62853fceaa28c3adf672ec25246e4b89d2f6995feb4a8cd8453a
         rights: [score]
         rate: 600/minute
         priority: training
         callback_secret_env: TRAINER_CALLBACK_SECRET    # signs callbacks of its jobs; without it there are none
       - name: trainer-2026-11        # a new key of the same caller: it goes on with the caller's state
         tenant: trainer
-        sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+        sha256: c23cb83c384ea8488f97517af1a88ee5bf711a1530e2d91e44be2c3160f69502
         keep_samples: false                             # none of its samples are kept, also where others are
 
 Callers share what is scarce, the slots of the gateway and the calls of a model. ``priority`` says how large a key's

@@ -13,11 +13,11 @@ Look up a key of the file that says who may call, and what. How keys, limits and
 ```yaml keys
 keys:
   - name: trainer
-    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    sha256: 48089213720e62853fceaa28c3adf672ec25246e4b89d2f6995feb4a8cd8453a
     rights: [score]
     rate: 600/minute
   - name: operator
-    sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+    sha256: c23cb83c384ea8488f97517af1a88ee5bf711a1530e2d91e44be2c3160f69502
     rights: [admin]
     priority: interactive
 ```
