@@ -119,6 +119,8 @@ class Console:
         return key
 
     async def find_reader(self, scope: Scope) -> ApiKey | None:
+        if not self.parts.traffic.keys.required:  # whoever reads needs no session, nor the store that keeps them
+            return None
         visitor = self._cookie.read(scope)
         return await self._sessions.find(visitor) if visitor is not None else None
 
