@@ -40,7 +40,7 @@ def test_offline_no_server_is_asked(run: Run) -> None:
     file = write("a: {protocol: openrlhf, urls: [http://127.0.0.1:9]}")
     checked = run("upstreams", "check", file, "--offline")
     assert (checked.code, checked.out) == (0, "")
-    assert "1 upstreams, no faults" in checked.err
+    assert "1 upstream, no faults" in checked.err
 
 
 def test_every_server_says_what_it_is(run: Run, behind: Served) -> None:

@@ -43,7 +43,7 @@ async def test_what_nobody_has_set_up_is_no_fault(serve: Serve) -> None:
         page = await read_home(pages)
     assert "Degraded" not in page
     assert "recipes answer; plain is the default." in page
-    assert "One recipe not set up: a judge or a model is missing" in page
+    assert "1 recipe not set up: a judge or a model is missing" in page
     assert "there is no judge 'strict'" in page
 
 

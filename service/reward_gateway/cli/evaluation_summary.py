@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reward_gateway.counted import count_of
 from reward_gateway.lab.report import Accuracy, Difference, Matrix, Report, Reward, TiesSubset
 from reward_gateway.lab.words import NONE, interval, number, p_value, points, share, without_score
 
@@ -52,7 +53,7 @@ def _figures(rewards: Sequence[Reward]) -> Table:
         "calibration error": lambda reward: share(reward.calibration.ece),
         "margin per 100 words": lambda reward: interval(reward.length.slope, percent=False),
         "without a score": lambda reward: (
-            f"{reward.invalid:,} of {reward.samples:,} samples" if reward.invalid else NONE
+            f"{reward.invalid:,} of {count_of(reward.samples, 'sample')}" if reward.invalid else NONE
         ),
     }
     table = Table("", *(reward.name for reward in rewards), box=None, header_style="bold", pad_edge=False)

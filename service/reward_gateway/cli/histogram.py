@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reward_gateway.counted import count_of
 from reward_gateway.sample import FloatArray
 
 BINS = 16
@@ -43,7 +44,7 @@ def summarize(reward: str, rewards: Sequence[float], reasons: Mapping[str, int])
     values = np.asarray(rewards, dtype=np.float64)
     lost = sum(reasons.values())
     parts: list[RenderableType] = [
-        Text(f"{reward}: {len(values):,} rewards, {lost:,} samples without one", style="bold")
+        Text(f"{reward}: {count_of(len(values), 'reward')}, {count_of(lost, 'sample')} without one", style="bold")
     ]
     if len(values):
         moments = {"mean": values.mean(), "std": values.std()}

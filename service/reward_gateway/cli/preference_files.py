@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from reward_gateway.counted import count_of
 from reward_gateway.intake.sample_files import Csv, Row, Source, open_source
 from reward_gateway.lab.layouts import LayoutError, Preferences, RowError, choose_layout, read_preferences
 
@@ -31,7 +32,7 @@ def read_preference_file(path: Path, layout: str | None = None) -> Preferences:
         message, row = error.args
         raise Unusable(f"{path}, {source.place(row)}: {message} (layout {chosen.name})") from None
     if not found.comparisons:
-        reasons = "; ".join(f"{reason} ({count:,} rows)" for reason, count in found.left_out.items())
+        reasons = "; ".join(f"{reason} ({count_of(count, 'row')})" for reason, count in found.left_out.items())
         raise Unusable(f"{path}: no row states a preference: {reasons}")
     return found
 

@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import typer
 
+from reward_gateway.counted import count_of
+
 from .completion import complete_reward
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, print_table
 from .repository import Repository
@@ -247,14 +249,15 @@ def _own_check(text: str, models: "KnownModels | None", judges: Mapping[str, str
         book = load_book(text, models, judges=judges)
     except InvalidRecipe as error:
         return Checked(error.faults or [{"place": "", "path": "", "message": error.message}], (), "")
-    return Checked((), [*book.warnings, *book.missing], f"{len(book.plans)} recipes, default {book.default}")
+    summary = f"{count_of(len(book.plans), 'recipe')}, default {book.default}"
+    return Checked((), [*book.warnings, *book.missing], summary)
 
 
 def _service_check(text: str, url: str, api_key: str | None) -> Checked:
     answer = ask_service(
         "POST", "/v1/rewards:validate", url, api_key, CHECK_TIMEOUT_S, content=text, content_type="application/yaml"
     )
-    return Checked(answer["faults"], answer.get("warnings", ()), f"{len(answer['rewards'])} recipes")
+    return Checked(answer["faults"], answer.get("warnings", ()), count_of(len(answer["rewards"]), "recipe"))
 
 
 def _default() -> Path:

@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from reward_gateway.counted import count_of
+
 from .output import TIMEOUT_S, ApiKey, AsJson, Url, err, out, print_table
 from .service import ask_service
 from .whole_files import write_whole
@@ -81,7 +83,7 @@ def show(
     if as_json:
         print(json.dumps(told))
         return
-    out.print(f"{told['samples']:,} samples, {told['invalid']:,} without a reward", markup=False)
+    out.print(f"{count_of(told['samples'], 'sample')}, {told['invalid']:,} without a reward", markup=False)
     for recipe, found in told["rewards"].items():
         out.print(f"\n{recipe}", style="bold", markup=False)
         if not found["series"]:

@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from reward_gateway.counted import count_of
+
 from .output import TIMEOUT_S, ApiKey, AsJson, Unusable, Url, err, print_table
 from .service import ask_service, fetch_from_service
 from .whole_files import write_whole
@@ -142,7 +144,7 @@ def delete(
         raise Unusable("name the sample, or --run or --tenant")
     query = _query(id=sample, run=run, tenant=tenant)
     deleted = ask_service("DELETE", f"/v1/samples?{query}", url, api_key, READ_S)["deleted"]
-    err.print(f"{deleted:,} samples deleted", markup=False)
+    err.print(f"{count_of(deleted, 'sample')} deleted", markup=False)
 
 
 def _query(**named: str | int | float | None) -> str:

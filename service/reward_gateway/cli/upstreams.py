@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reward_gateway.counted import count_of
+
 from .output import FAULTY, TIMEOUT_S, ApiKey, Unusable, Url, err, print_table
 from .progress import waiting
 
@@ -51,7 +53,7 @@ def check(
         raise typer.Exit(FAULTY) from None
     faults: list[str] = []
     if not offline:
-        with waiting(f"asking the servers of {len(configs)} upstreams"):
+        with waiting(f"asking the servers of {count_of(len(configs), 'upstream')}"):
             rows, faults = asyncio.run(_ask_servers(configs))
         print_table(COLUMNS, rows)
     if url is not None:
@@ -60,7 +62,7 @@ def check(
         print(f"{path}: {fault}")
     if faults:
         raise typer.Exit(FAULTY)
-    err.print(f"{path}: {len(configs)} upstreams, no faults", markup=False, soft_wrap=True)
+    err.print(f"{path}: {count_of(len(configs), 'upstream')}, no faults", markup=False, soft_wrap=True)
 
 
 def _default() -> Path:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reward_gateway.counted import count_of
 from reward_gateway.errors import GatewayError
 from reward_gateway.pages.flow import draw_flow
 from reward_gateway.pages.html import Content, Html, el, join
@@ -103,7 +104,7 @@ def render_checked(checked: Checked) -> Html:
     warnings = el("ul", map(_render_fault, checked.warnings), class_="faults") if checked.warnings else None
     if checked.faults:
         count = len(checked.faults)
-        said = el("p", render_badge("1 fault" if count == 1 else f"{count} faults", "bad"))
+        said = el("p", render_badge(count_of(count, "fault"), "bad"))
         return join(said, el("ol", map(_render_fault, checked.faults), class_="faults"), warnings)
     return join(el("p", render_badge("no faults", "good")), warnings)
 

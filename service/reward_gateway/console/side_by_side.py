@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from reward_gateway.counted import count_of
 from reward_gateway.lab.page.charts import Chart, Series, render_chart
 from reward_gateway.lab.page.parts import SHOWN, render_card, shorten
 from reward_gateway.lab.report import Estimate
@@ -74,7 +75,7 @@ def draw_side_by_side(names: Sequence[str], found: SideBySide, a: FloatArray, b:
 
 def _render_figures(names: Sequence[str], found: SideBySide) -> list[Html]:
     cards = [
-        ("Pearson", number(found.pearson), f"over {len(found.rows):,} samples", "plain"),
+        ("Pearson", number(found.pearson), f"over {count_of(len(found.rows), 'sample')}", "plain"),
         ("Spearman", number(found.spearman), "the same of ranks", "plain"),
         ("pairs ordered alike", share(found.order.agreement), _describe_order(found.order), "plain"),
     ]
@@ -114,7 +115,8 @@ def _describe_failures(scores: SideScores) -> Html | None:
     reasons = ", ".join(f"{count:,} {code}" for code, count in codes.most_common(8))
     first = min(scores.errors)
     return render_note(
-        f"{scores.side.name}: {len(scores.errors):,} of {len(scores.values):,} samples without a reward ({reasons}). "
+        f"{scores.side.name}: {len(scores.errors):,} of {count_of(len(scores.values), 'sample')} without a reward "
+        f"({reasons}). "
         f"The first is row {first + 1:,}: {scores.errors[first]}",
         kind="warning",
     )
@@ -147,7 +149,7 @@ def _draw_distributions(names: Sequence[str], found: Distributions) -> tuple[Cha
 def _draw_scatter(names: Sequence[str], rows: Sequence[int], a: FloatArray, b: FloatArray) -> tuple[Chart, Html]:
     chosen = [rows[k] for k in spread_evenly(len(rows), POINTS)]
     points = sorted((float(a[row]), float(b[row]), row) for row in chosen)
-    shown = f"{len(points):,} of {len(rows):,} samples" if len(points) < len(rows) else f"{len(rows):,} samples"
+    shown = f"{len(points):,} of {len(rows):,} samples" if len(points) < len(rows) else count_of(len(rows), "sample")
     chart = Chart(
         "scatter",
         f"Rewards by {names[1]} over those by {names[0]}",

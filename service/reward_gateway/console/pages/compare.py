@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from reward_gateway.counted import count_of
 from reward_gateway.errors import GatewayError, NotFound
 from reward_gateway.lab.side_by_side import compare_side_by_side
 from reward_gateway.lab.words import number, share
@@ -86,9 +87,9 @@ def _tell(done: int, of: int, say: str) -> Event:
 
 def _describe_progress(done: int, size: int, seconds: float) -> str:
     if done == size:
-        return f"{size:,} samples; computing the figures …"
+        return f"{count_of(size, 'sample')}; computing the figures …"
     left = f", about {seconds / done * (size - done):.0f} s left" if done and seconds > 2 else ""
-    return f"{done:,} of {size:,} samples{left}"
+    return f"{done:,} of {count_of(size, 'sample')}{left}"
 
 
 # The form

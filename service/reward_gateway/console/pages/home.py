@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from reward_gateway.backends.port import ModelInfo
+from reward_gateway.counted import count_of
 from reward_gateway.errors import ModelUnavailable
 from reward_gateway.pages.html import Html, el, join
 from reward_gateway.pages.layout import render_table
@@ -148,7 +149,7 @@ def _render_reasons(reasons: Mapping[str, str], state: str, heading: str, *, ope
     if not reasons:
         return None
     rows = [(el("code", name), reason) for name, reason in sorted(reasons.items())]
-    count = f"{len(rows)} recipes" if len(rows) > 1 else "One recipe"
+    count = count_of(len(rows), "recipe")
     return el("details", el("summary", f"{count} {state}"), render_table(("recipe", heading), *rows), open=opened)
 
 

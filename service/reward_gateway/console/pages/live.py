@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from reward_gateway.counted import count_of
 from reward_gateway.errors import NotFound, StateUnavailable
 from reward_gateway.lab.page.charts import Chart
 from reward_gateway.lab.page.parts import render_facts
@@ -158,7 +159,7 @@ def _render_figures(follower: Follower, view: View, told: dict[str, Any], drift:
 
 
 def _describe_samples(follower: Follower, view: View, told: dict[str, Any]) -> str:
-    counts = f"{told['samples']:,} samples, {told['invalid']:,} of them without a reward"
+    counts = f"{count_of(told['samples'], 'sample')}, {told['invalid']:,} of them without a reward"
     if not view.recipe:
         return f"{counts}."
     whose = "of all callers" if not view.name.caller else "of yours"

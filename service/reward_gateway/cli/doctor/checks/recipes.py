@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Container, Iterator
 
+from reward_gateway.counted import count_of
+
 from ...rewards import fault_lines
 from ..check import Finding, Subject, fault, join_names, machine_check, ok, warning
 from ..recipe_file import RecipeFile, load_recipes
@@ -34,8 +36,8 @@ def check_recipes(subject: Subject) -> Iterator[Finding]:
         yield level(f"{join_names(recipes)} cannot answer: {_REMEDIES[kind].format(name=name)}")
     if awaited := sorted({each["path"].rpartition(".")[2] for each in book.missing}):
         yield warning(
-            f"{len(book.missing)} recipes await models that are not served, which `reward-gateway models add NAME` "
-            f"or an upstream brings: {join_names(awaited)}"
+            f"{count_of(len(book.missing), 'recipe')} not set up, for want of models that "
+            f"`reward-gateway models add NAME` or an upstream brings: {join_names(awaited)}"
         )
     yield ok(f"{len(book.plans)} load from {file}, default {book.default}")
 
