@@ -30,7 +30,7 @@ def test_samples_are_listed_and_deleted(sampled: Service, run: Run) -> None:
     table = run("samples", "list", "--run", "kept", "--most", 2, "--url", sampled.url)
     assert (table.code, "brief" in table.out) == (0, True)
     ended = run("samples", "delete", rows[0]["id"], "--url", sampled.url)
-    assert "1 samples deleted" in ended.err
+    assert "1 sample deleted" in ended.err
     delete(run, sampled)
     with RewardClient(sampled.url, run="another") as client:
         assert client.list_samples(run="kept") == []

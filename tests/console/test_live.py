@@ -145,7 +145,7 @@ async def test_nobody_sees_the_runs_of_others_but_an_admin(guarded: Pages) -> No
             asked = await client.get(path, params={"caller": "operator", "name": "of-operator", "bucket": "step"})
             assert asked.status_code == 403
         over_all = (await client.get("/console/live", params={"recipe": "mixed"})).text
-        assert "mixed over the one run of yours: 1 samples" in over_all
+        assert "mixed over the one run of yours: 1 sample" in over_all
     async with guarded.client() as client:
         await log_in(client, "operator")
         over_all = (await client.get("/console/live", params={"recipe": "mixed"})).text
