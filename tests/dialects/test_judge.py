@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from reward_gateway.backends.judges.replies import Reply
@@ -179,7 +179,9 @@ async def test_more_than_one_choice_is_refused(http: Any) -> None:
 
 
 class Sage:
-    """A judge that repeats the question, or has no answer."""
+    """A judge that repeats the question, has no answer, or takes too long."""
+
+    failures: ClassVar = {"?": Invalid("judge_error", "no answer"), "…": Invalid("timeout", "too long")}
 
     names = ("sage", "ratio")
 
@@ -188,9 +190,7 @@ class Sage:
 
     async def answer(self, judge: str, questions: Sequence[Any], *_: Any) -> list[Reply | Invalid]:
         said = [question.conversation[-1]["content"] for question in questions]
-        return [
-            Invalid("judge_error", "no answer") if text == "?" else Reply(f"{judge} heard: {text}") for text in said
-        ]
+        return [self.failures.get(text) or Reply(f"{judge} heard: {text}") for text in said]
 
 
 async def test_a_judge_answers_by_its_name_where_no_recipe_has_it(http: Any) -> None:
@@ -198,8 +198,9 @@ async def test_a_judge_answers_by_its_name_where_no_recipe_has_it(http: Any) -> 
     assert words(await http.ok("/v1/chat/completions", asked(("user", "x"), model="sage"))) == "sage heard: x"
     turns = [("user", ""), ("assistant", "x")]
     assert words(await http.ok("/v1/chat/completions", asked(*turns, model="ratio"))) == "Final Score: 1"
-    answer = await http.post("/v1/chat/completions", asked(("user", "?"), model="sage"))
-    assert answer.status_code == 503
+    for question, status in (("?", 503), ("…", 504)):
+        answer = await http.post("/v1/chat/completions", asked(("user", question), model="sage"))
+        assert answer.status_code == status
 
 
 PNG = base64.b64decode(

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from reward_gateway.sample import Invalid
 from reward_gateway.sample.invalid import InvalidCode
-from reward_gateway.scoring.failure_policy import make_failure
+from reward_gateway.scoring.failure_policy import make_error, make_failure
 
 CALLER = (
     *("missing_field", "invalid_field", "invalid_media", "too_large", "truncated", "group_of_one", "guard"),
@@ -30,3 +30,11 @@ def test_a_sample_fails_its_request_with_the_status_of_its_cause(code: InvalidCo
     assert failure.param == "samples[3].a"
     assert failure.message == "samples[3].a (quality): why"
     assert Invalid(code, "").server_caused == (status > 500)
+
+
+@pytest.mark.parametrize(("code", "status"), STATUS.items())
+def test_an_entry_of_one_sample_answers_with_the_status_of_its_cause(code: InvalidCode, status: int) -> None:
+    failure = make_error(Invalid(code, "why", retry_after_s=7.0))
+    assert (failure.status, failure.message) == (status, "why")
+    server_says_when = status == 503 and code != "state_unavailable"
+    assert failure.retry_after_s == (7.0 if server_says_when else failure.default_retry_after_s)

@@ -73,15 +73,27 @@ def make_failure(invalid: Mapping[int, Invalid]) -> GatewayError:
     component = f" ({reason.component})" if reason.component else ""
     message = f"{param}{component}: {reason.message.removeprefix(f'{reason.param}: ')}"
     waits = [other.retry_after_s for other in invalid.values() if other.retry_after_s is not None]
-    after_s = max(waits, default=None)
+    return make_error(reason, message, param, max(waits, default=None))
+
+
+def make_error(
+    reason: Invalid, message: str = "", param: str | None = None, retry_after_s: float | None = None
+) -> GatewayError:
+    """The error of a request that cannot be answered without a sample that has no score.
+
+    Args:
+        message: empty: the reason's, whose ``retry_after_s`` then holds too.
+    """
+    if not message:
+        message, retry_after_s = reason.message, reason.retry_after_s
     match reason.code:
         case "deadline_exceeded" | "timeout":
             return DeadlineExceeded(message, param=param)
         case "overloaded":
-            return Overloaded(message, param=param, retry_after_s=after_s)
+            return Overloaded(message, param=param, retry_after_s=retry_after_s)
         case "state_unavailable":
             return StateUnavailable(message, param=param)
         case _ if reason.server_caused:
-            return ModelUnavailable(message, param=param, retry_after_s=after_s)
+            return ModelUnavailable(message, param=param, retry_after_s=retry_after_s)
         case _:
             return Unscorable(message, param=param)

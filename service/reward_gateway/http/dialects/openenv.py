@@ -14,7 +14,8 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reward_gateway.errors import Conflict, ModelUnavailable
+from reward_gateway.errors import Conflict
+from reward_gateway.scoring.failure_policy import make_error
 
 from ..call import WEBSOCKET
 from ..dependencies import dependencies_of
@@ -169,7 +170,7 @@ async def step(request: DialectRequest, body: StepRequest) -> Any:
     scores = await request.score([answer_task(tasks_of(request.http_request), task, body.action.answer)], task.reward)
     failed = scores.failed.get(0)
     if failed is not None and failed.server_caused:
-        raise ModelUnavailable(failed.message)
+        raise make_error(failed)
     await episodes.end(msgspec.structs.replace(episode, answered=True))
     metadata: dict[str, Any] = {"components": scores.component_row(0), "verdicts": scores.verdict_row(0)}
     if failed is not None:

@@ -18,13 +18,12 @@ from reward_gateway import __version__
 from reward_gateway.errors import (
     Conflict,
     InvalidRequest,
-    ModelUnavailable,
     NotFound,
     RateLimited,
-    Unscorable,
 )
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample.fields import SampleItem
+from reward_gateway.scoring.failure_policy import make_error
 
 from ..call import call_of
 from ..dependencies import dependencies_of
@@ -377,7 +376,7 @@ async def _call_tool(
     scores = await request.score([answer_task(tasks_of(request.http_request), task, text)], task.reward)
     failed = scores.failed.get(0)
     if failed is not None and failed.server_caused:
-        raise ModelUnavailable(failed.message, retry_after_s=failed.retry_after_s)
+        raise make_error(failed)
     session.answered_by = task_id
     await request.sessions.replace(name, msgspec.to_builtins(session), SESSION_S)
     metadata: dict[str, Any] = {"components": scores.component_row(0), "verdicts": scores.verdict_row(0)}
@@ -421,9 +420,7 @@ async def _score_candidates(
     # A candidate that is left alone, because the others have no score, is the consequence and not the cause.
     for i, failed in sorted(scores.failed.items(), key=lambda found: (found[1].code == "group_of_one", found[0])):
         message = f"candidates[{i}]: {failed.message}"
-        if failed.server_caused:
-            raise ModelUnavailable(message, retry_after_s=failed.retry_after_s)
-        raise Unscorable(message)
+        raise make_error(failed, message, retry_after_s=failed.retry_after_s)
     pairs = zip(scores.numbers(), body.candidates, strict=True)
     return {"scores": [{"reward": reward, "metadata": candidate.metadata} for reward, candidate in pairs]}
 

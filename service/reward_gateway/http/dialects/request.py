@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 from starlette.requests import Request
 
-from reward_gateway.errors import GatewayError, InternalError, ModelUnavailable, Unscorable
+from reward_gateway.errors import GatewayError, InternalError, Unscorable
 from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.chat_text import ChatText, TextReading, read_rendered
 from reward_gateway.intake.idempotency import part_of
@@ -26,6 +26,7 @@ from reward_gateway.operations.sandboxed import SandboxResult
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import FloatArray, Invalid, Scored
 from reward_gateway.scoring.effects_runtime import run_effects
+from reward_gateway.scoring.failure_policy import make_error
 from reward_gateway.scoring.fixed_scores import FixedScores
 from reward_gateway.scoring.joint_commit import JointCommit
 from reward_gateway.scoring.request_context import RequestContext
@@ -349,7 +350,7 @@ class DialectRequest:
     ) -> T:
         """What ``parse`` reads in a judge's answer to a question.
 
-        Raises ModelUnavailable or Unscorable if there is none that it reads.
+        Raises GatewayError if there is none that it reads.
 
         Args:
             parse: raises ItemError.
@@ -360,7 +361,7 @@ class DialectRequest:
         judged = await run_effects(steps, self.gateway.runtime, self._make_context())
         if judged.invalid:
             reason = judged.invalid[0]
-            raise _refusal_of(reason) if 0 not in judged.answers else Unscorable(reason.message)
+            raise make_error(reason) if 0 not in judged.answers else Unscorable(reason.message)
         return judged.values[0]
 
     async def run_python(self, program: str, value: Any) -> Any:
@@ -368,7 +369,7 @@ class DialectRequest:
         need = RunSandboxed("python", [program], [value])
         (answer,) = await self.gateway.runtime.answer_effect(need, self._make_context())
         if isinstance(answer, Invalid):
-            raise _refusal_of(answer)
+            raise make_error(answer)
         result = SandboxResult.of(answer)
         if not result.ok:
             raise Unscorable(f"the program failed: {result.error or 'no reason given'}")
@@ -430,12 +431,6 @@ class DialectRequest:
         elif plan.on_invalid != "default":
             options.on_invalid = "fail" if self.policy.on_invalid == "error" else "null"
         return options
-
-
-def _refusal_of(reason: Invalid) -> GatewayError:
-    if reason.server_caused:
-        return ModelUnavailable(reason.message, retry_after_s=reason.retry_after_s)
-    return Unscorable(reason.message)
 
 
 def _find_missing_rows(scored: Scored, *, vectors: bool, labels: bool) -> list[int]:
