@@ -1,11 +1,15 @@
 """Home: what can answer and why not, what was counted, what is found, and a request that works as it stands."""
 
+import asyncio
 import shlex
 from html import unescape
 from pathlib import Path
 
 import pytest
 from prometheus_client.samples import Sample
+from reward_gateway.backends.judges.config import JudgeConfig
+from reward_gateway.backends.judges.judges import Judges
+from reward_gateway.cache.breaker import Breaker
 from reward_gateway.console.activity import Activity, Totals, sum_counters
 from reward_gateway.console.search import find
 from reward_gateway.telemetry.metrics import Metrics
@@ -45,6 +49,19 @@ async def test_what_nobody_has_set_up_is_no_fault(serve: Serve) -> None:
     assert "recipes answer; plain is the default." in page
     assert "1 recipe not set up: a judge or a model is missing" in page
     assert "there is no judge 'strict'" in page
+
+
+async def test_what_is_away_is_said_and_all_is_not_well(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages.console.parts.stores, "describe", lambda: {"cache": "ready", "state": "away"})
+    config = JudgeConfig(name="strict", base_url="http://127.0.0.1:9", model="m", retries=0)
+    judges = Judges([config], lambda changed: Breaker(1, asyncio.get_running_loop().time, changed=changed))
+    monkeypatch.setattr(pages.gateway.runtime, "judges", judges)
+    await judges.ask("strict", [[{"role": "user", "content": "q"}]])
+    page = await read_home(pages)
+    assert "Degraded" in page
+    assert "The store of state cannot be reached." in page
+    assert "The judge strict has failed repeatedly" in page
+    assert "The store of cache" not in page
 
 
 async def test_it_lists_the_models_and_says_where_none_answers(pages: Pages) -> None:

@@ -99,6 +99,23 @@ async def test_an_awaited_model_is_named_and_the_other_recipes_are_ready() -> No
     assert found == {"awaiting": Lack("there is no gone", not_set_up=True)}
 
 
+async def test_an_awaited_model_that_was_served_and_is_gone_is_broken() -> None:
+    class Leaving(Models):
+        left = False
+
+        async def info(self, name: str) -> ModelInfo:
+            if self.left:
+                raise NotFound(f"there is no {name}")
+            return await super().info(name)
+
+    text = RECIPES + "  awaiting: {awaits: {model: {}}, components: {a: {score: model}}}\n"
+    plan, models = load_book(text).get("awaiting"), Leaving()
+    runtime = EffectsRuntime(CachedScorer(models, NullCache()))
+    assert await find_lacks([plan], runtime) == {}
+    models.left = True
+    assert await find_lacks([plan], runtime) == {"awaiting": Lack("there is no model")}
+
+
 async def test_what_is_not_set_up_is_told_from_what_is_broken() -> None:
     text = (
         RECIPES

@@ -134,8 +134,8 @@ class _ServedModels:
         return fault
 
     def is_unknown(self, model: str) -> bool:
-        """Whether no server has a model of this name."""
-        return model in self._unknown
+        """Whether no server has, or had, a model of this name."""
+        return model in self._unknown and model not in self._runtime.seen_models
 
     async def _look_up(self, model: str) -> tuple[str, str]:
         try:
@@ -144,5 +144,7 @@ class _ServedModels:
             if isinstance(error, NotFound):
                 self._unknown.add(model)
             return error.message, ""
+        if info.ready:
+            self._runtime.seen_models.add(model)
         fault = info.fault or f"The model '{model}' is not ready on the model server."
         return "" if info.ready else fault, info.fallback

@@ -110,6 +110,8 @@ class ScoringServices:
         self._state = state
         self._known_models = known_models
         self._repository = repository
+        self.seen_models: set[str] = set()
+        """Models that a server has had ready: one that is gone is broken, and not one that nobody has set up."""
 
     async def refresh_models(self) -> None:
         """Fetch the models' inputs from the model server, so that recipes can report which inputs they need.

@@ -170,12 +170,15 @@ async def test_where_all_are_away_the_judge_is_not_called_until_one_may_be_back(
 ) -> None:
     fake.reply = other.reply = lambda body: Response(status_code=500)
     async with judging([fake.url, other.url]) as judges:
+        assert not judges.away
         await judges.ask("j", [says("q")])
         (answer,) = await judges.ask("j", [says("q")])
         assert answer == Invalid("judge_error", "the judge j has failed repeatedly and is not called for a moment")
+        assert [*judges.away] == ["j"]
         fake.reply = other.reply = lambda body: "YES"
         await clock.advance(PAUSE_S + 1)
         assert await judges.ask("j", [says("q")]) == ["YES"]
+        assert not judges.away
 
 
 @pytest.mark.usefixtures("hedged_at_once")

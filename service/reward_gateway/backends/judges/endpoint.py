@@ -75,6 +75,11 @@ class ChatEndpoint:
         except TimeoutError:
             return Invalid("deadline_exceeded", f"the deadline passed before the judge {self.config.name} answered")
 
+    @property
+    def is_away(self) -> bool:
+        """None of its replicas is called: each has failed repeatedly."""
+        return all(replica.left_alone for replica in self._replicas)
+
     def note_cached(self, answers: int) -> None:
         """Count questions whose answers were cached: they cost nothing."""
         self._observer.judge_cached(self.config.name, answers)

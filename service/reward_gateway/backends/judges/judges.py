@@ -56,6 +56,11 @@ class Judges:
     def names(self) -> tuple[str, ...]:
         return tuple(self._endpoints)
 
+    @property
+    def away(self) -> tuple[str, ...]:
+        """The judges that are not called at the moment, since they have failed repeatedly."""
+        return tuple(name for name, endpoint in self._endpoints.items() if endpoint.is_away)
+
     async def ask(
         self,
         judge: str,

@@ -68,6 +68,11 @@ class JudgeReplica:
         headers = {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
         self._client = open_client(headers, config.concurrency)
 
+    @property
+    def left_alone(self) -> bool:
+        """It failed repeatedly, and is not called until a probe of it succeeds."""
+        return self.begin() is None
+
     def begin(self) -> int | None:
         """A ticket for a call; None while its breaker is open."""
         return self._breaker.begin_call()

@@ -23,6 +23,9 @@ RECENT_S = 300.0
 """Seconds over which the figures beside the sparklines are taken."""
 
 
+_STORE_FAULTS = {"away": "cannot be reached", "lost": "has lost what it kept"}
+
+
 @page.show
 async def show(visit: Visit) -> Html:
     """The whole page."""
@@ -113,7 +116,7 @@ def _render_search(visit: Visit) -> Html:
 async def _render_readiness(visit: Visit) -> Html:
     parts = visit.parts
     readiness = await parts.gateway.check_readiness()
-    default, missing = readiness.default, readiness.missing
+    default, missing, away = readiness.default, readiness.missing, _list_away(visit)
     if parts.traffic.drain.draining:
         state, kind, text = "Shutting down", "bad", "Requests in flight are finished; no new ones are taken."
     elif not readiness.ready:
@@ -121,17 +124,31 @@ async def _render_readiness(visit: Visit) -> Html:
     elif failing := readiness.failing:
         count = f"{len(failing)} of {len(parts.gateway.book.plans)}"
         state, kind, text = "Degraded", "warn", f"The default recipe {default} answers; {count} recipes cannot."
+    elif away:
+        state, kind, text = "Degraded", "warn", f"The default recipe {default} answers, with less than it should have."
     else:
         all_of_them = len(parts.gateway.book.plans)
         count = f"{all_of_them - len(missing)} of {all_of_them}" if missing else f"All {all_of_them}"
         state, kind, text = "Ready", "good", f"{count} recipes answer; {default} is the default."
-    stores = [name for name, found in parts.stores.describe().items() if found != "ready"]
     return el(
         "section",
         el("p", render_badge(state, kind), " ", text, class_="lead"),
-        (render_note(f"The store of {name} cannot be reached.", kind="warning") for name in stores),
+        (render_note(sentence, kind="warning") for sentence in away),
         aria_label="Readiness",
     )
+
+
+def _list_away(visit: Visit) -> list[str]:
+    """What the gateway uses and cannot reach now, a sentence each."""
+    stores = visit.parts.stores.describe().items()
+    judges = visit.parts.gateway.runtime.judges
+    return [
+        *(f"The store of {name} {_STORE_FAULTS[fault]}." for name, fault in stores if fault in _STORE_FAULTS),
+        *(
+            f"The judge {name} has failed repeatedly; its samples fail until it answers again."
+            for name in (judges.away if judges is not None else ())
+        ),
+    ]
 
 
 async def _render_missing(visit: Visit) -> Html | None:
