@@ -56,6 +56,14 @@ async def test_a_page_that_did_not_change_is_not_sent_again(served: Any) -> None
 async def test_the_first_page_ends_in_a_slash(served: Any) -> None:
     answer = await served.client.get("/docs/guide")
     assert (answer.status_code, answer.headers["location"]) == (308, PREFIX)
+    found = await served.client.get("/docs/guide?q=drift")
+    assert found.headers["location"] == f"{PREFIX}?q=drift"
+
+
+@pytest.mark.parametrize("path", [CONCEPTS, PREFIX])
+async def test_the_head_of_a_page_can_be_asked_for(served: Any, path: str) -> None:
+    whole, head = await served.client.get(path), await served.client.head(path)
+    assert (head.status_code, head.headers["etag"]) == (200, whole.headers["etag"])
 
 
 async def test_an_address_without_a_page_offers_the_search(served: Any) -> None:

@@ -102,8 +102,9 @@ class ChatMessage(Struct, forbid_unknown_fields=True):
     """One message, with the keys that OpenAI and vLLM publish, so that what their clients dump can be sent as it is.
 
     Its images count as images of the sample, in the order of reading. ``reasoning`` is vLLM's name of
-    ``reasoning_content``, ``function_call`` OpenAI's older form of one of the ``tool_calls``. Nothing reads the keys of
-    :data:`UNREAD`; a sample where one of them has content is flagged ``message_parts_ignored``.
+    ``reasoning_content``, ``function_call`` OpenAI's older form of one of the ``tool_calls``. Nothing reads
+    ``refusal``, ``annotations``, ``audio``, ``tools`` and ``task``; a sample where one of them has content is flagged
+    ``message_parts_ignored``.
     """
 
     role: str

@@ -33,6 +33,9 @@ _SAMPLES = """## Samples without a score
 With `on_invalid: fail` the first such sample refuses the request, with the status below. Without it, the request is
 refused only if no sample was scored and each for a cause of the server: %s.
 
+`deadline_exceeded` of a sample may be retried, since the next attempt finds the scores that are cached by then; the
+refusal of a request with that code comes before anything was scored, and needs a longer deadline or fewer samples.
+
 """
 
 

@@ -31,13 +31,14 @@ def _guide_under(root_path: str, console: bool) -> Guide:
     return Guide(root_path=root_path, console=console)
 
 
-@router.get("/docs/guide", include_in_schema=False)
+@router.api_route("/docs/guide", methods=["GET", "HEAD"], include_in_schema=False)
 async def redirect(request: Request) -> Response:
     """To the first page, whose address ends in a slash."""
-    return RedirectResponse(dependencies_of(request).settings.root_path + PREFIX, 308)
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(dependencies_of(request).settings.root_path + PREFIX + query, 308)
 
 
-@router.get("/docs/guide/{path:path}", include_in_schema=False)
+@router.api_route("/docs/guide/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
 async def read_guide(request: Request) -> Response:
     """A page, or what pages load."""
     deps = dependencies_of(request)
