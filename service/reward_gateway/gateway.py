@@ -11,6 +11,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
+from reward_gateway.accounts import refuse_recipe, restricted_rewards
 from reward_gateway.backends.port import ModelInfo, ModelsAway
 from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.experiments.shadow import Shadow
@@ -25,7 +26,7 @@ from reward_gateway.recipes.part_batches import select_part
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
 from reward_gateway.recipes.trace import Trace
-from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths
+from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths, split_version
 from reward_gateway.sample.fields import METADATA
 from reward_gateway.sample.flags import FALLBACK
 from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
@@ -58,6 +59,9 @@ ANSWERED = Invalid("internal_error", "the sample was answered by an earlier atte
 
 UNKNOWN_S = 5.0
 """Seconds for which the model server is not asked again about a name that it does not know."""
+
+VIEWS = 1024
+"""Views of the recipes for callers who may use some only that are kept: one for each list of names in the keys file."""
 
 UNKNOWN_NAMES = 1024
 """How many such names are remembered."""
@@ -132,6 +136,34 @@ class Gateway:
         self._unknown: dict[str, float] = {}
         self.operations = SingleOperations(runtime)
 
+    # What the caller may use
+
+    @property
+    def book(self) -> RecipeBook:
+        """The recipes that the caller of the running task may use; all where it works for nobody."""
+        names = restricted_rewards()
+        return self._book if names is None else self._views.get(names) or self._make_view(names)
+
+    @book.setter
+    def book(self, book: RecipeBook) -> None:
+        self._book = book
+        self._views: dict[frozenset[str], RecipeBook] = {}
+
+    def _make_view(self, names: frozenset[str]) -> RecipeBook:
+        if len(self._views) >= VIEWS:
+            self._views.clear()
+        return self._views.setdefault(names, self._book.limit_to(names))
+
+    def check_use(self, name: str, param: str = "reward") -> None:
+        """Refuse a name that the caller may not use, whether anything has it or not. Raises PermissionDenied."""
+        if not self.book.allows(name):
+            raise refuse_recipe(param)
+
+    def check_unrestricted(self) -> None:
+        """Refuse a caller who may use some recipes only: for what is no recipe of the file. Raises PermissionDenied."""
+        if restricted_rewards() is not None:
+            raise refuse_recipe()
+
     # Scoring
 
     async def score(self, batch: Batch, reward: str, options: ScoreOptions | None = None) -> Scored:
@@ -139,6 +171,7 @@ class Gateway:
 
         Raises:
             NotFound: there is no such reward.
+            PermissionDenied: the caller may not use the recipe.
             InvalidRequest: it is a served model that gives several numbers, and the entry answers one.
             Unscorable: ``on_invalid: fail`` and a sample could not be scored for a cause of the caller.
             ModelUnavailable, Overloaded, DeadlineExceeded: the same for a cause of the server, or no sample was scored.
@@ -148,8 +181,13 @@ class Gateway:
         return await self.score_by(self.book.plans.get(reward) or self.get_plan(reward), batch, options)
 
     async def score_by(self, plan: Plan, batch: Batch, options: ScoreOptions | None = None) -> Scored:
-        """As :meth:`score`, by a compiled recipe: perhaps one that is no longer in the book."""
+        """As :meth:`score`, by a compiled recipe: perhaps one that is no longer in the book.
+
+        A caller who may use some recipes only needs one of the book, as it is now.
+        """
         options = options or ScoreOptions()
+        if restricted_rewards() is not None and self.find_plan(plan.name) is not plan:
+            raise refuse_recipe()
         if plan.labels and not options.labels:
             names = ", ".join(plan.labels)
             message = f"this model gives {len(plan.labels)} numbers ({names}): name one, {plan.name}:{plan.labels[0]}"
@@ -258,8 +296,8 @@ class Gateway:
             _accept_scores(options, scored)
             return scored
         self._observer.batch_scored(plan, scored, lengths)
-        if self.book.experiments and (scores := raw or outcome.raw):
-            self.shadow.offer_batch(self.book.experiments, plan, batch, scores, options.scope)
+        if self._book.experiments and (scores := raw or outcome.raw):
+            self.shadow.offer_batch(self._book.experiments, plan, batch, scores, options.scope)
         policy.settle_failures(scored)
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
@@ -314,13 +352,13 @@ class Gateway:
             return False
         if any(FALLBACK in flags for flags in scored.flags.values()):
             return False
-        return not self.book.experiments
+        return not self._book.experiments
 
     async def answer_again(self, fixed: Sequence[FixedScores], scope: RequestScope) -> bool:
         """Whether scores are what their requests would get now; if so, they count as scored once more."""
         for scores in fixed:
             name = scores.plan.name
-            if (self.book.plans.get(name) or self.find_plan(name)) is not scores.plan or self.book.experiments:
+            if (self.book.plans.get(name) or self.find_plan(name)) is not scores.plan or self._book.experiments:
                 return False
             for model, version in scores.versions:
                 try:
@@ -359,12 +397,15 @@ class Gateway:
 
     def find_plan(self, name: str) -> Plan | None:
         """The recipe of that name, or of that alias, or of the served model; None if nothing has the name."""
-        models = self.runtime.known_models()
-        plan = self.book.find(name)
-        return plan or (find_implicit_recipe(self.book.resolve_alias(name), models) if models else None)
+        models, book = self.runtime.known_models(), self.book
+        plan = book.find(name)
+        if plan is not None or not models or not book.allows(name):
+            return plan
+        return find_implicit_recipe(book.resolve_alias(name), models)
 
     def get_plan(self, name: str) -> Plan:
-        """As :meth:`find_plan`. Raises NotFound if nothing has the name."""
+        """As :meth:`find_plan`. Raises NotFound if nothing has the name, and PermissionDenied if the caller may not use
+        it."""
         return self.find_plan(name) or self.book.get(name)
 
     def has_reward(self, name: str) -> bool:
@@ -380,7 +421,7 @@ class Gateway:
             ModelUnavailable: no model is known yet, and the server does not answer.
         """
         now = asyncio.get_running_loop().time()
-        if self._unknown.get(name, now) > now:
+        if self._unknown.get(name, now) > now or not self.book.allows(name):
             return
         wanted = self.book.resolve_alias(name)
         try:
@@ -405,8 +446,9 @@ class Gateway:
 
         Raises:
             NotFound: there is no reward of that name.
+            PermissionDenied: the caller may not use it.
         """
-        name = next((name for name in names if name is not None), self.book.default)
+        name = next((name for name in names if name is not None), self._book.default)
         return self.get_plan(name).name
 
     def list_rewards(self) -> dict[str, Any]:
@@ -436,13 +478,21 @@ class Gateway:
     # The servers behind
 
     async def list_models(self) -> list[ModelInfo]:
-        """Every model of the model servers that answer. Raises ModelUnavailable if none does."""
+        """Every model of the model servers that answer. Raises ModelUnavailable if none does.
+
+        A caller who may use some recipes only is told of the models that they ask, and of those it may name.
+        """
         try:
-            return await self.runtime.models.models()
+            models = await self.runtime.models.models()
         except ModelsAway as away:
             if not away.known:
                 raise
-            return away.known
+            models = away.known
+        if (book := self.book).only is None:
+            return models
+        named = [*book.only, *(name.rpartition(":")[0] for name in book.only)]  # MODEL, MODEL@VERSION, MODEL:NUMBER
+        asked = {split_version(model)[0] for model in (*named, *(model for plan in book for model in plan.models))}
+        return [model for model in models if model.name in asked]
 
     async def check_readiness(self) -> Readiness:
         """Which recipes can answer now, and why the others cannot."""

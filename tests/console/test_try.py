@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from html import unescape
+from pathlib import Path
 from urllib.parse import unquote
 
 import httpx
@@ -167,6 +168,24 @@ async def test_with_keys_the_code_has_a_place_for_one_and_never_a_key(guarded: P
         html = await try_out(client, "aa", prompt="p")
         assert "Bearer $REWARD_GATEWAY_API_KEY" in html
         assert "key-of-researcher" not in html
+
+
+async def test_a_session_may_use_the_recipes_of_its_key_only(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text("keys: [{name: bound, key: key-of-bound, rewards: [mixed]}]")
+    async with serve(api_keys_file=file) as guarded, guarded.client() as client:
+        await log_in(client, "key-of-bound")
+        page = (await client.get("/console/try", headers=BROWSER)).text
+        assert "mixed" in page
+        assert "strict" not in page
+        for name in ("plain", "nobody", "letters"):
+            assert "may use only the recipes" in await try_out(client, "abcd", recipe=name, other="")
+        assert guarded.models.seen == []
+        assert "may use only the recipes" not in await try_out(client, "abcd", recipe="mixed")
+        for path in ("/", "/console/recipes", "/console/compare", "/console/models", "/console/recipes?open=plain"):
+            shown = await client.get(path, headers=BROWSER)
+            assert shown.status_code in (200, 403), path
+            assert "strict" not in shown.text, path
 
 
 async def test_texts_are_in_no_log_no_metric_and_no_store(pages: Pages) -> None:

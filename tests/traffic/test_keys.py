@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from pathlib import Path
 
 import pytest
@@ -265,3 +266,22 @@ def test_a_keys_samples_may_be_kept_unless_its_entry_says_otherwise(tmp_path: Pa
     file.write_text("keys:\n  - {name: a, key: first-key}\n  - {name: b, key: second-key, keep_samples: false}\n")
     file.chmod(0o600)
     assert [key.keep_samples for key in KeyRing.load(file).entries] == [True, False]
+
+
+def test_a_key_may_name_the_recipes_that_it_may_use(tmp_path: Path) -> None:
+    bound = load(tmp_path, 'keys: [{name: a, key: "a long secret", rewards: [math, code]}]').entries[0]
+    assert bound.account.rewards == frozenset({"math", "code"})
+    assert ANYBODY.account.rewards is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("rewards: []", "keys[0].rewards"),
+        ("rewards: math", "keys[0].rewards"),
+        ("rewards: [math], rights: [admin]", "may use every recipe"),
+    ],
+)
+def test_a_list_of_recipes_that_limits_nothing_is_a_fault(tmp_path: Path, entry: str, said: str) -> None:
+    with pytest.raises(KeysFileError, match=re.escape(said)):
+        load(tmp_path, f'keys: [{{name: a, key: "a long secret", {entry}}}]')

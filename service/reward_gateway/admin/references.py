@@ -49,6 +49,7 @@ async def put_references(
 
     Raises:
         NotFound: the reward or model does not exist.
+        PermissionDenied: the caller may not use it.
         InvalidRequest: rewards were given for a recipe of several numbers.
         ModelUnavailable, StateUnavailable: the model server or the state store is unavailable.
         IdempotencyConflict: the idempotency key was already used with another body.
@@ -133,6 +134,7 @@ class _Number(NamedTuple):
 
 async def _find_numbers(gateway: Gateway, name: str) -> list[_Number]:
     """The numbers of models that a recipe, or the name of a model, stands for. Raises NotFound, ModelUnavailable."""
+    gateway.check_use(name)
     await learn_models(gateway, name)
     plan = gateway.find_plan(name)
     used: dict[tuple[str, str | None], None] = {(gateway.book.resolve_alias(name), None): None}

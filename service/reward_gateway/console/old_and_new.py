@@ -68,7 +68,13 @@ class OldAndNew:
 
 
 async def compare(visit: Visit, old: Plan, new: Plan, samples: list[Any]) -> OldAndNew:
-    """Score samples by both recipes. Raises InvalidRequest, TooLarge: they are no samples."""
+    """Score samples by both recipes.
+
+    Raises:
+        InvalidRequest, TooLarge: they are no samples.
+        PermissionDenied: the session's key may use some recipes only, and a draft is none of them.
+    """
+    visit.parts.gateway.check_unrestricted()
     answers = await asyncio.gather(_score(visit, old, samples), _score(visit, new, samples))
     for answer in answers:
         if isinstance(answer, InvalidRequest) and (answer.param or "").startswith("samples"):

@@ -16,6 +16,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from reward_gateway.accounts import work_for
 from reward_gateway.errors import GatewayError, InternalError, MalformedBody
 from reward_gateway.fair_queue import charge_task_to
 from reward_gateway.intake import idempotency, run_name
@@ -162,6 +163,7 @@ class Calls:
                 deadline = deadline_at(arrived_at, self._settings, left_s)
                 call = Call(context, key, scope, sender, arrived_at, left_s, deadline)
                 charge_task_to(key.share)
+                work_for(key.account)
                 with drain.work():
                     answering = answer(requests, call)
                     result = await (

@@ -22,6 +22,7 @@ def resolve_recipe(gateway: Gateway, reward: str | None, address: str | None = N
 
     Raises:
         NotFound: nothing has the name that counts.
+        PermissionDenied: the caller may not use what it names.
     """
     name = reward if reward is not None else address
     if name is not None or not model:
@@ -32,6 +33,7 @@ def resolve_recipe(gateway: Gateway, reward: str | None, address: str | None = N
         return gateway.resolve_reward()
     if ANY_MODEL in gateway.book.aliases:
         return gateway.resolve_reward(gateway.book.aliases[ANY_MODEL])
+    gateway.check_use(model, "model")
     raise NotFound(
         "model: there is no recipe, alias or served model of this name; GET /v1/rewards lists the recipes, and "
         "model_aliases in the recipe file gives them further names",

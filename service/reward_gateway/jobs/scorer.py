@@ -9,6 +9,7 @@ from functools import partial
 
 import orjson
 
+from reward_gateway.accounts import working_for
 from reward_gateway.errors import InvalidRecipe, RequestError
 from reward_gateway.fair_queue import Share, charge_to
 from reward_gateway.gateway import Gateway, ScoreOptions
@@ -119,7 +120,7 @@ class PieceScorer:
         now = asyncio.get_running_loop().time()
         takes_long = len(piece.samples) > LONG_PIECE
         samples = await asyncio.to_thread(read_samples, piece) if takes_long else read_samples(piece)
-        with charge_to(Share(taken.tenant, taken.priority)):
+        with charge_to(Share(taken.tenant, taken.priority)), working_for(None):
             async with self._admission.enter():
                 if takes_long:
                     read = partial(read_request, plan.name, head.options)

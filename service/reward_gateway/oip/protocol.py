@@ -53,7 +53,8 @@ class OpenInference:
 
     async def repository_index(self, ready_only: bool = False) -> "pb.RepositoryIndexResponse":
         """The recipes, and the model server's models if it can be reached."""
-        recipes = [*self._list_recipes(), *([] if NEMO in self._gateway.book.plans else [NEMO])]
+        book = self._gateway.book
+        recipes = [*self._list_recipes(), *([NEMO] if NEMO not in book.plans and book.default else [])]
         names = list(dict.fromkeys([*recipes, *await self._list_upstreams()]))
         rows = []
         for name in names:
@@ -64,7 +65,7 @@ class OpenInference:
             triton_answer = await self._call_triton(
                 "RepositoryIndex", pb.RepositoryIndexRequest(), pb.RepositoryIndexResponse
             )
-            rows += [row for row in triton_answer.models if row.name not in set(names)]
+            rows += [row for row in triton_answer.models if row.name not in set(names) and book.allows(row.name)]
         except (ModelUnavailable, NotFound):
             pass
         return pb.RepositoryIndexResponse(models=[row for row in rows if row.state == "READY" or not ready_only])
@@ -102,7 +103,10 @@ class OpenInference:
         if not name:
             try:
                 triton_answer = await self._call_triton("ModelStatistics", asked, pb.ModelStatisticsResponse)
-                rows += [row for row in triton_answer.model_stats if row.name not in set(names)]
+                book = self._gateway.book
+                rows += [
+                    row for row in triton_answer.model_stats if row.name not in set(names) and book.allows(row.name)
+                ]
             except (ModelUnavailable, NotFound):
                 pass
         return pb.ModelStatisticsResponse(model_stats=rows)
@@ -203,7 +207,14 @@ class OpenInference:
         return recipe_model(name, grouped=plan.grouped, keys=keys)
 
     def _is_virtual(self, name: str, version: str) -> bool:
-        """Whether the gateway serves a model itself. Raises NotFound for any version of it but 1."""
+        """Whether the gateway serves a model itself.
+
+        Raises:
+            NotFound: it does, and another version than 1 is asked for.
+            PermissionDenied: the caller may not use the model.
+        """
+        if name != NEMO:
+            self._gateway.check_use(name)
         if name != NEMO and not self._is_recipe(name):
             return False
         if version not in ("", VERSION):

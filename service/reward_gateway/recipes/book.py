@@ -1,12 +1,13 @@
 """The loaded recipes: a file is compiled as a whole or refused as a whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
+from reward_gateway.accounts import refuse_recipe
 from reward_gateway.errors import InvalidRecipe, NotFound
 from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.sample import split_version
@@ -32,9 +33,11 @@ class RecipeBook:
     """Plans by name, in the order of the file.
 
     Attributes:
+        default: the recipe that answers where a request names none; empty in a view that has not got it.
         aliases: further names of recipes and of served models; :data:`ANY_MODEL` for every other ``model``.
         warnings: what works but is hardly meant, with its place in the file.
         missing: models that recipes await and that are not served, with their places in the file.
+        only: names that a caller may use; None: all. A view of the book for such a caller has no other recipe.
     """
 
     plans: Mapping[str, Plan]
@@ -43,6 +46,7 @@ class RecipeBook:
     aliases: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[dict[str, str]] = ()
     missing: Sequence[dict[str, str]] = ()
+    only: frozenset[str] | None = None
 
     def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans.values())
@@ -63,15 +67,49 @@ class RecipeBook:
 
         Raises:
             NotFound: there is no such recipe.
+            PermissionDenied: this is a view for a caller who may not use it, if it exists.
         """
         plan = self.find(name)
         if plan is None:
+            if not self.allows(name):
+                raise refuse_recipe()
             raise NotFound("there is no reward of this name; GET /v1/rewards lists them", param="reward")
         return plan
 
+    def choose(self) -> Plan:
+        """The default recipe, or the first one in a view without it. Raises PermissionDenied if a view has none."""
+        plan = self.plans.get(self.default) or next(iter(self.plans.values()), None)
+        if plan is None:
+            raise refuse_recipe()
+        return plan
+
+    def allows(self, name: str) -> bool:
+        """Whether the caller may use what has this name: a recipe, an alias or a served model, if there is one."""
+        return self.only is None or name in self.only or self.resolve_alias(name) in self.only
+
+    def limit_to(self, names: frozenset[str]) -> "RecipeBook":
+        """The view of a caller who may use only these recipes, aliases and served models.
+
+        A recipe that an alias among them stands for is one of them, under all of its names.
+        """
+        only = names | {self.resolve_alias(name) for name in names}
+        experiments = {
+            name: each for name, each in self.experiments.items() if each.reward is not None and each.reward in only
+        }
+        return replace(
+            self,
+            plans={name: plan for name, plan in self.plans.items() if name in only},
+            default=self.default if self.default in only else "",
+            experiments=experiments,
+            aliases={alias: target for alias, target in self.aliases.items() if target in only},
+            warnings=(),
+            missing=(),
+            only=only,
+        )
+
     def summary(self) -> dict[str, Any]:
         """The body of ``GET /v1/rewards``."""
-        return {"rewards": [plan.summary() for plan in self], "default": self.default}
+        return {"rewards": [plan.summary() for plan in self], "default": self.default or None}
 
 
 def load_book(

@@ -14,6 +14,9 @@ The file holds a list; each entry gives the key as text or as the SHA-256 of its
         sha256: c23cb83c384ea8488f97517af1a88ee5bf711a1530e2d91e44be2c3160f69502
         keep_samples: false                             # none of its samples are kept, also where others are
 
+A key with ``rewards`` may use the recipes, aliases and served models of these names; any other name is refused, whether
+anything has it or not. ``budget`` is how many samples its tenant may have scored per UTC day.
+
 Callers share what is scarce, the slots of the gateway and the calls of a model. ``priority`` says how large a key's
 share is while others wait: ``interactive`` 16 parts, ``training`` 4 (the default), ``batch`` 1.
 
@@ -36,6 +39,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from reward_gateway.accounts import Account
 from reward_gateway.errors import PermissionDenied, Unauthenticated
 from reward_gateway.fair_queue import Priority, Share
 from reward_gateway.rates import parse_rate
@@ -100,6 +104,12 @@ class ApiKey(BaseModel):
         max_length=128,
         description="Environment variable with the secret that signs callbacks of its jobs. Unset: it has none.",
     )
+    rewards: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Recipes, aliases and served models that it may use, by name; any other is refused (403). Unset: "
+        "all.",
+    )
     keep_samples: bool = Field(
         True, description="Whether its samples may be kept where the operator keeps any (`--keep-samples`)."
     )
@@ -117,6 +127,12 @@ class ApiKey(BaseModel):
             raise ValueError("give either key or sha256")
         if self.key is not None and len(self.key.get_secret_value()) < 8:
             raise ValueError("a key needs at least 8 characters")
+        return self
+
+    @model_validator(mode="after")
+    def _check_rewards(self) -> Self:
+        if self.rewards is not None and "admin" in self.rights:
+            raise ValueError("a key with the right admin may use every recipe: leave rewards out")
         return self
 
     @property
@@ -139,6 +155,11 @@ class ApiKey(BaseModel):
     def share(self) -> Share:
         """What the requests with this key are counted against where callers share what is scarce."""
         return Share(self.caller, self.priority)
+
+    @cached_property
+    def account(self) -> Account:
+        """What its requests may use, and are counted against."""
+        return Account(self.name, self.caller, None if self.rewards is None else frozenset(self.rewards))
 
     def has_right(self, right: Right) -> bool:
         return right in self.rights or "admin" in self.rights

@@ -126,7 +126,7 @@ def _render_form(visit: Visit) -> Html:
                 class_="note",
             ),
         ),
-        _render_side(visit, "a", book.default),
+        _render_side(visit, "a", book.choose().name),
         _render_side(visit, "b", other),
         el(
             "div",

@@ -30,7 +30,7 @@ _STORE_FAULTS = {"away": "cannot be reached", "lost": "has lost what it kept"}
 async def show(visit: Visit) -> Html:
     """The whole page."""
     gateway = visit.parts.gateway
-    default = gateway.book.plans[gateway.book.default]
+    default = gateway.book.choose()
     request = format_curl(visit, "/v1/score", {"reward": default.name, "samples": [build_sample(default)]})
     return join(
         el("h1", "Home", class_="hidden"),

@@ -80,7 +80,7 @@ async def show(visit: Visit) -> Html | Titled:
             el(
                 "a",
                 "Write a new recipe",
-                href=visit.link_to(f"/console/recipes?copy={quote(book.default)}"),
+                href=visit.link_to(f"/console/recipes?copy={quote(book.choose().name)}"),
                 class_="button",
             ),
             class_="tools",
@@ -154,7 +154,7 @@ async def save(visit: Visit) -> Response:
 
 def _find(visit: Visit, name: str | None) -> Plan:
     book = visit.parts.gateway.book
-    plan = book.plans.get(book.default if name is None else name)
+    plan = book.choose() if name is None else book.plans.get(name)
     if plan is None:
         raise NotFound("there is no recipe of this name: it was removed, or never loaded")
     return plan

@@ -111,7 +111,7 @@ async def score(visit: Visit) -> Html:
 def _find_plan(visit: Visit) -> Plan:
     book = visit.parts.gateway.book
     plan = book.find(visit.request.query_params.get("recipe", book.default))
-    return plan if plan is not None else book.plans[book.default]
+    return plan if plan is not None else book.choose()
 
 
 # The form

@@ -332,8 +332,10 @@ class DialectRequest:
         return self._dependencies.settings.dialect_failures.get(self.policy.name) == "error"
 
     def is_judge(self, name: str) -> bool:
-        """Whether this is the name of a configured judge and not of a recipe."""
+        """Whether this is the name of a configured judge, which the caller may use, and not of a recipe."""
         judges = self._gateway.runtime.judges
+        if not self._gateway.book.allows(name):
+            return False
         return judges is not None and name in judges.names and not self._gateway.has_reward(name)
 
     def asks_judge(self, model: str, reward: str | None = None) -> bool:

@@ -18,6 +18,7 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from reward_gateway.accounts import working_for
 from reward_gateway.errors import GatewayError, InternalError, Unauthenticated
 from reward_gateway.fair_queue import charge_to
 from reward_gateway.guide.site import is_documentation
@@ -128,7 +129,11 @@ class Entry:
         try:
             with nullcontext() if is_stream else self._traffic.drain.work():
                 call.key = await self._identify_caller(call, scope, mounted)
-                with charge_to(call.key.share), self._bodies.reserve(call, scope, queues=not is_page) as reservation:
+                with (
+                    charge_to(call.key.share),
+                    working_for(call.key.account),
+                    self._bodies.reserve(call, scope, queues=not is_page) as reservation,
+                ):
                     body = await self._bodies.read(call, scope, inbox, reservation)
                     handle = self._handle if mounted is None else partial(_hand_over, mounted, call.key)
                     if is_page or only_waits(scope):

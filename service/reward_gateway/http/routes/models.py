@@ -8,6 +8,7 @@ from starlette.responses import Response
 from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.upstreams.config import json_schema
 from reward_gateway.errors import ModelUnavailable, TooLarge
+from reward_gateway.sample import split_version
 from reward_gateway.traffic.keys import require_right
 
 from ..call import call_of
@@ -54,9 +55,11 @@ _NAME = parameter("name", "path", "A model, or one of its versions: `NAME@2`.")
 async def model(request: Request) -> Response:
     """Its version, the versions that can be asked for beside it as `NAME@VERSION`, and its card. The `ETag` is the
     version that answers the name."""
-    gateway = dependencies_of(request).gateway
-    await gateway.list_models()  # as the server says now: another process of this gateway may have changed it
-    info = await gateway.runtime.models.info(request.path_params["name"])
+    gateway, name = dependencies_of(request).gateway, request.path_params["name"]
+    models = await gateway.list_models()  # as the server says now: another process of this gateway may have changed it
+    if all(model.name != split_version(name)[0] for model in models):
+        gateway.check_unrestricted()  # the same answer whether there is such a model or not
+    info = await gateway.runtime.models.info(name)
     return _with_etag(_model_row(info), info.version)
 
 

@@ -31,7 +31,8 @@ async def monitor(request: Request) -> Response:
     seconds may be missing. Otherwise, and while that store is away, it is the latest `window` samples of the worker
     that answers.
     """
-    health = dependencies_of(request).telemetry.metrics.health
+    deps = dependencies_of(request)
+    health, book = deps.telemetry.metrics.health, deps.gateway.book
     rewards = None
     if health.shared is not None:
         await asyncio.to_thread(health.monitor.read_noted)
@@ -40,6 +41,8 @@ async def monitor(request: Request) -> Response:
     shared = rewards is not None
     if rewards is None:
         rewards = await asyncio.to_thread(health.monitor.report)
+    if book.only is not None:
+        rewards = {name: report for name, report in rewards.items() if book.allows(name)}
     return json_response({"worker": os.getpid(), "shared": shared, "rewards": rewards})
 
 
