@@ -19,6 +19,7 @@ from reward_gateway.observer import (
     ExperimentOutcome,
     HedgeOutcome,
     Observer,
+    RefusalReason,
     RejectReason,
     ReplicaKind,
     StoreName,
@@ -89,6 +90,8 @@ def tell_everything(observer: Observer) -> None:
     for unfinished in get_args(UnfinishedReason):
         observer.work_unfinished(unfinished)
     observer.rows_queued("m", 1)
+    for refusal in get_args(RefusalReason):
+        observer.rows_refused("m", 1, refusal)
     observer.model_call_started("m", 1)
     observer.model_call_started("m", 1)
     observer.model_call_finished("m", 1, 0.1, "ok")

@@ -26,7 +26,8 @@ CacheLevel = Literal["memory", "redis"]
 CacheOperation = Literal["get", "put"]
 CacheFault = Literal["timeout", "connection", "auth", "loading", "full", "read_only", "response", "other"]
 BreakerState = Literal["closed", "half_open", "open"]
-ReplicaKind = Literal["upstream", "judge"]
+ReplicaKind = Literal["upstream", "judge", "triton"]
+RefusalReason = Literal["no_replicas", "queue_full"]
 CloseReason = Literal[
     "headers_too_large", "request_timeout", "malformed_body", "too_large", "overloaded", "draining", "idle", "unread"
 ]
@@ -158,22 +159,26 @@ class Observer:
     def rows_queued(self, model: str, rows: int) -> None:
         """So many rows wait for a call of a model, now."""
 
+    def rows_refused(self, model: str, rows: int, reason: RefusalReason) -> None:
+        """So many rows were refused at once: the pool of the model has no server, or too many rows wait for it."""
+
     def model_call_started(self, model: str, rows: int) -> None:
         """A call of a model went out with so many rows."""
 
     def model_call_finished(self, model: str, rows: int, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why its rows have no score."""
 
-    def triton_checked(self, server: str, reachable: bool) -> None:
-        """A Triton server was asked what it serves, as it is every few seconds."""
+    def triton_checked(self, server: str, reachable: bool | None) -> None:
+        """A Triton server was asked what it serves, as it is every few seconds; None: it has left."""
 
-    # Replicas of upstreams and judges
+    # Replicas of upstreams, judges and Triton's models
 
     def upstream_checked(self, upstream: str, replica: str, reachable: bool | None) -> None:
         """A replica was looked at, or stopped answering; None: it has left the upstream."""
 
     def replica_call_started(self, kind: ReplicaKind, name: str, replica: str, rows: int) -> None:
-        """A call went out to a replica, with so many rows; to one of a judge, with one question."""
+        """A call went out to a replica, with so many rows; to one of a judge, with one question. Those of a model on
+        Triton are named by their servers."""
 
     def replica_call_finished(self, kind: ReplicaKind, name: str, replica: str, seconds: float, outcome: str) -> None:
         """It came back: ``ok``, ``cancelled``, or the code of the reason why it failed."""

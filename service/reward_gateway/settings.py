@@ -82,7 +82,8 @@ class Settings(BaseSettings):
     triton_url: str = Field(
         "",
         description="gRPC address of a Triton server (host:port or unix:PATH), or several, comma separated: a model is "
-        "asked on the first that has it ready, and on the next if that does not answer. Empty: start the embedded one.",
+        "asked where it is, and replicas of one share its calls. dns:///host:port stands for a server at every address "
+        "of the name, looked up every few seconds. Empty: start the embedded one.",
     )
     redis_url: str = Field(
         "",
@@ -524,10 +525,14 @@ class Settings(BaseSettings):
     @classmethod
     def _is_host_and_port(cls, urls: str) -> str:
         for url in filter(None, map(str.strip, urls.split(","))):
-            host, _, port = url.rpartition(":")
-            named = url.startswith(("dns:", "unix:"))
-            if not named and ("://" in url or not host or not (port.isdecimal() and int(port) <= 65535)):
-                raise ValueError("the gRPC address of Triton is host:port without http://, for example triton:8001")
+            host, _, port = url.removeprefix("dns:///").rpartition(":")
+            if url.startswith("unix:"):
+                continue
+            if "://" in url or not host or not (port.isdecimal() and int(port) <= 65535):
+                raise ValueError(
+                    "the gRPC address of Triton is host:port without http://, for example triton:8001, or "
+                    "dns:///triton:8001 for every address of the name"
+                )
         return urls
 
     @field_validator("redis_max_memory", "state_redis_max_memory")

@@ -11,11 +11,13 @@ from pathlib import Path
 import grpc
 import pytest
 from reward_gateway.admin.loaded_models import LoadedModels
-from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.backends.triton.servers import TritonServers
 from reward_gateway.local.sockets import socket_folder
 from reward_gateway.local.triton import triton_child
 from reward_gateway.settings import Settings
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from tests.backends.triton.opening import open_tritons
 
 COUNTING = """
 import time
@@ -247,10 +249,10 @@ def triton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 
 
 @pytest.fixture
-async def models(triton_server: Triton, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TritonServer]:
+async def models(triton_server: Triton, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TritonServers]:
     monkeypatch.setattr("reward_gateway.backends.triton.server.LOOKUP_TIMEOUT_S", 60.0)
     # Calls are not cut by the time that they take, which says something about the machine.
-    server = TritonServer(triton_server.url, info_ttl_s=0.2, max_in_flight_s=3600)
+    server = open_tritons(triton_server.url, info_ttl_s=0.2, max_in_flight_s=3600)
     try:
         yield server
     finally:

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from reward_gateway.backends.model_servers import ModelServers
-from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.cache.breaker import Breaker
 from reward_gateway.cache.null import NullCache
@@ -25,6 +24,7 @@ from reward_gateway.state.store import StateStore
 
 from tests.backends.conftest import Triton
 from tests.backends.fake_triton import FakeTriton
+from tests.backends.triton.opening import open_tritons
 from tests.contract import HttpContract
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def pair(anyio_backend: str) -> AsyncIterator[Pair]:
     for server in (a, b):
         await server.start()
     upstreams = UpstreamServer({}, lambda changed: Breaker(3, time.monotonic, changed=changed))
-    models = ModelServers([TritonServer(server.url, info_ttl_s=TTL_S) for server in (a, b)], upstreams)
+    models = ModelServers(open_tritons(a.url, b.url, info_ttl_s=TTL_S), upstreams)
     runtime = EffectsRuntime(CachedScorer(models, NullCache()), StateStore.in_process())
     await runtime.refresh_models()
     gateway = Gateway(load_book(RECIPES, runtime.known_models()), runtime)
@@ -126,9 +126,10 @@ async def test_a_model_that_went_with_its_server_says_so_and_is_back_with_it(pai
     assert await pair.rewards("second", "x") == [201]
 
 
-async def test_of_a_model_on_both_the_first_is_asked(pair: Pair) -> None:
-    assert await pair.rewards("shared", "x") == [301]
-    assert pair.a.asked == ["both"]
+async def test_of_a_model_on_both_each_is_asked_in_turn(pair: Pair) -> None:
+    for _ in range(6):
+        assert await pair.rewards("shared", "x") == [301]
+    assert (pair.a.asked, pair.b.asked) == (["both"] * 3, ["both"] * 3)
 
 
 async def test_a_model_on_both_outlives_either(pair: Pair) -> None:
@@ -169,7 +170,7 @@ async def test_a_real_triton_beside_another(triton_server: Triton) -> None:
     other = FakeTriton({"two": 200.0})
     await other.start()
     upstreams = UpstreamServer({}, lambda changed: Breaker(3, time.monotonic, changed=changed))
-    models = ModelServers([TritonServer(url) for url in (other.url, triton_server.url)], upstreams)
+    models = ModelServers(open_tritons(other.url, triton_server.url), upstreams)
     batch = Batch(["0"], ["p"], ["four"])
     try:
         listed = {info.name: info.ready for info in await models.models()}

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from reward_gateway.backends.upstreams.config import UpstreamConfig, UpstreamsFileError
+from reward_gateway.backends.upstreams.config import UpstreamConfig
+from reward_gateway.backends.upstreams.file import UpstreamsFileError
 from reward_gateway.cli.fallback_checks import check_fallbacks
 from reward_gateway.recipes.known_models import KnownModel, PartlyKnown
 

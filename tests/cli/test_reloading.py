@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from reward_gateway.backends.model_servers import ModelServers
-from reward_gateway.backends.upstreams.config import load_upstreams
+from reward_gateway.backends.upstreams.file import load_upstreams
 from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.cache.null import NullCache
 from reward_gateway.cli import reloading
@@ -21,6 +21,7 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
 
+from tests.backends.triton.opening import open_tritons
 from tests.clock import until
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +128,7 @@ async def test_upstreams_are_read_again_when_their_file_changes(tmp_path: Path) 
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "rewards.yaml").write_text(ONE)
     file = upstreams_file(tmp_path, "a")
-    models = ModelServers([], UpstreamServer(load_upstreams(file), make_replica_breaker))
+    models = ModelServers(open_tritons(), UpstreamServer(load_upstreams(file), make_replica_breaker))
     telemetry = Telemetry()
     gateway = Gateway(load_book(ONE), EffectsRuntime(CachedScorer(models, NullCache())))
     settings = Settings(rewards_file=tmp_path / "recipes" / "rewards.yaml", upstreams_file=file)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from reward_gateway.backends.judges.config import load_judges
-from reward_gateway.backends.upstreams.config import load_upstreams
+from reward_gateway.backends.upstreams.file import load_upstreams
 from reward_gateway.recipes.book import load_book
 from reward_gateway.traffic.keys import KeyRing
 from tokenizers import Tokenizer

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import uvicorn
 from reward_gateway.backends.port import ModelAnswer, ModelInfo
-from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.cache.null import NullCache
 from reward_gateway.errors import NotFound
 from reward_gateway.gateway import Gateway
@@ -30,6 +29,8 @@ from reward_gateway.scoring.effects_runtime import EffectsRuntime
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.guard import Traffic
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from tests.backends.triton.opening import open_tritons
 
 RECIPES = """
 rewards:
@@ -184,7 +185,7 @@ def serving(triton: str = "", **overrides: Any) -> Iterator[Served]:
     found: dict[str, Any] = {}
 
     async def run() -> None:
-        behind = TritonServer(triton) if triton else models
+        behind = open_tritons(triton) if triton else models
         gateway = Gateway(load_book(RECIPES), EffectsRuntime(CachedScorer(behind, NullCache())))
         traffic = Traffic.of(settings)
         protocol = OpenInference(gateway, settings)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 from reward_gateway.backends.port import ModelAnswer
-from reward_gateway.backends.upstreams.config import load_upstreams
+from reward_gateway.backends.upstreams.file import load_upstreams
 from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.cli.worker import make_replica_breaker
 from reward_gateway.sample import Batch, FloatArray

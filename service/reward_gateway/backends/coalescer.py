@@ -221,13 +221,16 @@ class Coalescer(Generic[Model, Rows]):
         deadline: float,
         max_rows: int,
         instances: int = 1,
+        max_calls: int | None = None,
     ) -> ModelAnswer:
         """Score rows of a batch: [n, ``width``]. A row that fails gets a reason.
 
         Args:
             max_rows: maximum rows per call.
             instances: number of calls that the model computes at a time.
+            max_calls: maximum calls in flight from now on; None: as before.
         """
+        self._max_calls = max_calls or self._max_calls
         self._max_rows, self._instances = max_rows, instances
         self._sizes.set_calls(instances, self._max_calls)
         if self._takes_long is not None and self._takes_long(model, batch, rows):
@@ -246,6 +249,7 @@ class Coalescer(Generic[Model, Rows]):
         own = self._queued.get(job.share.caller, 0)
         if own and own + rows.size > self._max_queued:
             job.close(FULL)
+            self._observer.rows_refused(self._name, rows.size, "queue_full")
             return job.answer
         self._waiting.append(job.share, job)
         self._count_queued(job.share, rows.size)

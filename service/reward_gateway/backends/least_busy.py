@@ -5,13 +5,11 @@ from typing import Protocol, TypeVar
 
 
 class Server(Protocol):
-    """A server that may be called, or not now.
+    """A server that may be called, or not now."""
 
-    Attributes:
-        in_flight: calls that are not answered yet.
-    """
-
-    in_flight: int
+    @property
+    def in_flight(self) -> int:
+        """Calls that are not answered yet."""
 
     def begin(self) -> int | None:
         """A ticket for a call; None if it is not called now."""

@@ -45,6 +45,7 @@ class ModelInfo:
         expected: versions that the server was told to serve but does not (yet or any more).
         fallback: the model that scores whole batches while this one is away; empty: none.
         fault: a sentence that says why it is not ready, where the server knows; names no address.
+        idle: it is not ready because its pool of servers, which may be scaled to zero, has none at the moment.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModelInfo:
     expected: tuple[str, ...] = ()
     fault: str = ""
     fallback: str = ""
+    idle: bool = False
 
     def flag_names(self, bits: int) -> tuple[str, ...]:
         """Names of the flags in a bit mask, as cached; a bit without a name is ``flag_<n>``."""
@@ -93,6 +95,15 @@ class ModelAnswer:
     vectors: dict[int, bytes] = field(default_factory=dict)
     calls: int = 0
     version: str | None = None
+
+
+LONGEST_COLD_START_S = 3600.0
+"""The most seconds that a server of a pool may be said to need to start."""
+
+
+def explain_idle(model: str, cold_start_s: float) -> str:
+    """Why a model of a pool without servers is not ready."""
+    return f"The pool of {model} has no server at the moment; one needs about {cold_start_s:g} s to start."
 
 
 class ModelsAway(ModelUnavailable):

@@ -2,7 +2,8 @@
 
 from collections.abc import Container, Mapping
 
-from reward_gateway.backends.upstreams.config import UpstreamConfig, UpstreamsFileError
+from reward_gateway.backends.upstreams.config import UpstreamConfig
+from reward_gateway.backends.upstreams.file import UpstreamsFileError
 from reward_gateway.backends.upstreams.rows import inputs_of
 from reward_gateway.recipes.known_models import KnownModel, KnownModels, PartlyKnown, explain_fallback
 from reward_gateway.sample import split_version

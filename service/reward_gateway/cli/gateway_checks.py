@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.remote_sandboxes.config import SandboxesFileError, load_sandboxes
-from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
+from reward_gateway.backends.upstreams.file import UpstreamsFileError, load_upstreams
 from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.rates import parse_rate
 from reward_gateway.settings import Settings, flag_of, variable_of

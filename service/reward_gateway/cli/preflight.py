@@ -83,7 +83,7 @@ def _recipes(settings: Settings) -> Iterator[Fault]:
     """The recipes compile. With --triton-url the models are checked later, by the gateway."""
     from reward_gateway.backends.judges.config import JudgesFileError
     from reward_gateway.backends.triton.repository import models_of_repository
-    from reward_gateway.backends.upstreams.config import UpstreamsFileError
+    from reward_gateway.backends.upstreams.file import UpstreamsFileError
     from reward_gateway.errors import InvalidRecipe
     from reward_gateway.recipes.book import load_book
     from reward_gateway.recipes.known_models import known_models

@@ -12,7 +12,7 @@ import structlog
 import watchfiles
 
 from reward_gateway.backends.model_servers import ModelServers
-from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
+from reward_gateway.backends.upstreams.file import UpstreamsFileError, load_upstreams_file
 from reward_gateway.cli.fallback_checks import check_fallbacks
 from reward_gateway.errors import GatewayError, InvalidRecipe
 from reward_gateway.gateway import STATE_RESET, Gateway
@@ -50,6 +50,9 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.models.register(experiment.candidate for experiment in gateway.book.experiments.values())
     metrics.models.register(model for plan in gateway.book for model in plan.models)
     metrics.models.register(gateway.runtime.judges.names if gateway.runtime.judges is not None else ())
+    if isinstance(servers := gateway.runtime.models, ModelServers):
+        for name in servers.list_pools():  # known with 0, so that the first rows refused count as an increase
+            metrics.rows_refused(name, 0, "no_replicas")
     metrics.verdicts.register(VERDICTS)
     metrics.flags.register((*GUARDS, *FLAGS, STATE_RESET, *TEXT_FLAGS))
 
@@ -95,10 +98,11 @@ async def reload_upstreams(gateway: Gateway, path: Path | None, telemetry: Telem
     if path is None or not isinstance(models, ModelServers):
         return
     try:
-        configs = load_upstreams(path)
-        check_fallbacks(gateway.runtime.known_models(), configs, models.upstreams)
-        await models.upstreams.replace(configs)
-        log.info("upstreams_reloaded", upstreams=len(configs))
+        file = load_upstreams_file(path)
+        check_fallbacks(gateway.runtime.known_models(), file.upstreams, models.upstreams)
+        await models.upstreams.replace(file.upstreams)
+        models.tritons.declared = file.triton_models
+        log.info("upstreams_reloaded", upstreams=len(file.upstreams), triton_models=len(file.triton_models))
     except UpstreamsFileError as error:
         log.error("upstreams_kept", reason=str(error), faults=error.faults)
         return
@@ -142,5 +146,5 @@ async def watch(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> N
         watches.append(watch_file(settings.upstreams_file, "upstreams", upstreams))
     models = gateway.runtime.models
     if isinstance(models, ModelServers):
-        watches.append(repeat(models.check_tritons, TRITON_CHECK_S, "triton-watch"))
+        watches.append(repeat(models.tritons.check, TRITON_CHECK_S, "triton-watch"))
     await asyncio.gather(*watches)

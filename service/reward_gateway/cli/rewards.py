@@ -268,7 +268,7 @@ def _default() -> Path:
 
 def upstream_models(file: Path | None) -> "KnownModels":
     """The models of an upstreams file, whose servers need not run. Raises UpstreamsFileError."""
-    from reward_gateway.backends.upstreams.config import load_upstreams
+    from reward_gateway.backends.upstreams.file import load_upstreams
 
     from .fallback_checks import describe_upstreams
 
@@ -297,7 +297,7 @@ def _expected_judges() -> dict[str, str]:
 def _expected_models(named: Path | None, upstreams_file: Path | None) -> "KnownModels":
     """The models of the repository and of the upstreams. Raises Unusable if one of the two cannot be read."""
     from reward_gateway.backends.triton.repository import models_of_repository
-    from reward_gateway.backends.upstreams.config import UpstreamsFileError
+    from reward_gateway.backends.upstreams.file import UpstreamsFileError
     from reward_gateway.recipes.known_models import known_models
 
     from .configuration import read_settings

@@ -42,7 +42,7 @@ def check(
     numbers as the entry names, and whether it applies the activation that is asked for. With --url, also whether the
     running service there answers with the same versions.
     """
-    from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
+    from reward_gateway.backends.upstreams.file import UpstreamsFileError, load_upstreams
 
     path = file or _default()
     try:

@@ -32,9 +32,10 @@ from reward_gateway.backends.remote_sandboxes.config import load_sandboxes
 from reward_gateway.backends.remote_sandboxes.remote_sandboxes import RemoteSandboxes
 from reward_gateway.backends.sandbox.databases import DatabaseFolder
 from reward_gateway.backends.sandbox.sandbox import Sandbox, SandboxUnavailable
+from reward_gateway.backends.triton.model_queue import QueueLimits
 from reward_gateway.backends.triton.repository import models_of_repository
-from reward_gateway.backends.triton.server import TritonServer
-from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
+from reward_gateway.backends.triton.servers import TritonServers
+from reward_gateway.backends.upstreams.file import UpstreamsFileError, load_upstreams_file
 from reward_gateway.backends.upstreams.server import UpstreamServer
 from reward_gateway.backends.workers.pool import WorkerPool
 from reward_gateway.cache.breaker import Breaker
@@ -134,21 +135,20 @@ def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
 
 def make_model_servers(settings: Settings, observer: Observer) -> ModelServers:
     """The Triton servers and the upstreams. Raises UpstreamsFileError."""
-    tritons = [
-        TritonServer(
-            url,
-            max_infer_calls=settings.max_infer_calls,
-            max_in_flight_s=settings.max_in_flight_ms / 1e3,
-            observer=observer,
-        )
-        for url in settings.triton_urls
-    ]
-    upstreams = UpstreamServer(load_upstreams(settings.upstreams_file), make_replica_breaker, observer)
+    file = load_upstreams_file(settings.upstreams_file)
+    tritons = TritonServers(
+        settings.triton_urls,
+        make_replica_breaker,
+        limits=QueueLimits(settings.max_infer_calls, settings.max_in_flight_ms / 1e3),
+        observer=observer,
+        declared=file.triton_models,
+    )
+    upstreams = UpstreamServer(file.upstreams, make_replica_breaker, observer)
     return ModelServers(tritons, upstreams)
 
 
 def make_replica_breaker(changed: Callable[[BreakerState], None]) -> Breaker:
-    """Circuit breaker of one replica of an upstream, which the looks at it close."""
+    """Circuit breaker of one replica of an upstream, which looks at it close, or of a model on one Triton server."""
     return Breaker(REPLICA_FAILURES, time.monotonic, changed=changed)
 
 

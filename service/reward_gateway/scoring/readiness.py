@@ -147,4 +147,4 @@ class _ServedModels:
         if info.ready:
             self._runtime.seen_models.add(model)
         fault = info.fault or f"The model '{model}' is not ready on the model server."
-        return "" if info.ready else fault, info.fallback
+        return "" if info.ready or info.idle else fault, info.fallback

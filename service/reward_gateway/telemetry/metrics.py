@@ -31,6 +31,7 @@ from reward_gateway.observer import (
     ExperimentOutcome,
     HedgeOutcome,
     Observer,
+    RefusalReason,
     RejectReason,
     ReplicaKind,
     ScoredPlan,
@@ -78,7 +79,7 @@ class Metrics(Observer):
         self.verdicts = Names()
         self._codes = Names(get_args(InvalidCode))
         self._calls = ModelMetrics(make, self.models, self._tallies)
-        self._replicas = {kind: ReplicaMetrics(make, kind) for kind in get_args(ReplicaKind)}
+        self._replicas = {kind: ReplicaMetrics(make, kind, self._tallies) for kind in get_args(ReplicaKind)}
         self._upstream_rows = make.counter(
             "upstream_rows_total", "Rows sent in calls of upstreams' replicas.", "upstream", "replica"
         )
@@ -241,6 +242,9 @@ class Metrics(Observer):
     def rows_queued(self, model: str, rows: int) -> None:
         self._calls.set_queued(model, rows)
 
+    def rows_refused(self, model: str, rows: int, reason: RefusalReason) -> None:
+        self._calls.count_refused(model, rows, reason)
+
     def model_call_started(self, model: str, rows: int) -> None:
         self._calls.count_started(model, rows)
 
@@ -253,7 +257,7 @@ class Metrics(Observer):
     def judge_cached(self, judge: str, answers: int) -> None:
         self._calls.count_cached_answers(judge, answers)
 
-    def triton_checked(self, server: str, reachable: bool) -> None:
+    def triton_checked(self, server: str, reachable: bool | None) -> None:
         self._processes.set_triton(server, reachable)
 
     def upstream_checked(self, upstream: str, replica: str, reachable: bool | None) -> None:

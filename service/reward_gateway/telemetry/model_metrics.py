@@ -3,6 +3,7 @@
 from functools import cache
 from typing import get_args
 
+from reward_gateway.observer import RefusalReason
 from reward_gateway.sample import InvalidCode
 
 from .buckets import DURATION_S, ROWS
@@ -27,6 +28,12 @@ class ModelMetrics:
             make.histogram("model_call_duration_seconds", "Latency of infer calls.", DURATION_S, "model").labels
         )
         self._in_flight = cache(make.gauge("model_calls_in_flight", "Infer calls in flight.", "model").labels)
+        self._refused = make.counter(
+            "model_rows_refused_total",
+            "Rows refused at once: the model's pool has no server, or too many rows wait.",
+            "model",
+            "reason",
+        )
         self._judge_cost = make.counter("judge_cost_total", "Cost of judges' answers, by their price.", "judge")
         self._judge_answers = make.counter(
             "judge_answers_total", "Judges' answers, from their servers or from the cache.", "judge", "source"
@@ -36,6 +43,10 @@ class ModelMetrics:
 
     def set_queued(self, model: str, rows: int) -> None:
         self._tallies.set({self._queued(self._models.known_or_other(model)): rows})
+
+    def count_refused(self, model: str, rows: int, reason: RefusalReason) -> None:
+        """Count refused rows; 0 of them make the series known, so that the first ones count as an increase."""
+        self._refused.labels(self._models.known_or_other(model), reason).inc(rows)
 
     def count_answer(self, judge: str, prompt_tokens: int, completion_tokens: int, cost: float) -> None:
         name = self._models.known_or_other(judge)

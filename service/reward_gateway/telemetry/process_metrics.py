@@ -34,9 +34,10 @@ class ProcessMetrics:
             self._recipes.labels(name, version).set(1)
         self._served = dict(versions)
 
-    def set_triton(self, server: str, reachable: bool) -> None:
-        self._triton.labels(server).set(reachable)
+    def set_triton(self, server: str, reachable: bool | None) -> None:
+        """Set whether it answers; the series of one that has left has no number any more, so that no alert fires."""
+        self._triton.labels(server).set(math.nan if reachable is None else reachable)
 
     def set_upstream(self, upstream: str, replica: str, reachable: bool | None) -> None:
-        """Set whether it answers; the series of one that has left has no number any more, so that no alert fires."""
+        """As :meth:`set_triton`, for a replica of an upstream."""
         self._upstream.labels(upstream, replica).set(math.nan if reachable is None else reachable)

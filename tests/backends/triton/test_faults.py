@@ -7,10 +7,11 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from reward_gateway.backends.triton.server import TritonServer
+from reward_gateway.backends.triton.servers import TritonServers
 from reward_gateway.sample import Batch
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
+from tests.backends.triton.opening import open_tritons
 from tests.clock import Clock, until
 
 pytestmark = pytest.mark.anyio
@@ -69,19 +70,19 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[tuple[FakeTriton, TritonServer]]:
+async def fake() -> AsyncIterator[tuple[FakeTriton, TritonServers]]:
     behind = FakeTriton()
     server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(behind, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    client = TritonServer(f"127.0.0.1:{port}", info_ttl_s=TTL_S)
+    client = open_tritons(f"127.0.0.1:{port}", info_ttl_s=TTL_S)
     yield behind, client
     await client.close()
     await server.stop(None)
 
 
-async def reasons(client: TritonServer, rows: int = 1, seconds: float = 600.0) -> list[tuple[str, str]]:
+async def reasons(client: TritonServers, rows: int = 1, seconds: float = 600.0) -> list[tuple[str, str]]:
     batch = Batch([""] * rows, [""] * rows, ["a"] * rows)
     answer = await client.score("m", batch, list(range(rows)), asyncio.get_running_loop().time() + seconds)
     return [(reason.code, reason.message) for reason in answer.invalid.values()]
@@ -102,7 +103,7 @@ async def reasons(client: TritonServer, rows: int = 1, seconds: float = 600.0) -
     ],
 )
 async def test_each_status_has_its_reason(
-    fake: tuple[FakeTriton, TritonServer], code: grpc.StatusCode, words: str, expected: str, calls: int
+    fake: tuple[FakeTriton, TritonServers], code: grpc.StatusCode, words: str, expected: str, calls: int
 ) -> None:
     behind, client = fake
     behind.refuse(code, words)
@@ -110,14 +111,14 @@ async def test_each_status_has_its_reason(
     assert (said, behind.asked) == (expected, calls)
 
 
-async def test_a_broken_connection_is_tried_once_more(fake: tuple[FakeTriton, TritonServer]) -> None:
+async def test_a_broken_connection_is_tried_once_more(fake: tuple[FakeTriton, TritonServers]) -> None:
     behind, client = fake
     behind.refuse(grpc.StatusCode.UNAVAILABLE, "Connection reset by peer", times=1)
     assert await reasons(client, rows=3) == []
     assert behind.asked == 2
 
 
-async def test_a_message_shows_neither_paths_nor_what_was_scored(fake: tuple[FakeTriton, TritonServer]) -> None:
+async def test_a_message_shows_neither_paths_nor_what_was_scored(fake: tuple[FakeTriton, TritonServers]) -> None:
     behind, client = fake
     behind.refuse(grpc.StatusCode.INTERNAL, "failed in /opt/models/m/1/model.py at line 3\n\nAt:\n  /opt/x.py(1): f")
     ((_, said),) = await reasons(client)
@@ -128,7 +129,7 @@ async def test_a_message_shows_neither_paths_nor_what_was_scored(fake: tuple[Fak
 
 
 @pytest.mark.parametrize("score", [b"", b"\x00" * 4, b"\x00" * 12, b"\x00" * 7])
-async def test_a_score_of_the_wrong_size_is_no_score(fake: tuple[FakeTriton, TritonServer], score: bytes) -> None:
+async def test_a_score_of_the_wrong_size_is_no_score(fake: tuple[FakeTriton, TritonServers], score: bytes) -> None:
     behind, client = fake
 
     async def infer(request: Any, context: Any) -> Any:
@@ -138,7 +139,7 @@ async def test_a_score_of_the_wrong_size_is_no_score(fake: tuple[FakeTriton, Tri
     assert [code for code, _ in await reasons(client, rows=2)] == ["model_error"] * 2
 
 
-async def test_an_answer_without_a_score_is_no_score(fake: tuple[FakeTriton, TritonServer]) -> None:
+async def test_an_answer_without_a_score_is_no_score(fake: tuple[FakeTriton, TritonServers]) -> None:
     behind, client = fake
 
     async def infer(request: Any, context: Any) -> Any:
@@ -148,7 +149,7 @@ async def test_an_answer_without_a_score_is_no_score(fake: tuple[FakeTriton, Tri
     assert [code for code, _ in await reasons(client)] == ["model_error"]
 
 
-async def test_a_model_that_hangs_is_left_at_the_deadline(fake: tuple[FakeTriton, TritonServer], clock: Clock) -> None:
+async def test_a_model_that_hangs_is_left_at_the_deadline(fake: tuple[FakeTriton, TritonServers], clock: Clock) -> None:
     behind, client = fake
     ended = asyncio.Event()
 
@@ -167,7 +168,7 @@ async def test_a_model_that_hangs_is_left_at_the_deadline(fake: tuple[FakeTriton
 
 
 async def test_an_answer_of_another_version_is_labelled_so_and_looked_up_anew(
-    fake: tuple[FakeTriton, TritonServer],
+    fake: tuple[FakeTriton, TritonServers],
 ) -> None:
     behind, client = fake
     assert (await client.info("m")).version == "1"
@@ -178,14 +179,14 @@ async def test_an_answer_of_another_version_is_labelled_so_and_looked_up_anew(
     assert (await client.info("m")).version == "2"
 
 
-async def test_lookups_at_the_same_time_are_one(fake: tuple[FakeTriton, TritonServer]) -> None:
+async def test_lookups_at_the_same_time_are_one(fake: tuple[FakeTriton, TritonServers]) -> None:
     behind, client = fake
     await asyncio.gather(*(client.info("m") for _ in range(50)))
     assert behind.looked_up == 1
 
 
 async def test_nobody_waits_for_a_picture_that_has_just_expired(
-    fake: tuple[FakeTriton, TritonServer], clock: Clock
+    fake: tuple[FakeTriton, TritonServers], clock: Clock
 ) -> None:
     behind, client = fake
     await client.info("m")
@@ -199,7 +200,7 @@ async def test_nobody_waits_for_a_picture_that_has_just_expired(
 
 
 async def test_a_caller_that_goes_away_does_not_end_the_lookup_of_others(
-    fake: tuple[FakeTriton, TritonServer],
+    fake: tuple[FakeTriton, TritonServers],
 ) -> None:
     _, client = fake
     gone, stays = asyncio.ensure_future(client.info("m")), asyncio.ensure_future(client.info("m"))

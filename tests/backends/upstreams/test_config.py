@@ -6,7 +6,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from reward_gateway.backends.upstreams.config import INPUTS, UpstreamsFileError, json_schema, load_upstreams
+from reward_gateway.backends.upstreams.config import INPUTS
+from reward_gateway.backends.upstreams.file import UpstreamsFileError, json_schema, load_upstreams
 from reward_gateway.backends.upstreams.protocols import PROTOCOLS
 from reward_gateway.backends.upstreams.protocols.mapped import MappedHttp
 from reward_gateway.backends.upstreams.rows import Question

@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 import pytest
+from reward_gateway.backends import followed_name
 from reward_gateway.backends.upstreams import replica as replica_module
 from reward_gateway.backends.upstreams import replicas, upstream
 from reward_gateway.observer import BreakerState, Observer, ReplicaKind
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.anyio
 def looks_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(upstream, "LOOK_AGAIN_S", 0.05)
-    monkeypatch.setattr(upstream, "RESOLVE_EVERY_S", 0.05)
+    monkeypatch.setattr(followed_name, "LOOK_UP_EVERY_S", 0.05)
+    monkeypatch.setattr(followed_name, "LOOK_UP_AGAIN_S", 0.05)
 
 
 def many(n: int) -> Any:
@@ -204,9 +206,9 @@ async def test_a_name_stands_for_all_its_addresses(
     first, second = await start("vllm"), await start("vllm")
     found = [first.url, second.url]
 
-    async def look_up(url: str) -> list[str]:
+    async def look_up(url: str) -> list[str] | None:
         assert url == "http://rm.example:8000"
-        return found
+        return found or None
 
     monkeypatch.setattr(replicas, "resolve_addresses", look_up)
     config = entry(first, "vllm_classify").model_copy(update={"urls": (), "dns": "http://rm.example:8000"})
@@ -228,11 +230,6 @@ async def test_a_name_stands_for_all_its_addresses(
     await eventually(is_left)
     found[:] = []  # a name server that fails takes no replica away
     assert all(answer.invalid == {} for answer in await score_each(models, 5))
-
-
-async def test_addresses_of_a_name() -> None:
-    assert "http://127.0.0.1:9000/v" in await replicas.resolve_addresses("http://localhost:9000/v")
-    assert await replicas.resolve_addresses("http://no-such-host.invalid:9000") == []
 
 
 class Noting(Observer):

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from reward_gateway.backends.model_servers import ModelServers
-from reward_gateway.backends.port import ModelInfo
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.errors import ModelUnavailable
 from reward_gateway.gateway import Gateway
@@ -22,7 +21,9 @@ from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 from starlette.responses import Response
 
+from tests.backends.triton.opening import open_tritons
 from tests.contract import HttpContract
+from tests.ports import free_port
 
 from .conftest import FakeServer, OpenUpstreams, StartServer, chat_text, entry, raw_scores
 
@@ -34,21 +35,6 @@ rewards:
 experiments:
   trial: {model: rm, candidate: other, fraction: 1}
 """
-
-
-class AwayTriton:
-    """A Triton that does not answer."""
-
-    def __init__(self) -> None:
-        self.known: list[ModelInfo] = []
-
-    async def models(self) -> list[ModelInfo]:
-        raise ModelUnavailable("The model server does not answer.")
-
-    async def info(self, name: str) -> ModelInfo:
-        raise ModelUnavailable("The model server does not answer.")
-
-    async def close(self) -> None: ...
 
 
 @dataclass
@@ -63,7 +49,7 @@ class Whole:
 async def whole(start: StartServer, upstreams: OpenUpstreams) -> AsyncIterator[Whole]:
     server, other = await start("vllm"), await start("tei", weights=1)
     served = upstreams(rm=entry(server, "vllm_classify"), other=entry(other, "tei_predict"))
-    models = ModelServers([], served)
+    models = ModelServers(open_tritons(), served)
     state = StateStore.in_process()
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(1000, 3600)), state)
     await runtime.refresh_models()
@@ -173,7 +159,7 @@ async def test_a_triton_that_is_away_hides_no_upstream_and_no_recipe_of_its_own(
 ) -> None:
     """Or a gateway beside both could not start while Triton does."""
     served = upstreams(rm=entry(await start("vllm"), "vllm_classify"))
-    models = ModelServers([AwayTriton()], served)  # type: ignore[list-item]
+    models = ModelServers(open_tritons(f"127.0.0.1:{free_port()}"), served)
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(10, 3600)))
     with pytest.raises(ModelUnavailable):
         await runtime.refresh_models()
@@ -190,7 +176,9 @@ async def test_the_fallback_of_an_upstream_scores_whole_requests_while_it_is_awa
 ) -> None:
     server, other = await start("vllm"), await start("tei", weights=1)
     served = upstreams(rm=entry(server, "vllm_classify", fallback="other"), other=entry(other, "tei_predict"))
-    runtime = EffectsRuntime(CachedScorer(ModelServers([], served), MemoryCache(1000, 3600)), StateStore.in_process())
+    runtime = EffectsRuntime(
+        CachedScorer(ModelServers(open_tritons(), served), MemoryCache(1000, 3600)), StateStore.in_process()
+    )
     await runtime.refresh_models()
     version = (await runtime.models.info("rm")).version
     assert (await runtime.models.info("rm")).fallback == "other"
@@ -236,7 +224,9 @@ async def test_a_tournament_before_an_upstream_that_answers_by_one_word(
     server = await start("vllm")
     server.fault = compare_by_word
     served = upstreams(pair=entry(server, "word_logprob", input=read, words={"positive": "A", "negative": "B"}))
-    runtime = EffectsRuntime(CachedScorer(ModelServers([], served), MemoryCache(1000, 3600)), StateStore.in_process())
+    runtime = EffectsRuntime(
+        CachedScorer(ModelServers(open_tritons(), served), MemoryCache(1000, 3600)), StateStore.in_process()
+    )
     await runtime.refresh_models()
     recipe = "rewards: {r: {components: {a: {score: judge_tournament, params: {model: pair}}}}}"
     gateway = Gateway(load_book(recipe, runtime.known_models()), runtime)

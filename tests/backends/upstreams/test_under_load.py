@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 from reward_gateway.backends.model_servers import ModelServers
-from reward_gateway.backends.triton.server import TritonServer
 from reward_gateway.backends.upstreams import upstream
 from reward_gateway.cache.memory import MemoryCache
 from reward_gateway.experiments.shadow import Shadow
@@ -22,6 +21,7 @@ from reward_gateway.settings import Settings
 from reward_gateway.state.store import StateStore
 
 from tests.backends.fake_triton import FakeTriton
+from tests.backends.triton.opening import open_tritons
 from tests.clock import LONGEST_WAIT_S
 
 from .conftest import FakeServer, OpenUpstreams, StartServer, entry, raw_scores
@@ -79,7 +79,7 @@ async def loaded(
     await triton.start()
     limits = {"in_flight": 2, "batch": 64}
     served = upstreams(rm=entry(server, "vllm_classify", input="response", limits=limits))
-    models = ModelServers([TritonServer(triton.url)], served)
+    models = ModelServers(open_tritons(triton.url), served)
     runtime = EffectsRuntime(CachedScorer(models, MemoryCache(100_000, 3600)), StateStore.in_process())
     await runtime.refresh_models()
     gateway = Gateway(load_book(RECIPES, runtime.known_models()), runtime, shadow=Shadow(runtime))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from reward_gateway.backends.judges.config import load_judges
-from reward_gateway.backends.upstreams.config import load_upstreams
+from reward_gateway.backends.upstreams.file import load_upstreams
 from reward_gateway.guide import reference
 from reward_gateway.guide.tables import slug_of
 from reward_gateway.recipes.book import load_book

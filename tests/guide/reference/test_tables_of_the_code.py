@@ -6,7 +6,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 from reward_gateway.backends.judges.config import JudgeConfig
-from reward_gateway.backends.upstreams.config import INPUTS, UpstreamsFile
+from reward_gateway.backends.upstreams.config import INPUTS
+from reward_gateway.backends.upstreams.file import UpstreamsFile
 from reward_gateway.fair_queue import Priority
 from reward_gateway.gateway import STATE_RESET
 from reward_gateway.intake.chat_text import TEXT_FLAGS

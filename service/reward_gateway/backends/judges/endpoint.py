@@ -11,6 +11,7 @@ import structlog
 from reward_gateway.observer import Observer
 from reward_gateway.sample import Invalid
 
+from ..breaker import MakeBreaker
 from ..hedging import FurtherCall, Hedging
 from ..least_busy import LeastBusy
 from ..retries import TemporaryFailure, call_with_retries
@@ -20,7 +21,7 @@ from .images import UnreadableImage, encode_images, has_images
 from .parameters import Parameters
 from .questions import Question
 from .rate_limiter import RateLimiter, TokenLimiter
-from .replica import JudgeReplica, MakeBreaker
+from .replica import JudgeReplica
 from .replies import Completion, Reply, judge_failure
 from .spending import Budget, LocalSpend, SpendStore
 

@@ -9,11 +9,11 @@ from reward_gateway.errors import JudgeNotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
+from ..breaker import MakeBreaker
 from .cached_replies import decode_reply, encode_reply
 from .config import JudgeConfig
 from .endpoint import ChatEndpoint
 from .questions import NOT_CACHED, CacheUse, Conversation, Question
-from .replica import MakeBreaker
 from .replies import Reply
 from .spending import SpendStore
 

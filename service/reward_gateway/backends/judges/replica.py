@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +10,7 @@ import httpx
 from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.sample import Invalid
 
+from ..breaker import MakeBreaker
 from ..outgoing_http import open_client
 from ..retries import TemporaryFailure
 from .config import JudgeConfig
@@ -21,26 +21,6 @@ from .replies import Completion, Reply, judge_failure, read_completion, read_fai
 
 LARGEST_REPLY = 8 << 20
 LONGEST_REFUSAL = 64 << 10
-
-
-class Breaker(Protocol):
-    """Circuit breaker: whether a server that did not answer may be called."""
-
-    def begin_call(self) -> int | None:
-        """A ticket; None while the breaker is open."""
-
-    def begin_probe(self) -> int | None:
-        """A ticket for the one call that may test whether the server is back."""
-
-    def record_success(self) -> None:
-        """A call was answered."""
-
-    def record_failure(self, ticket: int) -> None:
-        """A call was not."""
-
-
-MakeBreaker = Callable[[Callable[[BreakerState], None]], Breaker]
-"""Makes a breaker that tells every change of its state."""
 
 
 class JudgeReplica:

@@ -65,6 +65,12 @@ class Directory:
         """Fetch again before the next use, because an answer did not match the snapshot."""
         self._renewed_at = -2 * self._ttl_s
 
+    def mark_away(self) -> None:
+        """None of the models is ready until they have been fetched again, which they are before the next use."""
+        if self._models is not None:
+            self._models = {name: model.with_ready(False) for name, model in self._models.items()}
+        self.expire()
+
     async def close(self) -> None:
         if self._renewal is not None:
             self._renewal.cancel()

@@ -25,6 +25,16 @@ def connection_lost(error: grpc.aio.AioRpcError) -> bool:
     return error.code() is grpc.StatusCode.UNAVAILABLE and not _QUEUE.search(error.details() or "")
 
 
+def is_absent(error: grpc.aio.AioRpcError) -> bool:
+    """True if the server answers, and does not have the model now."""
+    return error.code() is grpc.StatusCode.NOT_FOUND or _ABSENT.search(error.details() or "") is not None
+
+
+def is_final(error: grpc.aio.AioRpcError) -> bool:
+    """True if another server would do no better: it is the request that is refused, or its time is over."""
+    return error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
 def is_queue_full(words: str) -> bool:
     """True if a message of the server says that its queue was full, or too slow."""
     return _QUEUE.search(words) is not None

@@ -5,7 +5,7 @@ Parameters of its configuration describe the rest: ``inputs``, ``dimensions``, `
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -56,6 +56,13 @@ class TritonModel:
     def name(self) -> str:
         """The model's name on the server."""
         return split_version(self.info.name)[0]
+
+    @property
+    def signature(self) -> tuple[Hashable, ...]:
+        """What rows are written by and answers read by: servers with the same one can answer each other's calls."""
+        info = self.info
+        pinned = self.triton_version if self.pinned else ""
+        return info.inputs, info.dimensions, info.flags, self.tensors, self.required, self.outputs, self.fault, pinned
 
     def pin_version(self) -> Self:
         """The same model, requested by its version."""

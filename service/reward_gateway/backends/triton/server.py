@@ -1,27 +1,23 @@
-"""Reward models on NVIDIA Triton, over gRPC; rows of concurrent requests are coalesced into few calls."""
+"""One Triton server, over gRPC: what it serves, and calls of its models."""
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import grpc
-import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
-from reward_gateway.backends.encoded_rows import Piece
-from reward_gateway.backends.port import ModelAnswer, ModelInfo
+from reward_gateway.backends.breaker import MakeBreaker
+from reward_gateway.backends.port import ModelInfo
 from reward_gateway.backends.triton.control import Control
 from reward_gateway.backends.triton.directory import Directory, Models
-from reward_gateway.backends.triton.failures import call_failure, connection_lost, model_unavailable, row_failure
-from reward_gateway.backends.triton.infer_request import encode_infer_request
-from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread_model, version_of
+from reward_gateway.backends.triton.index import index_by_name
+from reward_gateway.backends.triton.model_config import TritonModel, read_config, unread_model
 from reward_gateway.backends.triton.passthrough import Passthrough
-from reward_gateway.backends.triton.rows import encode_rows
-from reward_gateway.backends.triton.tensors import TensorRows, join_pieces, unframe_values
 from reward_gateway.errors import ModelUnavailable, NotFound
-from reward_gateway.observer import UNOBSERVED, Observer
-from reward_gateway.sample import Batch, Invalid, all_finite, split_version
+from reward_gateway.observer import UNOBSERVED, BreakerState, Observer
+from reward_gateway.sample import split_version
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -43,31 +39,40 @@ LOOKUP_TIMEOUT_S = 2.0
 RECONNECT_S = 1.0
 """Maximum wait for a lost connection before a call is retried once."""
 
-NOT_FINITE = Invalid("not_finite", "The model's score is not a finite number.")
+HANGING_LOOKUPS = 3
+"""Questions in a row that a server does not answer, after which its calls go to other servers."""
 
 
 class TritonServer:
-    """Implements :class:`reward_gateway.backends.port.ModelServer`. Create it on the running loop.
+    """One server. Create it on the running loop.
 
     Args:
         url: gRPC address, ``host:port``.
-        max_infer_calls: maximum calls in flight per model.
-        max_in_flight_s: maximum predicted time of a model's calls in flight.
-        max_queued_rows: maximum rows of one caller that wait per model.
+        label: its name in metrics.
+        make_breaker: makes the circuit breaker of one model on it.
+        has_peers: whether there are other servers that its calls may go to.
         info_ttl_s: maximum seconds until a changed model is noticed.
+
+    Attributes:
+        in_flight: calls that are not answered yet.
     """
 
     def __init__(
         self,
         url: str,
+        make_breaker: MakeBreaker,
         *,
-        max_infer_calls: int = 4,
-        max_in_flight_s: float = 0.05,
-        max_queued_rows: int = 65_536,
+        label: str = "",
+        has_peers: Callable[[], bool] = lambda: False,
         info_ttl_s: float = 5.0,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self.url = url
+        self.label = label or url
+        self.in_flight = 0
+        self.observer = observer
+        self._make_breaker = make_breaker
+        self._has_peers = has_peers
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._infer = self._channel.unary_unary(  # what it sends is bytes already
@@ -76,12 +81,13 @@ class TritonServer:
         self.passthrough = Passthrough(self._stub)
         self._directory = Directory(self._fetch_models, info_ttl_s)
         self.control = Control(self.passthrough, self._directory.renew)
-        self._max_infer_calls = max_infer_calls
-        self._max_in_flight_s = max_in_flight_s
-        self._max_queued_rows = max_queued_rows
-        self._observer = observer
-        self._coalescers: dict[str, Coalescer[TritonModel, TensorRows]] = {}
-        self._latest_models: dict[str, TritonModel] = {}  # as of the last request
+        self._replicas: dict[str, ModelReplica] = {}
+        self._timeouts: set[asyncio.Timeout] = set()
+        self._failed_lookups = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # What it serves
 
     async def check(self) -> None:
         """Ask the server what it serves, unless that is known from a moment ago, so that the observer hears of it."""
@@ -89,42 +95,16 @@ class TritonServer:
             await self._directory.models()
 
     async def models(self) -> list[ModelInfo]:
+        """Every model once, freshly asked for. Raises ModelUnavailable."""
         return [model.info for model in (await self._directory.fetch_models()).values() if not model.pinned]
 
-    async def info(self, name: str) -> ModelInfo:
-        return (await self._find_model(name)).info
-
-    def was_ready(self, name: str) -> bool:
-        """Whether a model was ready when the server was last asked, without asking it now."""
+    def known_model(self, name: str) -> TritonModel | None:
+        """A model as of the last time that the server was asked, without asking it now; None if it has none."""
         model = self._directory.latest_models().get(name)
-        return model is not None and model.info.ready
+        return model if model is not None and model.read else None
 
-    async def score(self, name: str, batch: Batch, rows: list[int], deadline: float) -> ModelAnswer:
-        try:
-            model = await self._find_model(name)
-        except (ModelUnavailable, NotFound):
-            return _refuse_rows(len(rows), 1, model_unavailable(name))
-        if model.fault:
-            reason = Invalid("model_error", f"{name} does not follow the contract of a reward model: {model.fault}.")
-            return _refuse_rows(len(rows), max(1, model.width), reason)
-        self._latest_models[name] = model
-        return await self._get_coalescer(name).score(
-            model,
-            batch,
-            rows,
-            width=model.width,
-            deadline=deadline,
-            max_rows=model.info.max_batch,
-            instances=model.info.device.parallel_calls,
-        )
-
-    async def close(self) -> None:
-        for coalescer in self._coalescers.values():
-            await coalescer.close()
-        await self._directory.close()
-        await self._channel.close(None)
-
-    async def _find_model(self, name: str) -> TritonModel:
+    async def find_model(self, name: str) -> TritonModel:
+        """A model, ready or not. Raises NotFound or ModelUnavailable."""
         models = await self._directory.models()
         if name not in models:
             models = await self._directory.fetch_models()  # it may have been added just now
@@ -139,13 +119,36 @@ class TritonServer:
             raise ModelUnavailable(f"The model '{name}' is not ready on the model server.")
         return model
 
+    def look_soon(self) -> None:
+        """Begin to ask the server what it serves."""
+        self._directory.latest_models()
+
+    def expire(self) -> None:
+        """Ask the server anew before the next use of what it said."""
+        self._directory.expire()
+
+    def mark_away(self) -> None:
+        """Its connection was lost: none of its models is ready until it has been asked again."""
+        self._directory.mark_away()
+
+    def find_replica(self, name: str) -> "ModelReplica":
+        """A model on this server, as one of those that may be called."""
+        if name not in self._replicas:
+            self._replicas[name] = ModelReplica(self, name, self._make_breaker)
+        return self._replicas[name]
+
     async def _fetch_models(self) -> Models:
         try:
             index = await self._stub.RepositoryIndex(service_pb2.RepositoryIndexRequest(), timeout=LOOKUP_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            self._observer.triton_checked(self.url, False)
+            self.observer.triton_checked(self.label, False)
+            self._failed_lookups += 1
+            if self._failed_lookups >= HANGING_LOOKUPS and self._has_peers():
+                for timeout in self._timeouts:
+                    timeout.reschedule(0.0)
             raise ModelUnavailable("The model server does not answer.") from error
-        self._observer.triton_checked(self.url, True)
+        self.observer.triton_checked(self.label, True)
+        self._failed_lookups = 0
         return index_by_name(await asyncio.gather(*(self._describe_model(entry) for entry in index.models)))
 
     async def _describe_model(self, entry: "service_pb2.RepositoryIndexResponse.ModelIndex") -> TritonModel:
@@ -158,52 +161,46 @@ class TritonServer:
             return unread_model(entry.name, entry.version, wanted=True)
         return read_config(answer.config, entry.version, ready=True)
 
-    def _get_coalescer(self, name: str) -> Coalescer[TritonModel, TensorRows]:
-        if name not in self._coalescers:
+    # Calls
 
-            async def send_pieces(pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
-                return await self._infer_pieces(name, pieces, deadline)
-
-            self._coalescers[name] = Coalescer(
-                name,
-                encode_rows,
-                send_pieces,
-                max_calls=self._max_infer_calls,
-                max_queued=self._max_queued_rows,
-                max_in_flight_s=self._max_in_flight_s,
-                observer=self._observer,
-            )
-        return self._coalescers[name]
-
-    async def _infer_pieces(self, name: str, pieces: Sequence[Piece[TensorRows]], deadline: float) -> CallAnswer:
-        """Send one infer call; retries once after a lost connection. Raises CallFailed."""
-        model = self._latest_models[name]
-        rows = sum(stop - start for _, start, stop in pieces)
-        request = encode_infer_request(model, join_pieces(pieces), rows)
+    @contextmanager
+    def carry_call(self) -> Iterator[None]:
+        """A call is in flight."""
+        self.in_flight += 1
+        self._idle.clear()
         try:
-            try:
-                answer = await self._call_infer(request, deadline)
-            except grpc.aio.AioRpcError as error:
-                if not connection_lost(error) or not await self._wait_for_connection(deadline):
-                    raise
-                answer = await self._call_infer(request, deadline)
-        except grpc.aio.AioRpcError as error:
-            self._directory.expire()
-            raise call_failure(name, error) from None
-        if not model.info.ready:
-            self._directory.expire()  # the model is ready again
+            yield
+        finally:
+            self.in_flight -= 1
+            if not self.in_flight:
+                self._idle.set()
+
+    async def infer(self, request: bytes, deadline: float) -> "service_pb2.ModelInferResponse":
+        """Send an infer call, as written by :func:`.infer_request.encode_infer_request`.
+
+        Raises:
+            grpc.aio.AioRpcError: it failed; or the server hangs, and there are others.
+        """
+        left_s = max(0.0, deadline - asyncio.get_running_loop().time())
         try:
-            return self._read_answer(model, answer, rows)
-        except (ValueError, KeyError):
-            self._directory.expire()
-            reason = Invalid("model_error", f"{name} answered with tensors that do not follow its configuration.")
-            raise CallFailed(reason, divisible=False) from None
+            async with asyncio.timeout(None) as timeout:
+                self._timeouts.add(timeout)
+                try:
+                    answer: service_pb2.ModelInferResponse = await self._infer(request, timeout=left_s)
+                finally:
+                    self._timeouts.discard(timeout)
+        except TimeoutError:
+            none = grpc.aio.Metadata()
+            words = "The model server does not answer."
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, none, none, words, None) from None
+        return answer
 
-    async def _call_infer(self, request: bytes, deadline: float) -> "service_pb2.ModelInferResponse":
-        timeout = max(0.0, deadline - asyncio.get_running_loop().time())
-        return await self._infer(request, timeout=timeout)
+    async def confirm_models(self) -> None:
+        """Ask anew what it serves if its connection has been lost since: it may be another server by now."""
+        if self._channel.get_state() is not grpc.ChannelConnectivity.READY:
+            await self._directory.renew()
 
-    async def _wait_for_connection(self, deadline: float) -> bool:
+    async def wait_for_connection(self, deadline: float) -> bool:
         """Wait for a connection that has just broken; False if it was already down, or does not come back in time."""
         if self._channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
             return False
@@ -214,58 +211,70 @@ class TritonServer:
             return False
         return True
 
-    def _read_answer(self, model: TritonModel, answer: "service_pb2.ModelInferResponse", rows: int) -> CallAnswer:
-        """Decode an answer. Raises ValueError or KeyError if it does not match the configuration."""
-        raw = {tensor.name: data for tensor, data in zip(answer.outputs, answer.raw_output_contents, strict=True)}
-        values = np.frombuffer(raw["score"], "<f4").reshape(rows, model.width).astype(np.float64)
-        call_answer = CallAnswer(values, self._answer_version(model, answer))
-        if not all_finite(values.ravel()):
-            not_finite_rows = ~np.isfinite(values).all(axis=1)
-            values[not_finite_rows] = np.nan
-            call_answer.invalid = dict.fromkeys(np.flatnonzero(not_finite_rows).tolist(), NOT_FINITE)
-        if len(raw.get("error", b"")) > 4 * rows:  # otherwise all error strings are empty
-            for row, words in enumerate(unframe_values(raw["error"], rows)):
-                if words:
-                    values[row] = np.nan
-                    call_answer.invalid[row] = row_failure(words.decode("utf-8", "replace"))
-        if "vector" in raw:
-            vectors = enumerate(unframe_values(raw["vector"], rows))
-            call_answer.vectors = {row: vector for row, vector in vectors if row not in call_answer.invalid}
-        if "flags" in raw:
-            bits = np.frombuffer(raw["flags"], "<u4").reshape(rows)
-            call_answer.flags = {row: model.info.flag_names(int(bits[row])) for row in np.flatnonzero(bits).tolist()}
-        return call_answer
+    async def drain(self) -> None:
+        """Ask it no more what it serves, and close it once its calls are answered."""
+        await self._leave()
+        await self._idle.wait()
+        await self._channel.close(None)
 
-    def _answer_version(self, model: TritonModel, answer: "service_pb2.ModelInferResponse") -> str:
-        """The version that answered: Triton's number, with the content version that was looked up."""
-        if answer.model_version != model.triton_version:
-            self._directory.expire()
-        return version_of(answer.model_version, model.content_version)
+    async def close(self) -> None:
+        """Cancel its calls, and close the connection."""
+        await self._leave()
+        await self._channel.close(None)
+
+    async def _leave(self) -> None:
+        await self._directory.close()
+        self.observer.triton_checked(self.label, None)
+        for replica in self._replicas.values():
+            replica.note_breaker("closed")
 
 
-def index_by_name(models: Iterable[TritonModel]) -> Models:
-    """Index models by requested name: ``NAME@VERSION`` for each, and ``NAME`` for the highest ready version."""
-    named: dict[str, TritonModel] = {}
-    of_name: dict[str, list[TritonModel]] = {}
-    for model in sorted(models, key=_version_rank):
-        named[model.name] = model  # the last one stays
-        of_name.setdefault(model.name, []).append(model)
-        if model.info.ready:
-            named[f"{model.name}@{model.triton_version}"] = model.pin_version()
-    ready = {name: [m.info.version for m in versions if m.info.ready] for name, versions in of_name.items()}
-    coming = {
-        name: [m.triton_version for m in versions if m.info.wanted and not m.info.ready and m.triton_version]
-        for name, versions in of_name.items()
-    }
-    return {
-        key: model if model.pinned else model.with_versions(ready[key], coming[key]) for key, model in named.items()
-    }
+class ModelReplica:
+    """One model on one server, for :class:`reward_gateway.backends.least_busy.LeastBusy`.
 
+    A server that does not answer gets no calls for any model, as it is asked every few seconds. The breaker is for
+    calls of one model that fail here and are answered by another server.
+    """
 
-def _version_rank(model: TritonModel) -> tuple[bool, bool, int]:
-    """Sort key: Triton answers a name without a version with the highest ready version."""
-    return model.info.ready, model.info.wanted, int(model.triton_version) if model.triton_version.isdecimal() else 0
+    def __init__(self, server: TritonServer, name: str, make_breaker: MakeBreaker) -> None:
+        self.server = server
+        self.name = name
+        self._breaker = make_breaker(self.note_breaker)
+        self._probe: int | None = None
 
+    @property
+    def in_flight(self) -> int:
+        """Calls of all models that the server has not answered yet."""
+        return self.server.in_flight
 
-def _refuse_rows(rows: int, width: int, reason: Invalid) -> ModelAnswer:
-    return ModelAnswer(np.full((rows, width), np.nan), dict.fromkeys(range(rows), reason))
+    def begin(self) -> int | None:
+        """A ticket for a call, which may be the probe of an open breaker; None if it is not called now."""
+        ticket = self._breaker.begin_call()
+        if ticket is None:
+            ticket = self._probe = self._breaker.begin_probe()
+        return ticket
+
+    def note_failure(self, ticket: int) -> None:
+        """A call failed here which another server answered."""
+        self._breaker.record_failure(ticket)
+
+    def note_breaker(self, state: BreakerState) -> None:
+        """Tell the breaker's state."""
+        self.server.observer.replica_breaker_changed("triton", self.name, self.server.label, state)
+
+    @contextmanager
+    def carry(self, rows: int) -> Iterator[list[str]]:
+        """A call of so many rows is in flight; what is appended is its outcome."""
+        loop, observer, label = asyncio.get_running_loop(), self.server.observer, self.server.label
+        started, outcome = loop.time(), ["cancelled"]
+        observer.replica_call_started("triton", self.name, label, rows)
+        try:
+            with self.server.carry_call():
+                yield outcome
+        finally:
+            if outcome[-1] == "ok":
+                self._breaker.record_success()
+            elif self._probe is not None:
+                self._breaker.record_failure(self._probe)
+            self._probe = None
+            observer.replica_call_finished("triton", self.name, label, loop.time() - started, outcome[-1])

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from reward_gateway import extras
 from reward_gateway.sample.fields import FIELDS
-from reward_gateway.yaml_file import YamlFault, read_yaml
 
-from ..fallbacks import explain_fallback
+from ..port import LONGEST_COLD_START_S
 from .entry_parts import HttpForm, Limits, Part, Tensors, Words
 from .templates import ChatTemplate, TemplateError
 
@@ -38,8 +37,6 @@ TOKENS = ("input_ids", "attention_mask", "token_type_ids")
 
 FEATURE = "features."
 """Begins the name of one of a sample's features, which ``tensors`` may hold: numbers."""
-
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 ProtocolName = Literal[
     "vllm_classify",
@@ -90,14 +87,6 @@ COUNTED = frozenset({"vllm_classify", "vllm_pooling", "vllm_rerank"})
 """Protocols whose servers say how many tokens the row of a call had."""
 
 
-class UpstreamsFileError(ValueError):
-    """The file of upstreams cannot be used; each fault says which entry and why, and never repeats a secret."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
-
-
 def check_address(url: str) -> str:
     """An address without user, query or fragment, and without a slash at its end. Raises ValueError."""
     parts = urlsplit(url)
@@ -118,6 +107,14 @@ class UpstreamConfig(Part):
     protocol: ProtocolName = Field(description="The API that the server speaks.")
     urls: tuple[Address, ...] = Field((), max_length=256, description="Replicas: http(s)://host[:port][/path].")
     dns: Address | None = Field(None, description="Instead of urls: every address that the host's name resolves to.")
+    cold_start_s: float | None = Field(
+        None,
+        gt=0,
+        le=LONGEST_COLD_START_S,
+        description="Seconds that a server needs to start, where `dns` names a pool that may be scaled to zero: while "
+        "it has no server, requests are answered 503 at once, with this as `Retry-After`, and the gateway stays ready. "
+        "Unset: a name without an address is a fault.",
+    )
     hedge: bool = Field(
         False,
         description="Send a call that takes longer than 95 % of the latest ones to another replica too, and take the "
@@ -193,6 +190,7 @@ class UpstreamConfig(Part):
         faults = {
             "name the server by urls or by dns, one of them": bool(self.urls) == (self.dns is not None),
             "urls names one address twice": len(set(self.urls)) < len(self.urls),
+            "cold_start_s is of a pool that is named by dns": self.cold_start_s is not None and self.dns is None,
             "grpc:// is an address for the protocol oip": bool(grpc) and self.protocol != "oip",
             "a grpc:// address names its port": any(urlsplit(url).port is None for url in grpc),
             "name the key by api_key_env or by api_key_file, one of them": bool(self.api_key_env and self.api_key_file),
@@ -350,54 +348,3 @@ def check_tokenizer(content: bytes) -> None:
 
 
 _FILES = ("template", "tokenizer", "api_key_file")
-
-
-def load_upstreams(path: Path | None) -> dict[str, UpstreamConfig]:
-    """The upstreams of a file by name, in its order; none without a file.
-
-    Relative paths of templates and tokenizers are those of the file's folder.
-
-    Raises:
-        UpstreamsFileError: the file cannot be read, or entries are invalid; every fault is listed.
-    """
-    if path is None:
-        return {}
-    try:
-        content = read_yaml(path)
-    except YamlFault as error:
-        raise UpstreamsFileError([f"the upstreams file cannot be read: {error}"]) from None
-    if not isinstance(content, dict) or set(content) != {"upstreams"} or not isinstance(content["upstreams"], dict):
-        raise UpstreamsFileError(["the upstreams file must hold one mapping named upstreams"])
-    upstreams: dict[str, UpstreamConfig] = {}
-    faults: list[str] = []
-    for name, entry in content["upstreams"].items():
-        if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            faults.append("upstreams: a name has letters, digits, _ . and -, at most 64")
-            continue
-        try:
-            upstreams[name] = UpstreamConfig.model_validate(entry).read_files(path.parent)
-        except ValidationError as error:
-            for fault in error.errors(include_input=False, include_context=False, include_url=False):
-                where = ".".join(("upstreams", name, *(str(part) for part in fault["loc"])))
-                faults.append(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
-        except ValueError as error:
-            faults.append(f"upstreams.{name}: {error}")
-    fallbacks = {name: config.fallback for name, config in upstreams.items()}
-    for name in upstreams:
-        if not faults and (circle := explain_fallback(name, fallbacks, others=True)):
-            faults.append(f"upstreams.{name}.fallback: {circle}")
-    if faults:
-        raise UpstreamsFileError(faults)
-    return upstreams
-
-
-class UpstreamsFile(Part):
-    """A whole file of upstreams."""
-
-    upstreams: dict[str, UpstreamConfig] = Field(description="Upstreams by the name that recipes use.")
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a file of upstreams, for editors and checkers."""
-    schema = UpstreamsFile.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "upstreams.yaml", **schema}

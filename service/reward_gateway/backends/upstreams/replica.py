@@ -1,14 +1,15 @@
 """One copy of an upstream: a server at an address, and how it has been lately."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from reward_gateway.observer import UNOBSERVED, BreakerState, Observer
 from reward_gateway.sample import Invalid
 
+from ..breaker import MakeBreaker
 from .config import UpstreamConfig
 from .failures import Refused, ReplicaFailed
 from .grpc_connection import GrpcConnection
@@ -16,23 +17,6 @@ from .http_connection import HttpConnection
 
 LOOK_S = 2.0
 """Timeout of asking a server what it is."""
-
-
-class Breaker(Protocol):
-    """Circuit breaker: whether a server that did not answer may be called."""
-
-    def begin_call(self) -> int | None:
-        """A ticket; None while the breaker is open."""
-
-    def record_success(self) -> None:
-        """A call was answered."""
-
-    def record_failure(self, ticket: int) -> None:
-        """A call was not."""
-
-
-MakeBreaker = Callable[[Callable[[BreakerState], None]], Breaker]
-"""Makes a breaker that tells every change of its state."""
 
 
 class Replica:

@@ -1,18 +1,18 @@
 """The copies of an upstream: the one with the fewest calls in flight is asked, and another if it does not answer."""
 
 import asyncio
-import ipaddress
-import socket
+import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import structlog
 
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Invalid
 
+from ..followed_name import FollowedName, resolve_addresses
 from ..hedging import FurtherCall, Hedging
 from ..least_busy import LeastBusy
 from .config import UpstreamConfig
@@ -50,30 +50,26 @@ class Replicas:
         self._config = config
         self._make = make
         self._least_busy = LeastBusy()
+        self._followed = FollowedName(config.dns, lambda url: resolve_addresses(url)) if config.dns else None
         self._hedging = Hedging(partial(observer.call_hedged, "upstream", name))
         self.all: dict[str, Replica] = {url: make(url, urlsplit(url).netloc) for url in config.urls}
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def resolve(self) -> bool:
         """Look the addresses of ``dns`` up again; replicas that have gone finish their calls. Whether any changed."""
-        if self._config.dns is None:
+        if self._followed is None or not await self._followed.refresh():
             return False
-        found = await resolve_addresses(self._config.dns)
-        if not found:
-            return False  # a name server that fails takes no replica away
-        added = [url for url in found if url not in self.all]
-        gone = [url for url in self.all if url not in found]
-        for url in gone:
+        found = self._followed.addresses
+        for url in [url for url in self.all if url not in found]:
             self._drain(self.all.pop(url))
-        for url in added:
-            self.all[url] = self._make(url, self._free_label())
-        return bool(added or gone)
+        for url in [url for url in found if url not in self.all]:
+            self.all[url] = self._make(url, self._followed.make_label({each.label for each in self.all.values()}))
+        return True
 
-    def _free_label(self) -> str:
-        """The name with the lowest number that no replica has: addresses come and go, and labels must not add up."""
-        taken = {replica.label for replica in self.all.values()}
-        netloc = urlsplit(self._config.dns or "").netloc
-        return next(label for k in range(len(taken) + 1) if (label := f"{netloc}#{k}") not in taken)
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the addresses of ``dns`` are looked up again."""
+        return self._followed.pause_s if self._followed is not None else math.inf
 
     def _drain(self, replica: Replica) -> None:
         """Close a replica once its calls are answered."""
@@ -181,18 +177,3 @@ class Replicas:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
         await asyncio.gather(*(replica.close() for replica in self.all.values()))
-
-
-async def resolve_addresses(url: str) -> list[str]:
-    """The address with each IP address that its host's name has now, sorted; empty if the name is not found."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    hosts = sorted({str(ipaddress.ip_address(str(entry[4][0]).partition("%")[0])) for entry in found})
-    return [
-        urlunsplit((parts.scheme, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", parts.path, "", ""))
-        for host in hosts
-    ]

@@ -9,8 +9,8 @@ from reward_gateway.errors import NotFound
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, split_version
 
+from ..breaker import MakeBreaker
 from .config import UpstreamConfig
-from .replica import MakeBreaker
 from .upstream import Upstream
 
 KNOWN_S = 2.0
@@ -60,6 +60,10 @@ class UpstreamServer:
                 self._leaving.add(task)
                 task.add_done_callback(self._leaving.discard)
             self._upstreams = {name: changed.get(name) or self._upstreams[name] for name in configs}
+
+    def list_pools(self) -> list[str]:
+        """The upstreams that may have no server."""
+        return [name for name, upstream in self._upstreams.items() if upstream.config.cold_start_s is not None]
 
     async def models(self) -> list[ModelInfo]:
         upstreams = list(self._upstreams.values())

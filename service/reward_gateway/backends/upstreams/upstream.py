@@ -11,17 +11,19 @@ import structlog
 
 from reward_gateway.backends.coalescer import CallAnswer, CallFailed, Coalescer
 from reward_gateway.backends.encoded_rows import Piece
-from reward_gateway.backends.port import Device, ModelAnswer, ModelInfo
+from reward_gateway.backends.followed_name import resolve_addresses
+from reward_gateway.backends.port import Device, ModelAnswer, ModelInfo, explain_idle
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.sample import Batch, FloatArray, Invalid
 
+from ..breaker import MakeBreaker
 from .config import UpstreamConfig
 from .failures import Refused, ReplicaFailed
 from .identity import Identity, ask_identity, name_version, probe_questions
 from .protocols import PROTOCOLS, RowAnswers
 from .protocols.base import TRUNCATED
-from .replica import MakeBreaker, Replica
-from .replicas import Replicas, resolve_addresses
+from .replica import Replica
+from .replicas import Replicas
 from .rows import QuestionEncoder, QuestionRows, inputs_of
 
 log = structlog.get_logger(__name__)
@@ -31,9 +33,6 @@ LOOK_EVERY_S = 4.0
 
 LOOK_AGAIN_S = 0.5
 """The same of one that does not: when it returns, it is used within two seconds."""
-
-RESOLVE_EVERY_S = 4.0
-"""How often the name of ``dns`` is looked up."""
 
 MAX_QUEUED = 65_536
 """Maximum rows of one caller that wait."""
@@ -62,6 +61,7 @@ class Upstream:
         self._asked: set[str] = set()
         self._current: Identity | None = None
         self._fault = self._away = Invalid("model_unavailable", f"{name} has not answered yet; try again later.")
+        self._observer = observer
         self.info = ModelInfo(
             name=name,
             version="",
@@ -112,6 +112,8 @@ class Upstream:
         """As :meth:`reward_gateway.backends.port.ModelServer.score`."""
         width = len(self.config.dimensions)
         if not self.info.ready:
+            if not self._replicas.all:
+                self._observer.rows_refused(self.name, len(rows), "no_replicas")
             return ModelAnswer(np.full((len(rows), width), np.nan), dict.fromkeys(range(len(rows)), self._fault))
         self._scoring += 1
         self._idle.clear()
@@ -169,9 +171,9 @@ class Upstream:
             except Exception as error:
                 log.error("upstream_not_resolved", upstream=self.name, exc_info=error, once_per=self.name)
             if not self._replicas.all:
-                self._refuse(f"No server of {self.name} is known: the name in `dns` is not found.")
+                self._refuse_without_replicas()
                 self._looked.set()
-            await asyncio.sleep(RESOLVE_EVERY_S if self._replicas.all else LOOK_AGAIN_S)
+            await asyncio.sleep(self._replicas.pause_s)
 
     async def _watch(self, replica: Replica) -> None:
         """Look at one replica again and again."""
@@ -241,7 +243,13 @@ class Upstream:
         if not self.info.ready or version != self.info.version:
             log.info("upstream_ready", upstream=self.name, version=version)
         self.info = replace(
-            self.info, ready=True, version=version, versions=(version,), fault="", max_batch=self._count_most_rows()
+            self.info,
+            ready=True,
+            idle=False,
+            version=version,
+            versions=(version,),
+            fault="",
+            max_batch=self._count_most_rows(),
         )
 
     def _count_most_rows(self) -> int:
@@ -251,12 +259,23 @@ class Upstream:
         told = (replica.most_rows for replica in self._replicas.all.values())
         return min((self.config.limits.batch, *(rows for rows in told if rows is not None)))
 
-    def _refuse(self, why: str) -> None:
-        """No row is scored, for this cause."""
-        if self._fault.message != why or self.info.ready:
+    def _refuse_without_replicas(self) -> None:
+        """No row is scored: the name has no address, which is no fault of a pool that may be scaled to zero."""
+        if (cold_start_s := self.config.cold_start_s) is None:
+            self._refuse(f"No server of {self.name} is known: the name in `dns` is not found.")
+        else:
+            self._refuse(explain_idle(self.name, cold_start_s), after_s=cold_start_s)
+
+    def _refuse(self, why: str, after_s: float | None = None) -> None:
+        """No row is scored, for this cause.
+
+        Args:
+            after_s: seconds until it may be scored, where the upstream is a pool that has no server at the moment.
+        """
+        if after_s is None and (self._fault.message != why or self.info.ready):
             log.warning("upstream_away", upstream=self.name, reason=why)
-        self._fault = Invalid("model_unavailable", why)
-        self.info = replace(self.info, ready=False, fault=why)
+        self._fault = Invalid("model_unavailable", why, retry_after_s=after_s)
+        self.info = replace(self.info, ready=False, fault=why, idle=after_s is not None)
 
     # Its end
 
@@ -296,9 +315,11 @@ async def inspect_replicas(name: str, config: UpstreamConfig, make_breaker: Make
     """Look once at every server of an entry."""
     addresses = list(config.urls)
     if config.dns is not None:
-        addresses = await resolve_addresses(config.dns)
-        if not addresses:
-            return [Inspected(urlsplit(config.dns).netloc, fault="the name in `dns` is not found")]
+        found = await resolve_addresses(config.dns)
+        if not found:
+            fault = "no name server answers" if found is None else "the name in `dns` is not found"
+            return [Inspected(urlsplit(config.dns).netloc, fault=fault)]
+        addresses = found
     protocol = PROTOCOLS[config.protocol](config)
     questions = probe_questions(QuestionEncoder(config).encode, config)
     host = urlsplit(config.dns).netloc if config.dns else ""

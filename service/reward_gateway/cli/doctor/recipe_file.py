@@ -8,7 +8,7 @@ from reward_gateway.backends.declared_servers import ServersFileError
 from reward_gateway.backends.judges.config import load_judges
 from reward_gateway.backends.remote_sandboxes.config import load_sandboxes
 from reward_gateway.backends.triton.repository import models_of_repository
-from reward_gateway.backends.upstreams.config import UpstreamsFileError
+from reward_gateway.backends.upstreams.file import UpstreamsFileError
 from reward_gateway.errors import InvalidRecipe
 from reward_gateway.recipes.book import RecipeBook, load_book
 from reward_gateway.recipes.known_models import KnownModels, known_models

@@ -1,6 +1,7 @@
 """Upstreams file: every key of ``upstreams.yaml``, from the models that read it."""
 
-from reward_gateway.backends.upstreams.config import ACTIVATED, INPUTS, NAMED, json_schema
+from reward_gateway.backends.upstreams.config import ACTIVATED, INPUTS, NAMED
+from reward_gateway.backends.upstreams.file import json_schema
 
 from ..tables import write_code, write_objects, write_table
 

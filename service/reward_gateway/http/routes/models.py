@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reward_gateway.backends.port import ModelInfo
-from reward_gateway.backends.upstreams.config import json_schema
+from reward_gateway.backends.upstreams.file import json_schema
 from reward_gateway.errors import ModelUnavailable, TooLarge
 from reward_gateway.sample import split_version
 from reward_gateway.traffic.keys import require_right

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from reward_gateway.backends.declared_servers import ServersFileError
 from reward_gateway.backends.judges.config import load_judges
 from reward_gateway.backends.remote_sandboxes.config import load_sandboxes
-from reward_gateway.backends.upstreams.config import UpstreamsFileError, load_upstreams
+from reward_gateway.backends.upstreams.file import UpstreamsFileError, load_upstreams
 
 from ..bounded import run_bounded
 from ..check import Finding, Subject, fault, machine_check, ok, warning
