@@ -13,7 +13,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.13,$(
   $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 ARGS ?=
 # Each runs files of tests on its own, with its own servers where they need some.
-TEST_PROCESSES ?= 2
+# One more than the two cores of a small machine: tests wait for processes as long as they compute.
+TEST_PROCESSES ?= 3
 DEVICE ?= cpu
 GPU := $(filter gpu,$(DEVICE))
 # An environment for each, so that going from one to the other installs nothing twice.
