@@ -5,7 +5,7 @@ the recipe's arithmetic. Raw scores are written to the cache after the answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -17,24 +17,21 @@ from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
 from reward_gateway.experiments.shadow import Shadow
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
-from reward_gateway.recipes.evaluate import evaluate_plan, score_ahead
-from reward_gateway.recipes.group_stats import describe_groups
+from reward_gateway.recipes.evaluate import score_ahead
 from reward_gateway.recipes.implicit_recipes import find_implicit_recipe
-from reward_gateway.recipes.missing_context import find_missing_context
-from reward_gateway.recipes.model_scores import select_dimension
-from reward_gateway.recipes.part_batches import select_part
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
 from reward_gateway.recipes.trace import Trace
-from reward_gateway.sample import Batch, Invalid, RawScores, Scored, Usage, response_lengths, split_version
+from reward_gateway.sample import Batch, FloatArray, Invalid, Scored, Usage, response_lengths, split_version
 from reward_gateway.sample.fields import METADATA
 from reward_gateway.sample.flags import FALLBACK
-from reward_gateway.sample.turn_marks import TEMPLATE_MARKS
 from reward_gateway.scoring.attempts import Attempt
 from reward_gateway.scoring.body_digest import digest_batch
 from reward_gateway.scoring.effects_runtime import EffectsRuntime, run_effects
 from reward_gateway.scoring.failure_policy import FailurePolicy, OnInvalid
 from reward_gateway.scoring.fixed_scores import FixedScores
+from reward_gateway.scoring.merged_scores import describe_parts, join_scores, select_part
+from reward_gateway.scoring.plan_scorer import PlanScores, fetch_raw_scores, refuse_samples, score_plan
 from reward_gateway.scoring.readiness import Lack, Readiness, find_lacks, refuse_unready
 from reward_gateway.scoring.recorded_answers import decode_scores, encode_scores, keep_answers
 from reward_gateway.scoring.request_context import RequestContext
@@ -42,16 +39,11 @@ from reward_gateway.scoring.request_scope import NO_SCOPE, RequestScope
 from reward_gateway.scoring.run_recorder import RunRecorder
 from reward_gateway.scoring.sample_recorder import SampleRecorder
 from reward_gateway.scoring.single_operations import SingleOperations
+from reward_gateway.scoring.versions import can_complete, find_retried_rows, list_versions, score_parts, split_rows
 from reward_gateway.state.epoch import Restart, allow_restart
 
 STATE_RESET = "state_reset"
 """Flags samples whose recipe has begun anew in a store that had lost its state (``on_reset: restart``)."""
-
-MARKED = Invalid(
-    "invalid_field",
-    "a turn of a chat template begins or ends in the response, and the recipe refuses that (template_marks: refuse)",
-    param="response",
-)
 
 ANSWERED = Invalid("internal_error", "the sample was answered by an earlier attempt")
 """Excludes a row from a repeat; its recorded answer replaces this reason."""
@@ -192,8 +184,10 @@ class Gateway:
             names = ", ".join(plan.labels)
             message = f"this model gives {len(plan.labels)} numbers ({names}): name one, {plan.name}:{plan.labels[0]}"
             raise InvalidRequest(message, param="reward")
-        await refuse_unready(plan, self.runtime)
-        _drop_unread_metadata(plan, batch)
+        versions = [plan] if options.is_trial else list_versions(plan)
+        if len(versions) == 1:  # else what one lacks fails only its samples
+            await refuse_unready(versions[0], self.runtime)
+        _drop_unread_metadata(versions, batch)
         if plan.on_reset == "refuse":
             return await self._score_once(plan, batch, options)
         with allow_restart() as restart:
@@ -249,64 +243,44 @@ class Gateway:
         recorded = decode_scores(attempt.recorded) if attempt and attempt.recorded else None
         answered: list[int] = []
         if recorded is not None:
-            if recorded.version != plan.version:
+            if not can_complete(plan, recorded):
                 return _accept_scores(options, recorded)
-            failed_by_server = {row for row, reason in recorded.invalid.items() if reason.server_caused}
-            answered = [row for row in range(batch.size) if row not in failed_by_server]
+            retried = find_retried_rows(plan, recorded)
+            answered = [row for row in range(batch.size) if row not in retried]
             batch = replace(batch, invalid={**batch.invalid, **dict.fromkeys(answered, ANSWERED)})
         started = perf_counter()
         size, lengths = batch.size, response_lengths(batch)  # now, while the texts are in the processor's cache
         usage = Usage(samples=size) if options.ahead is None else replace(options.ahead.scored.usage)
         timing = {"cache": 0.0, "inference": 0.0, "combine": 0.0}
-        self._refuse_samples(plan, batch)
         context = RequestContext(options.deadline, options.cache, usage, timing, options.scope)
-        raw = {} if options.ahead is not None else await self._fetch_raw_scores(plan, batch, context)
-        combining, fetched_ms = perf_counter(), timing["cache"] + timing["inference"]
         policy = FailurePolicy.of(plan, options.on_invalid, options.default_reward)
-        check = partial(policy.refuse_failed, size)
-        evaluation = evaluate_plan(plan, batch, raw, check, options.ahead, options.trace)
-        outcome = await run_effects(evaluation, self.runtime, context)
-        ended, effects_ms = perf_counter(), timing["cache"] + timing["inference"] - fetched_ms
-        timing["combine"] = max(0.0, (ended - combining) * 1e3 - effects_ms)  # effects may overlap
-        usage.skipped = outcome.skipped
-        timing["total"] = (ended - started) * 1e3
-        scored = Scored(
-            recipe=plan.name,
-            version=plan.version,
-            reward=outcome.reward,
-            components=outcome.components,
-            reward_raw=outcome.reward_raw,
-            answer=plan.group.answer,
-            rewards=outcome.rewards,
-            invalid=outcome.invalid,
-            flags=outcome.flags,
-            usage=usage,
-            timing_ms=timing,
-            lengths=lengths,
-            group_keys=None if self.runs is None and self.samples is None else batch.hash_groups(),
-        )
+        parts = await self._score_versions(plan, batch, options, context, policy, recorded)
+        scored = join_scores(plan, parts, size)
+        scored.timing_ms["total"] = (perf_counter() - started) * 1e3
+        scored.lengths = lengths
+        scored.group_keys = None if self.runs is None and self.samples is None else batch.hash_groups()
         if options.restart is not None and options.restart.happened:
             scored.flags.update({row: (*scored.flags.get(row, ()), STATE_RESET) for row in range(size)})
         if recorded is not None:
             keep_answers(recorded, answered, scored)
-        if outcome.groups is not None:
-            scored.groups = describe_groups(outcome.groups, scored, plan.group.keep)
+        scored.groups = describe_parts(parts, scored)
         if options.is_trial:
             policy.settle_failures(scored)
             _accept_scores(options, scored)
             return scored
-        self._observer.batch_scored(plan, scored, lengths)
-        if self._book.experiments and (scores := raw or outcome.raw):
-            self.shadow.offer_batch(self._book.experiments, plan, batch, scores, options.scope)
+        self._observe_parts(parts, scored, lengths, options)
         policy.settle_failures(scored)
         _accept_scores(options, scored)
         commit = options.commit or self.runtime.commit
+        for part in parts[1:]:
+            if part.context.has_writes:
+                parts[0].context.state.writes.merge(part.context.state.writes)
+        context = parts[0].context
         if attempt is None:
             if options.commit is not None or context.has_writes:
                 await commit(context.state.writes)
         else:
-            unanswered = any(reason.server_caused for reason in scored.invalid.values())
-            complete = not (unanswered and plan.splittable)
+            complete = not find_retried_rows(plan, scored)
             await commit(context.state.writes, attempt, encode_scores(scored), complete=complete)
         if self._is_fixed(plan, batch, context, scored):
             options.fixed = FixedScores.of(plan, scored, lengths)
@@ -318,11 +292,11 @@ class Gateway:
         Raises:
             ModelUnavailable, Overloaded, DeadlineExceeded: a server did not answer.
         """
-        _drop_unread_metadata(plan, batch)
-        self._refuse_samples(plan, batch)
+        _drop_unread_metadata([plan], batch)
+        refuse_samples(plan, batch)
         usage = Usage(samples=batch.size)
         context = RequestContext(options.deadline, options.cache, usage, {}, options.scope)
-        raw = await self._fetch_raw_scores(plan, batch, context)
+        raw = await fetch_raw_scores(self.runtime, plan, batch, context)
         outcome, parts = await run_effects(score_ahead(plan, batch, raw), self.runtime, context)
         scored = Scored(
             recipe=plan.name,
@@ -336,12 +310,43 @@ class Gateway:
         dimensions = {name: part.dimension for name, part in parts.items()}
         return ScoredAhead(scored, dimensions, {name: part.fallback for name, part in parts.items()})
 
-    def _refuse_samples(self, plan: Plan, batch: Batch) -> None:
-        """Fail the samples that the recipe does not score."""
-        for row, reason in find_missing_context(plan, batch).items():
-            batch.invalid.setdefault(row, reason)
-        if plan.template_marks == "refuse":
-            self._refuse_template_marks(batch)
+    async def _score_versions(
+        self,
+        plan: Plan,
+        batch: Batch,
+        options: ScoreOptions,
+        context: RequestContext,
+        policy: FailurePolicy,
+        recorded: Scored | None,
+    ) -> list[PlanScores]:
+        """What the recipe, and its canary, make of the samples that each scores."""
+        runtime, size = self.runtime, batch.size
+        parts = [(plan, None)] if options.is_trial else split_rows(plan, batch, recorded)
+        if len(parts) == 1:
+            plan = parts[0][0]
+            check = partial(policy.refuse_failed, size)
+            ahead, trace = options.ahead, options.trace
+            return [await score_plan(runtime, plan, batch, context, check, ahead=ahead, trace=trace)]
+
+        async def score_part(plan: Plan, part: Batch, own: RequestContext) -> PlanScores:
+            def check(invalid: Mapping[int, Invalid]) -> None:
+                rows = own.rows or ()
+                policy.refuse_failed(size, {rows[row]: reason for row, reason in invalid.items()})
+
+            await refuse_unready(plan, runtime)
+            return await score_plan(runtime, plan, part, own, check)
+
+        return await score_parts(parts, batch, context, score_part, fails=policy.on_invalid == "fail")
+
+    def _observe_parts(
+        self, parts: Sequence[PlanScores], scored: Scored, lengths: FloatArray, options: ScoreOptions
+    ) -> None:
+        """Tell of what each version scored, under its own name."""
+        for part in parts:
+            own = lengths if part.rows is None else lengths[list(part.rows)]
+            self._observer.batch_scored(part.plan, select_part(part, scored), own)
+            if self._book.experiments and part.raw:
+                self.shadow.offer_batch(self._book.experiments, part.plan, part.batch, part.raw, options.scope)
 
     def _is_fixed(self, plan: Plan, batch: Batch, context: RequestContext, scored: Scored) -> bool:
         """Whether the scores follow from the samples, the recipe and cached scores alone."""
@@ -349,6 +354,8 @@ class Gateway:
         if usage.model_calls or usage.cache_misses or not usage.cache_hits or scored.invalid or batch.has_media:
             return False
         if plan.stateful or context.effects or context.scope.idempotency_key is not None:
+            return False
+        if plan.active_canary is not None:
             return False
         if any(FALLBACK in flags for flags in scored.flags.values()):
             return False
@@ -371,27 +378,6 @@ class Gateway:
             self._observer.batch_scored(scores.plan, scores.scored, scores.lengths)
             self.record(None, scores.scored, scope)
         return True
-
-    @staticmethod
-    def _refuse_template_marks(batch: Batch) -> None:
-        """Fail samples whose response opens or closes turns."""
-        for i, flags in batch.flags.items():
-            if TEMPLATE_MARKS in flags:
-                batch.invalid.setdefault(i, MARKED)
-
-    async def _fetch_raw_scores(self, plan: Plan, batch: Batch, context: RequestContext) -> dict[str, RawScores]:
-        """Raw scores by component; a model that several components share is called once."""
-        if plan.media and not plan.stages:
-            await self.runtime.fetch_media(batch, plan.media, context)
-        raw: dict[str, RawScores] = {}
-        fallbacks = plan.group.cohort is None
-        for call in plan.model_calls:
-            shown = select_part(plan, batch, call.part)
-            answers = await self.runtime.fetch_raw_scores(call.models, shown, context, fallbacks=fallbacks)
-            for component, model in call.readers:
-                scores, info = answers[model]
-                raw[component.name] = select_dimension(component, scores, () if info is None else info.dimensions)
-        return raw
 
     # Recipes
 
@@ -512,8 +498,8 @@ class Gateway:
         await self.runtime.close()
 
 
-def _drop_unread_metadata(plan: Plan, batch: Batch) -> None:
-    if not plan.reads_metadata and batch.further:
+def _drop_unread_metadata(plans: Sequence[Plan], batch: Batch) -> None:
+    if batch.further and not any(plan.reads_metadata for plan in plans):
         batch.set_column(METADATA, None)
 
 

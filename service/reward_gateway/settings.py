@@ -99,6 +99,11 @@ class Settings(BaseSettings):
 
     # Files
     rewards_file: Path = Field(Path(__file__).with_name("rewards.yaml"), description="YAML file of the recipes.")
+    canary_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {},
+        description="Share of the groups that the canary of a recipe scores, in place of its weight in the file: "
+        'JSON, for example {"helpful": 0.1}; 0 rolls the canary back, 1 promotes it. Read at the start.',
+    )
     tasks_file: Path | None = Field(
         None,
         description="JSONL file of tasks that OpenReward and OpenEnv clients are given: a prompt per line, with its "

@@ -125,6 +125,7 @@ def test_the_command_the_service_and_a_starting_gateway_find_the_same_faults(run
     from reward_gateway.cli.reloading import read_book
     from reward_gateway.cli.rewards import fault_lines
     from reward_gateway.errors import InvalidRecipe
+    from reward_gateway.settings import Settings
 
     file = Path("bad.yaml")
     file.write_text(
@@ -140,7 +141,7 @@ def test_the_command_the_service_and_a_starting_gateway_find_the_same_faults(run
     own, asked = run("rewards", "check", file), run("rewards", "check", file, "--url", service.url)
     runtime: Any = type("NoModels", (), {"known_models": lambda self: {}, "judge_fallbacks": {}})()
     with pytest.raises(InvalidRecipe) as refused:
-        read_book(file, runtime)
+        read_book(Settings(rewards_file=file), runtime)
 
     assert own.code == asked.code == 1
     started = fault_lines(file, refused.value.faults)

@@ -93,12 +93,12 @@ async def test_no_file_ends_the_watching(tmp_path: Path, monkeypatch: pytest.Mon
     read: list[bytes] = []
     read_book = reloading.read_book
 
-    def read_and_note(path: Path, runtime: EffectsRuntime) -> object:
-        content = path.read_bytes()
+    def read_and_note(settings: Settings, runtime: EffectsRuntime) -> object:
+        content = settings.rewards_file.read_bytes()
         read.append(content)
         if content == b"# a bug":
             raise RuntimeError("a bug")
-        return read_book(path, runtime)
+        return read_book(settings, runtime)
 
     monkeypatch.setattr(reloading, "read_book", read_and_note)
     before = watched()

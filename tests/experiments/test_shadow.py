@@ -17,6 +17,7 @@ from reward_gateway.recipes.shares import share_of
 from reward_gateway.sample import Batch
 from reward_gateway.scoring.cached_scorer import CachedScorer
 from reward_gateway.scoring.effects_runtime import EffectsRuntime
+from reward_gateway.scoring.plan_scorer import fetch_raw_scores
 from reward_gateway.scoring.request_context import RequestContext
 from reward_gateway.settings import Settings
 from reward_gateway.telemetry.telemetry import Telemetry
@@ -130,7 +131,7 @@ async def test_what_the_queue_cannot_take_is_dropped_and_counted(monkeypatch: py
     gateway = gateway_of(Lengths(), telemetry=telemetry)
     plan = gateway.book.get("live")
     await gateway.score(batch_of(1), "live")
-    raw = await gateway._fetch_raw_scores(plan, batch_of(4), RequestContext())
+    raw = await fetch_raw_scores(gateway.runtime, plan, batch_of(4), RequestContext())
     await compare_all(gateway)
     for _ in range(3):
         gateway.shadow.offer_batch(gateway.book.experiments, plan, batch_of(4), raw)

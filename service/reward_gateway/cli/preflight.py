@@ -97,7 +97,7 @@ def _recipes(settings: Settings) -> Iterator[Fault]:
     with contextlib.suppress(JudgesFileError):
         judges = judge_fallbacks(settings.judges_file)
     try:
-        load_book(read_recipes(settings.rewards_file), models, judges=judges)
+        load_book(read_recipes(settings.rewards_file), models, judges=judges).with_weights(settings.canary_weights)
     except InvalidRecipe as error:
         for line in fault_lines(settings.rewards_file, error.faults):
             yield Fault(line, FAULTY)

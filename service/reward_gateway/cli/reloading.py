@@ -57,20 +57,21 @@ def register_labels(telemetry: Telemetry, gateway: Gateway) -> None:
     metrics.flags.register((*GUARDS, *FLAGS, STATE_RESET, *TEXT_FLAGS))
 
 
-def read_book(rewards_file: Path, runtime: EffectsRuntime) -> RecipeBook:
-    """The recipes of a file. Raises InvalidRecipe or OSError."""
-    book = load_book(rewards_file.read_bytes(), runtime.known_models(), judges=runtime.judge_fallbacks)
+def read_book(settings: Settings, runtime: EffectsRuntime) -> RecipeBook:
+    """The recipes of the file, with the weights of their canaries. Raises InvalidRecipe or OSError."""
+    book = load_book(settings.rewards_file.read_bytes(), runtime.known_models(), judges=runtime.judge_fallbacks)
+    book = book.with_weights(settings.canary_weights)
     for warning in book.warnings:
         log.warning("rewards_warning", **warning)
     return book
 
 
-async def reload(gateway: Gateway, rewards_file: Path, telemetry: Telemetry) -> None:
+async def reload(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
     """Replace all recipes, or keep the old ones if the new file is invalid."""
     try:
         with contextlib.suppress(GatewayError):
             await gateway.runtime.refresh_models()
-        gateway.book = read_book(rewards_file, gateway.runtime)
+        gateway.book = read_book(settings, gateway.runtime)
         register_labels(telemetry, gateway)
         log.info("rewards_reloaded", rewards=len(gateway.book.plans))
     except InvalidRecipe as error:
@@ -117,7 +118,7 @@ async def reload_upstreams(gateway: Gateway, path: Path | None, telemetry: Telem
 async def reload_models(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
     """Read the upstreams again, and the recipes that name them."""
     await reload_upstreams(gateway, settings.upstreams_file, telemetry)
-    await reload(gateway, settings.rewards_file, telemetry)
+    await reload(gateway, settings, telemetry)
 
 
 async def watch_file(path: Path, name: str, read_again: Callable[[], Awaitable[None]]) -> None:
@@ -139,7 +140,7 @@ async def watch_file(path: Path, name: str, read_again: Callable[[], Awaitable[N
 
 async def watch(gateway: Gateway, settings: Settings, telemetry: Telemetry) -> None:
     """Reload recipes and upstreams when their files change, and see whether Triton servers answer."""
-    recipes = partial(reload, gateway, settings.rewards_file, telemetry)
+    recipes = partial(reload, gateway, settings, telemetry)
     watches = [watch_file(settings.rewards_file, "rewards", recipes)]
     if settings.upstreams_file is not None:
         upstreams = partial(reload_models, gateway, settings, telemetry)

@@ -244,7 +244,7 @@ async def build_gateway(
         log.warning("model_server_away", reason=error.message)
     check_fallbacks(runtime.known_models())
     shadow = Shadow(runtime, observer)
-    gateway = Gateway(read_book(settings.rewards_file, runtime), runtime, observer, shadow, runs, samples)
+    gateway = Gateway(read_book(settings, runtime), runtime, observer, shadow, runs, samples)
     register_labels(telemetry, gateway)
     return gateway
 

@@ -153,6 +153,8 @@ def fill_result(result: W, message: pb.Result) -> W:
         result.reward = message.reward
     if message.HasField("reward_raw"):
         result.reward_raw = message.reward_raw
+    if message.HasField("recipe_version"):
+        result.recipe_version = message.recipe_version
     if message.HasField("rewards"):
         result.rewards = read_list(message.rewards)
     if message.HasField("error"):

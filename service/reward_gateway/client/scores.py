@@ -9,7 +9,7 @@ import numpy as np
 
 from reward_gateway.sample import BoolArray, FloatArray
 
-from .wire import GroupStats, SampleError, ScoreAnswer, WireComponent
+from .wire import GroupStats, SampleError, ScoreAnswer, WireComponent, WireResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Scores:
         rewards_raw: [n] float64, the rewards before the comparison with other samples; None where the recipe compares
             none.
         takes_raw: the recipe has clients with room for one number take these.
+        versions: [n] the version of the recipe that scored each sample, where the recipe has a canary; else None.
         groups: what each group of the request is like, by name, where the recipe compares samples; else None.
         flags: [n] names that guards and models raised.
         usage: samples, cache_hits, cache_misses, model_calls, skipped.
@@ -92,6 +93,7 @@ class Scores:
     rewards_raw: FloatArray | None = None
     takes_raw: bool = False
     groups: dict[str, GroupStats] | None = None
+    versions: list[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -133,6 +135,7 @@ class Scores:
             rewards_raw=None if answer.answer is None else _to_column([result.reward_raw for result in results]),
             takes_raw=answer.answer == "combined",
             groups=answer.groups,
+            versions=_list_versions(results),
         )
 
 
@@ -160,3 +163,8 @@ def _to_component(rows: Sequence[WireComponent]) -> Component:
         skipped if any(by is not None for by in skipped) else None,
         [row.model for row in rows] if several else None,
     )
+
+
+def _list_versions(results: Sequence[WireResult]) -> list[str | None] | None:
+    versions = [result.recipe_version for result in results]
+    return versions if any(version is not None for version in versions) else None

@@ -38,6 +38,7 @@ class WireResult(Struct):
     components: dict[str, WireComponent] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     error: SampleError | None = None
+    recipe_version: str | None = None
 
 
 class GroupStats(Struct):

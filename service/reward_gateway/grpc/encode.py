@@ -68,7 +68,7 @@ def write_results(ids: Sequence[str], scored: Scored, explain: bool) -> list[byt
     columns = [(name, *_columns_of(scores)) for name, scores in scored.components.items()] if explain else []
     rewards = _finite_or_none(scored.reward)
     raw_rewards = None if scored.reward_raw is None else _finite_or_none(scored.reward_raw)
-    if not (scored.flags or scored.invalid or scored.rewards):
+    if not (scored.flags or scored.invalid or scored.rewards or scored.versions):
         numbers = [rewards] if raw_rewards is None else [rewards, raw_rewards]
         for _, scores, raws, values, _ in columns:
             if scores.differs_by_row:
@@ -113,6 +113,8 @@ def _make_result(
     result = pb.Result(id=name, reward=reward, reward_raw=None if raw_rewards is None else raw_rewards[i])
     for component, scores, raws, values, cached in columns:
         _write_component(result.components[component], i, scores, raws[i], values[i], cached is not None and cached[i])
+    if scored.versions is not None:
+        result.recipe_version = scored.versions[i]
     if i in scored.flags:
         result.flags.extend(scored.flags[i])
     if vector is not None:

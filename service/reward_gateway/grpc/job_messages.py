@@ -111,7 +111,7 @@ def _write_result(row: Mapping[str, Any], result: pb.Result) -> None:
         result.error.CopyFrom(pb.Error(**row["error"]))
 
 
-_RESULT = ("id", "reward", "reward_raw", "valid")
+_RESULT = ("id", "reward", "reward_raw", "valid", "recipe_version")
 _LISTS = frozenset(
     name
     for name, field in pb.Component.DESCRIPTOR.fields_by_name.items()

@@ -119,6 +119,9 @@ def _make_rows(
     if scored.reward_raw is not None:
         for row, raw in zip(rows, _cut(scored.reward_raw, chosen).tolist(), strict=True):
             row["reward_raw"] = raw
+    if scored.versions is not None:
+        for i, row in zip(part, rows, strict=True):
+            row["recipe_version"] = scored.versions[i]
     if scored.flags:
         for i, row in zip(part, rows, strict=True):
             row["flags"] = scored.flags.get(i, ())

@@ -21,7 +21,7 @@ _COMPUTED = b',"skipped":null'
 
 def are_plain(scored: Scored) -> bool:
     """Whether every row has its numbers and nothing else to tell."""
-    if scored.rewards is not None or scored.reward_raw is not None or scored.flags:
+    if scored.rewards is not None or scored.reward_raw is not None or scored.flags or scored.versions:
         return False
     return not any(part.differs_by_row for part in scored.components.values())
 

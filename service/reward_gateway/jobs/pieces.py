@@ -25,6 +25,15 @@ LARGEST = 256
 """Samples of a piece, unless a group is larger."""
 
 
+class PinnedCanary(Struct):
+    """The new version of a job's recipe as it was at submission, and the share of the groups that it scores."""
+
+    recipe: str
+    version: str
+    source: dict[str, Any]
+    weight: float
+
+
 class Head(Struct):
     """What every piece of a job needs.
 
@@ -42,6 +51,7 @@ class Head(Struct):
         due_at: seconds since the epoch until which it is to be scored; None: no limit.
         step: the trainer's step; None: not known.
         keeps_samples: whether its samples may be kept, where the operator keeps any.
+        canary: scores a share of its groups; None: the recipe scores all.
         answer: which number a client with room for one takes; None: the recipe compares no samples.
     """
 
@@ -65,6 +75,7 @@ class Head(Struct):
     ahead: bool = False
     step: int | None = None
     keeps_samples: bool = True
+    canary: PinnedCanary | None = None
 
 
 class _Body(Struct):

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import orjson
 
@@ -16,7 +17,7 @@ from reward_gateway.gateway import Gateway, ScoreOptions
 from reward_gateway.intake.request import SampleItem, ScoreRequest
 from reward_gateway.intake.score_intake import PreparedRequest, ScoreIntake
 from reward_gateway.recipes.book import compile_source
-from reward_gateway.recipes.plan import Plan
+from reward_gateway.recipes.plan import Canary, Plan
 from reward_gateway.recipes.raw_component import ScoredAhead
 from reward_gateway.sample import Batch, Scored
 from reward_gateway.sample.scores import LARGE_ANSWER
@@ -136,19 +137,34 @@ class PieceScorer:
                 yield _Prepared(plan, request, samples, options)
 
     def _find_plan(self, head: Head) -> Plan:
-        """The recipe as it was when the job was submitted; a served model's own, which has no source, as it is now."""
+        """The recipe as it was when the job was submitted; a served model's own, which has no source, as it is now.
+
+        Its canary and the weight are those of then, too, so that no group of the job is scored by two versions.
+        """
         current = self._gateway.find_plan(head.recipe)
-        if current is not None and current.version == head.version:
-            return current
-        if head.source is None:
+        if head.source is None and (current is None or current.version != head.version):
             return current or self._gateway.get_plan(head.recipe)
-        address = head.recipe, head.version
+        plan = self._find_version(head.recipe, head.version, head.source or {})
+        pinned = head.canary
+        if pinned is None:
+            return plan if plan.canary is None else replace(plan, canary=None)
+        new = self._find_version(pinned.recipe, pinned.version, pinned.source)
+        if plan.canary is not None and plan.canary.plan is new and plan.canary.weight == pinned.weight:
+            return plan
+        return replace(plan, canary=Canary(new, pinned.weight))
+
+    def _find_version(self, name: str, version: str, source: Mapping[str, Any]) -> Plan:
+        """A version of a recipe: the current one, or as it was."""
+        current = self._gateway.find_plan(name)
+        if current is not None and current.version == version:
+            return current
+        address = name, version
         if address not in self._plans:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
             try:
                 models, judges = self._gateway.runtime.known_models(), self._gateway.runtime.judge_fallbacks
-                self._plans[address] = compile_source(head.recipe, head.source, models, judges)
+                self._plans[address] = compile_source(name, source, models, judges)
             except InvalidRecipe as error:
                 raise RequestError(f"the job's recipe can no longer be compiled: {error.message}") from None
         return self._plans[address]

@@ -51,6 +51,7 @@ from .pieces import (
     Cut,
     Encoded,
     Head,
+    PinnedCanary,
     cut_places,
     decode_head,
     decode_piece,
@@ -221,8 +222,12 @@ class JobService:
     def _make_head(self, plan: Plan, submission: Submission, scope: RequestScope, caller: ApiKey | None) -> Head:
         options = submission.options
         fails = (options.on_invalid or plan.on_invalid) == "fail"
-        whole = plan.stateful or fails or any(comparison != "group" for comparison in plan.comparisons)
-        compares = plan.group.compares or bool(plan.comparisons)
+        canary = plan.active_canary
+        versions = [plan] if canary is None else [plan, canary.plan]
+        stateful = any(version.stateful for version in versions)
+        comparisons = [comparison for version in versions for comparison in version.comparisons]
+        whole = stateful or fails or any(comparison != "group" for comparison in comparisons)
+        compares = plan.group.compares or bool(comparisons)
         if options.deliver == "sample" and (whole or compares):
             message = f"the recipe {plan.name} compares samples or fails as a whole: ask for group or job"
             raise InvalidRequest(f"options.deliver: {message}", param="options.deliver")
@@ -255,6 +260,9 @@ class JobService:
             whole and plan.scores_ahead and submission.batch.size > LARGEST,
             scope.step,
             scope.keeps_samples,
+            None
+            if canary is None
+            else PinnedCanary(canary.plan.name, canary.plan.version, dict(canary.plan.source), canary.weight),
         )
 
     async def read(self, scope: RequestScope, job: str, after: str = "", wait_s: float = 0.0) -> dict[str, Any]:
@@ -384,12 +392,13 @@ async def _wait(news: asyncio.Event, seconds: float) -> None:
 
 def _describe(job: str, view: JobView) -> dict[str, Any]:
     head = decode_head(view.head)
+    canary = head.canary
     results = b",".join(delivery[1:-1] for delivery in view.deliveries)
     body: dict[str, Any] = {
         "job": job,
         "status": view.status,
         "reward": head.recipe,
-        "recipe_version": head.version,
+        "recipe_version": head.version if canary is None or canary.weight < 1 else canary.version,
         **({} if head.answer is None else {"answer": head.answer}),
         "samples": view.samples,
         "completed": view.completed,

@@ -396,7 +396,7 @@ class Options(_message.Message):
     def __init__(self, on_invalid: _Optional[_Union[Options.OnInvalid, str]] = ..., default_reward: _Optional[float] = ..., cache: _Optional[_Union[Options.Cache, str]] = ..., explain: _Optional[bool] = ..., deadline_ms: _Optional[float] = ..., chat_format: _Optional[str] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("id", "reward", "rewards", "valid", "components", "flags", "error", "reward_raw")
+    __slots__ = ("id", "reward", "rewards", "valid", "components", "flags", "error", "reward_raw", "recipe_version")
     class ComponentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -412,6 +412,7 @@ class Result(_message.Message):
     FLAGS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     REWARD_RAW_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_VERSION_FIELD_NUMBER: _ClassVar[int]
     id: str
     reward: float
     rewards: _struct_pb2.ListValue
@@ -420,7 +421,8 @@ class Result(_message.Message):
     flags: _containers.RepeatedScalarFieldContainer[str]
     error: Error
     reward_raw: float
-    def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reward_raw: _Optional[float] = ...) -> None: ...
+    recipe_version: str
+    def __init__(self, id: _Optional[str] = ..., reward: _Optional[float] = ..., rewards: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., valid: _Optional[bool] = ..., components: _Optional[_Mapping[str, Component]] = ..., flags: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., reward_raw: _Optional[float] = ..., recipe_version: _Optional[str] = ...) -> None: ...
 
 class Component(_message.Message):
     __slots__ = ("raw", "value", "model", "model_version", "cached", "vector", "judge_answer", "skipped", "limit_s")
@@ -535,7 +537,7 @@ class ListRewardsResponse(_message.Message):
     def __init__(self, rewards: _Optional[_Iterable[_Union[Reward, _Mapping]]] = ..., default: _Optional[str] = ...) -> None: ...
 
 class Reward(_message.Message):
-    __slots__ = ("name", "description", "version", "inputs", "range", "components", "grouped", "stateful", "returns")
+    __slots__ = ("name", "description", "version", "inputs", "range", "components", "grouped", "stateful", "returns", "canary")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -545,6 +547,7 @@ class Reward(_message.Message):
     GROUPED_FIELD_NUMBER: _ClassVar[int]
     STATEFUL_FIELD_NUMBER: _ClassVar[int]
     RETURNS_FIELD_NUMBER: _ClassVar[int]
+    CANARY_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     version: str
@@ -554,7 +557,18 @@ class Reward(_message.Message):
     grouped: bool
     stateful: bool
     returns: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., version: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[Range, _Mapping]] = ..., components: _Optional[_Iterable[str]] = ..., grouped: _Optional[bool] = ..., stateful: _Optional[bool] = ..., returns: _Optional[str] = ...) -> None: ...
+    canary: Canary
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., version: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., range: _Optional[_Union[Range, _Mapping]] = ..., components: _Optional[_Iterable[str]] = ..., grouped: _Optional[bool] = ..., stateful: _Optional[bool] = ..., returns: _Optional[str] = ..., canary: _Optional[_Union[Canary, _Mapping]] = ...) -> None: ...
+
+class Canary(_message.Message):
+    __slots__ = ("recipe", "version", "weight")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    recipe: str
+    version: str
+    weight: float
+    def __init__(self, recipe: _Optional[str] = ..., version: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class Range(_message.Message):
     __slots__ = ("low", "high")

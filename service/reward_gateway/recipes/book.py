@@ -12,6 +12,7 @@ from reward_gateway.errors import InvalidRecipe, NotFound
 from reward_gateway.operations.registry import Catalog, catalog
 from reward_gateway.sample import split_version
 
+from .canaries import Faults, add_canaries, set_weights
 from .compile import Compiler
 from .implicit_recipes import find_implicit_recipe
 from .known_models import KnownModels, may_be_model
@@ -107,6 +108,14 @@ class RecipeBook:
             only=only,
         )
 
+    def with_weights(self, weights: Mapping[str, float]) -> "RecipeBook":
+        """The recipes with other weights of their canaries, by the recipe's name.
+
+        Raises:
+            InvalidRecipe: a weight is that of no recipe with a canary, or not between 0 and 1.
+        """
+        return replace(self, plans=set_weights(self.plans, weights)) if weights else self
+
     def summary(self) -> dict[str, Any]:
         """The body of ``GET /v1/rewards``."""
         return {"rewards": [plan.summary() for plan in self], "default": self.default or None}
@@ -135,16 +144,22 @@ def load_book(
     faults: list[dict[str, str]] = []
     missing: list[dict[str, str]] = []
     plans: dict[str, Plan] = {}
-    for name, spec in file.rewards.items():
+
+    def compile_recipe(name: str, spec: RecipeSpec) -> tuple[Plan | None, Faults]:
         compiler = Compiler(name, spec, operations or catalog(), models, judges)
         plan = compiler.compile()
-        faults += [locations.describe_fault(path, message) for path, message in compiler.faults]
-        missing += [
-            locations.describe_fault(("rewards", name, "awaits", model), NOT_SERVED.format(model=model))
-            for model in compiler.missing
-        ]
+        for model in compiler.missing:
+            path = ("rewards", name, "awaits", model)
+            missing.append(locations.describe_fault(path, NOT_SERVED.format(model=model)))
+        return plan, compiler.faults
+
+    for name, spec in file.rewards.items():
+        plan, found = compile_recipe(name, spec)
+        faults += [locations.describe_fault(path, message) for path, message in found]
         if plan is not None:
             plans[name] = plan
+    plans, found, changes = add_canaries(file, plans, compile_recipe)
+    faults += [locations.describe_fault(path, message) for path, message in found]
     default = file.default or next(iter(file.rewards))
     if default not in file.rewards:
         message = f"the default names no reward of this file{did_you_mean(default, file.rewards)}"
@@ -165,6 +180,7 @@ def load_book(
         for name, plan in plans.items()
         if models is not None and name in models and not plan.is_number_of(name)
     ]
+    warnings += [locations.describe_fault(path, message) for path, message in changes]
     return RecipeBook(plans, default, experiments, file.model_aliases, warnings, missing)
 
 
@@ -188,7 +204,7 @@ def _check_experiment(
     if spec.reward is not None and spec.reward not in file.rewards:
         yield "reward", f"there is no reward {spec.reward!r} in this file{did_you_mean(spec.reward, file.rewards)}"
     used_models = {model for name, plan in plans.items() if spec.reward in (None, name) for model in plan.models}
-    if spec.model not in used_models and len(plans) == len(file.rewards):
+    if spec.model not in used_models and plans.keys() >= file.rewards.keys():
         yield (
             "model",
             f"no recipe asks for {spec.model!r} (models in use: {', '.join(sorted(used_models)) or 'none'})",

@@ -456,5 +456,5 @@ def _limit_time(plan: ComponentPlan, spec: ComponentSpec) -> ComponentPlan:
 
 def hash_recipe(spec: RecipeSpec) -> str:
     """Content hash of a recipe: the same wherever it is loaded, different after any change of meaning."""
-    content = spec.model_dump(mode="json", exclude={"description", "awaits"}, exclude_defaults=True)
+    content = spec.model_dump(mode="json", exclude={"description", "awaits", "canary"}, exclude_defaults=True)
     return "b3:" + blake3.blake3(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -69,6 +69,22 @@ class ModelCall:
     readers: tuple[tuple[ComponentPlan, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """The new version of a recipe, and the share of the groups that it scores.
+
+    Attributes:
+        plan: the new version; it has no canary itself.
+        weight: 0 (rolled back) to 1 (promoted).
+    """
+
+    plan: "Plan"
+    weight: float
+
+    def describe(self) -> dict[str, Any]:
+        return {"recipe": self.plan.name, "version": self.plan.version, "weight": self.weight}
+
+
 @dataclass(frozen=True)
 class Plan:
     """A recipe, ready to run; what follows from it alone is computed once.
@@ -121,6 +137,8 @@ class Plan:
     source: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     """Of a served model that gives several numbers: their names. Its components are the numbers; it has no reward."""
+    canary: Canary | None = None
+    """The new version that scores a share of the groups in its place; None: there is none."""
 
     @cached_property
     def model_calls(self) -> tuple[ModelCall, ...]:
@@ -157,6 +175,11 @@ class Plan:
         if any(condition.of_groups for component in self.components for condition in component.when):
             return True
         return "group" in self.reads or (compares and self.group.answer != "combined")
+
+    @property
+    def active_canary(self) -> Canary | None:
+        """The canary, if it scores anything."""
+        return self.canary if self.canary is not None and self.canary.weight > 0 else None
 
     @property
     def splittable(self) -> bool:
@@ -219,7 +242,9 @@ class Plan:
     @property
     def scores_ahead(self) -> bool:
         """Whether the components that are scored before all state may be scored in parts of a batch: none of them sees
-        other samples, and no condition decides where they are computed."""
+        other samples, no condition decides where they are computed, and no canary scores some of the samples."""
+        if self.active_canary is not None:
+            return False
         first = [part.step for part in self.components if part.scored_first and part.step is not None]
         return not self.stages and not any(step.comparison for step in first)
 
@@ -275,6 +300,7 @@ class Plan:
             "grouped": self.grouped,
             "stateful": self.stateful,
             "returns": self.returns,
+            **({} if self.canary is None else {"canary": self.canary.describe()}),
         }
 
     def describe(self) -> dict[str, Any]:

@@ -361,11 +361,39 @@ class RecipeSpec(_Model):
         description="Answer of the chat-completions shim; {reward} is replaced by the number. "
         "Default: Final Score: {reward}",
     )
+    canary: "CanarySpec | None" = Field(
+        None, description="A new version of this recipe, which scores a share of the groups."
+    )
     judge: Judge | None = Field(
         None,
         description="How chat completions are read and answered: a ready-made format (rlinf, ruler, verl, "
         "genrm_remote), or its parts.",
     )
+
+
+class CanarySpec(_Model):
+    """A new version of a recipe that scores a share of the groups, so that it can be watched and promoted."""
+
+    weight: float = Field(
+        ge=0,
+        le=1,
+        description="Share of the groups that the new version scores: 0 rolls it back, 1 promotes it. Always the same "
+        "groups, with all their samples; a larger weight adds groups and takes none back. The setting canary_weights "
+        "overrides it.",
+    )
+    recipe: str | None = Field(None, description="The new version: another recipe of this file.")
+    models: dict[Alias, Alias] | None = Field(
+        None,
+        min_length=1,
+        description="Short for a recipe that asks another model, {text_preference: text_preference@2}: served model -> "
+        "the model that its components ask instead. The recipe is listed as NAME.canary.",
+    )
+
+    @model_validator(mode="after")
+    def _check_one_form(self) -> Self:
+        if (self.recipe is None) == (self.models is None):
+            raise ValueError("name the new version with `recipe`, or the models that it replaces with `models`")
+        return self
 
 
 class ExperimentSpec(_Model):
@@ -395,6 +423,7 @@ class RecipeFile(_Model):
 
 
 GroupSpec.model_rebuild()
+RecipeSpec.model_rebuild()
 
 
 def json_schema() -> dict[str, Any]:

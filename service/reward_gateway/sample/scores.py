@@ -143,6 +143,8 @@ class Scored:
         rewards: one vector per sample where the recipe ends in credit assignment, else None.
         components: by name, in the recipe's order; the same names for every sample.
         flags: row -> names.
+        versions: [n] the version of the recipe that scored each sample, where the recipe has a canary: ``version`` is
+            the one that scored all of them, else the recipe's own. None: it has none.
         timing_ms: total, decode, cache, inference, combine.
     """
 
@@ -155,6 +157,7 @@ class Scored:
     answer: Answer = "normalized"
     invalid: dict[int, Invalid] = field(default_factory=dict)
     flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    versions: Sequence[str] | None = None
     groups: dict[str, GroupStats] | None = None
     """By name, where the recipe compares samples of one request; else None."""
     usage: Usage = field(default_factory=Usage)

@@ -107,7 +107,7 @@ async def _join_cohorts(
     if context.deadline is not None:
         timeout_s = min(timeout_s, _cohort_time_s(context.deadline))
     joins = (
-        services.cohorts.join(name, payload, effect.size, timeout_s, context.scope.name_member(name, row), space)
+        services.cohorts.join(name, payload, effect.size, timeout_s, context.name_member(name, row), space)
         for row, name, payload in zip(effect.rows, effect.names, effect.payloads.tolist(), strict=True)
     )
     # The other samples of a cohort may need the place of this request.

@@ -32,6 +32,7 @@ def encode_scores(scored: Scored) -> bytes:
     rest = {
         "recipe": scored.recipe,
         "version": scored.version,
+        "versions": scored.versions,
         "rewards": scored.rewards,
         "answer": scored.answer,
         "invalid": {row: _encode_reason(reason) for row, reason in scored.invalid.items()},
@@ -98,6 +99,7 @@ def decode_scores(record: bytes) -> Scored:
     return Scored(
         recipe=rest["recipe"],
         version=rest["version"],
+        versions=rest.get("versions"),
         reward=_unpack_numbers(stored["reward"]),
         components=components,
         rewards=rest["rewards"],

@@ -1,5 +1,6 @@
 """What belongs to one request while it is answered: its deadline, its use of the cache, its costs and its state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,6 +26,8 @@ class RequestContext:
         scope: the caller and run whose state is read and written.
         fetched: the images that it names by address.
         effects: how often something outside the recipe's arithmetic was asked or done.
+        rows: places of the samples in the request, where another version of the recipe scores the others; None: they
+            are all of it.
     """
 
     deadline: float | None = None
@@ -34,6 +37,7 @@ class RequestContext:
     scope: RequestScope = NO_SCOPE
     fetched: FetchedMedia = field(default_factory=FetchedMedia)
     effects: int = 0
+    rows: Sequence[int] | None = None
     _state: StateView | None = None
 
     @property
@@ -47,6 +51,14 @@ class RequestContext:
     def has_writes(self) -> bool:
         """Whether anything will be written to named state."""
         return self._state is not None and self._state.has_writes
+
+    def name_member(self, cohort: str, row: int) -> str | None:
+        """As :meth:`.RequestScope.name_member`, by the sample's place in the request."""
+        return self.scope.name_member(cohort, row if self.rows is None else self.rows[row])
+
+    def drop_state(self) -> None:
+        """Forget what was to be written to named state."""
+        self._state = None
 
     def add_time(self, phase: str, seconds: float) -> None:
         """Add the duration of a phase."""

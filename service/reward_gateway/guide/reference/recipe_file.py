@@ -64,6 +64,7 @@ _TITLES = {
     "KeepSpec": "Which groups are kept",
     "LengthFeature": "Lengths",
     "AwaitedModel": "Awaited models",
+    "CanarySpec": "Canaries",
     "JudgeSpec": "Recipes as judges",
     "LabelSpec": "Labels of a judge",
     "ExperimentSpec": "Experiments",

@@ -45,6 +45,7 @@ class SampleResult(Struct):
     """One sample's reward, in the place of its sample.
 
     ``reward_raw`` is there where the recipe compares samples: the combined reward before the comparison.
+    ``recipe_version`` is there where the recipe has a canary: the version that scored this sample.
     """
 
     id: str
@@ -55,6 +56,7 @@ class SampleResult(Struct):
     flags: list[str]
     error: SampleError | None
     reward_raw: float | UnsetType | None = UNSET
+    recipe_version: str | UnsetType = UNSET
 
 
 class UsageCount(Struct):
@@ -85,7 +87,8 @@ class ScoreResponse(Struct):
 
     ``answer`` is there where the recipe compares samples: which number a client with room for one takes, ``reward``
     (normalized) or ``reward_raw`` (combined). ``groups`` by name are there where it compares samples of one request;
-    the group of a sample that names none is ``prompt-`` and a hash of its prompt.
+    the group of a sample that names none is ``prompt-`` and a hash of its prompt. ``recipe_version`` is the version
+    that scored all samples; where the recipe and its canary both scored some, the recipe's own.
     """
 
     reward: str
