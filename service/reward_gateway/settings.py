@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, SecretStr, fi
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from reward_gateway.redis_servers.address import SCHEMES, Access, RedisAddress, parse_address
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,6 +22,7 @@ COMPUTE_PROCESSES = max(2, min(4, (os.cpu_count() or 1) // 2))
 
 GROUPS = {
     "http_host": "Addresses",
+    "redis_username": "How Redis is opened",
     "rewards_file": "Files and models",
     "device": "CPU or GPU",
     "api_keys_file": "Who may call",
@@ -87,14 +90,42 @@ class Settings(BaseSettings):
     )
     redis_url: str = Field(
         "",
-        description="redis:// or unix:// address of the Redis or Valkey that caches scores. "
+        description="Address of the Redis or Valkey that caches scores: redis://, rediss:// (TLS), unix://, "
+        "redis+sentinel://HOST:PORT,HOST:PORT/MASTER or redis+cluster://HOST:PORT,HOST:PORT (rediss+… with TLS). "
         "Empty: start the embedded one.",
     )
     state_redis_url: str = Field(
         "",
-        description="redis:// or unix:// address of the Redis or Valkey that keeps state: running statistics, cohorts, "
+        description="Address, of the same forms, of the Redis or Valkey that keeps state: running statistics, cohorts, "
         "references, rates, monitoring windows and idempotency keys. It must not evict. Empty: the server of "
         "redis_url, or a second embedded server if redis_url is empty too.",
+    )
+
+    # How Redis is opened
+    redis_username: str = Field("", description="User of the access list (ACL) of redis_url. Empty: the default user.")
+    redis_password: SecretStr | None = Field(None, description="Its password; that of the address if unset.")
+    redis_ca: Path | None = Field(
+        None, description="Authorities that redis_url's certificate is checked against (PEM). Unset: this machine's."
+    )
+    redis_certificate: Path | None = Field(None, description="Client certificate for redis_url (PEM), with redis_key.")
+    redis_key: Path | None = Field(None, description="Private key of redis_certificate (PEM).")
+    redis_sentinel_username: str = Field("", description="User of the Sentinels of redis_url.")
+    redis_sentinel_password: SecretStr | None = Field(None, description="Password of the Sentinels of redis_url.")
+    state_redis_username: str = Field("", description="As redis_username, of state_redis_url.")
+    state_redis_password: SecretStr | None = Field(None, description="As redis_password, of state_redis_url.")
+    state_redis_ca: Path | None = Field(None, description="As redis_ca, of state_redis_url.")
+    state_redis_certificate: Path | None = Field(None, description="As redis_certificate, of state_redis_url.")
+    state_redis_key: Path | None = Field(None, description="As redis_key, of state_redis_url.")
+    state_redis_sentinel_username: str = Field("", description="As redis_sentinel_username, of state_redis_url.")
+    state_redis_sentinel_password: SecretStr | None = Field(
+        None, description="As redis_sentinel_password, of state_redis_url."
+    )
+    state_replicas: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="Replicas that must confirm every change of state (WAIT) before it is answered; fewer: the request "
+        "gets state_unavailable. Set 1, and min-replicas-to-write 1 on the servers, where replicas may take over.",
     )
 
     # Files
@@ -476,6 +507,34 @@ class Settings(BaseSettings):
         return self.state_redis_url or self.redis_url
 
     @property
+    def redis_address(self) -> RedisAddress | None:
+        """Where raw scores are cached, with what opens it; None: nowhere that is set."""
+        access = Access(
+            self.redis_username,
+            _read_secret(self.redis_password),
+            self.redis_ca,
+            self.redis_certificate,
+            self.redis_key,
+            self.redis_sentinel_username,
+            _read_secret(self.redis_sentinel_password),
+        )
+        return parse_address(self.redis_url).opened_by(access) if self.redis_url else None
+
+    @property
+    def state_address(self) -> RedisAddress | None:
+        """Where state is kept, with what opens it; None: nowhere that is set."""
+        access = Access(
+            self.state_redis_username,
+            _read_secret(self.state_redis_password),
+            self.state_redis_ca,
+            self.state_redis_certificate,
+            self.state_redis_key,
+            self.state_redis_sentinel_username,
+            _read_secret(self.state_redis_sentinel_password),
+        )
+        return parse_address(self.state_redis_url).opened_by(access) if self.state_redis_url else self.redis_address
+
+    @property
     def remembers_inputs(self) -> bool:
         """Whether models keep results between calls: ``remember_inputs``, or whether all callers are one."""
         return self.api_keys_file is None if self.remember_inputs is None else self.remember_inputs
@@ -521,10 +580,20 @@ class Settings(BaseSettings):
     def _has_scheme(cls, url: str) -> str:
         if re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d+", url):
             return f"redis://{url}"
-        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        if url and not url.startswith(SCHEMES):
             address = url.rpartition("://")[2].rpartition("@")[2]  # no password in a message
-            raise ValueError(f"an address of Redis begins with redis://, rediss:// or unix://; write redis://{address}")
+            raise ValueError(f"an address of Redis begins with {', '.join(SCHEMES)}; write redis://{address}")
         return url
+
+    @model_validator(mode="after")
+    def _opens_named_servers(self) -> Self:
+        for store in ("redis", "state_redis"):
+            if getattr(self, f"{store}_url"):
+                continue
+            for name in ("username", "password", "ca", "certificate", "key", "sentinel_username", "sentinel_password"):
+                if getattr(self, f"{store}_{name}"):
+                    raise ValueError(f"{store}_{name} opens the server of {store}_url: set that, too")
+        return self
 
     @field_validator("triton_url")
     @classmethod
@@ -585,6 +654,10 @@ class Settings(BaseSettings):
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _read_secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value is not None else ""
 
 
 def group_settings() -> dict[str, dict[str, FieldInfo]]:

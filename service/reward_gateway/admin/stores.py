@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
-from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from reward_gateway.errors import StateUnavailable
 from reward_gateway.observer import UNOBSERVED, Observer, StoreName
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 from reward_gateway.settings import Settings
 from reward_gateway.state.epoch import LOST
 from reward_gateway.state.store import StateStore
@@ -33,24 +34,31 @@ class StoreWatch:
     """
 
     def __init__(
-        self, urls: Mapping[StoreName, str], observer: Observer = UNOBSERVED, state: StateStore | None = None
+        self,
+        addresses: Mapping[StoreName, RedisAddress | str | None],
+        observer: Observer = UNOBSERVED,
+        state: StateStore | None = None,
     ) -> None:
         self._state = state
-        self.reachable: dict[StoreName, bool] = {name: True for name, url in urls.items() if url}
+        self.reachable: dict[StoreName, bool] = {name: True for name, address in addresses.items() if address}
         self._observer = observer
         self._clients = {
-            name: Redis.from_url(
-                url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+            name: connect(
+                address,
+                "state",
+                socket_connect_timeout=TIMEOUT_S,
+                socket_timeout=TIMEOUT_S,
+                retry=Retry(NoBackoff(), 1),
             )
-            for name, url in urls.items()
-            if url
+            for name, address in addresses.items()
+            if address
         }
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, settings: Settings, observer: Observer = UNOBSERVED, state: StateStore | None = None) -> "StoreWatch":
         """Build for the stores in the settings."""
-        return cls({"cache": settings.redis_url, "state": settings.state_store_url}, observer, state)
+        return cls({"cache": settings.redis_address, "state": settings.state_address}, observer, state)
 
     def describe(self) -> dict[str, str]:
         """``ready``, ``away`` or ``lost`` by store."""

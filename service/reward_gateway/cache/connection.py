@@ -8,7 +8,7 @@ raises :class:`StoreFailed` with the kind of fault if that fails.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from redis import exceptions
 from redis.asyncio import ConnectionPool
@@ -33,32 +33,47 @@ class StoreFailed(Exception):
         return self.kind in ("timeout", "connection", "auth", "other")
 
 
-class Store:
-    """Binary keys and values on a Redis server.
-
-    Args:
-        url: ``redis://`` or ``rediss://`` address.
-        timeout_s: limit for connecting, sending and reading together.
-        connections: maximum number of open connections.
-    """
-
-    def __init__(self, url: str, timeout_s: float, connections: int) -> None:
-        self._timeout_s = timeout_s
-        self._pool: ConnectionPool = ConnectionPool.from_url(
-            url,
-            protocol=2,
-            max_connections=connections,
-            socket_connect_timeout=timeout_s,
-            socket_timeout=None,  # the whole call has a limit; a timer per read would cost more than the read
-            retry=Retry(NoBackoff(), 0),
-        )
+class Store(Protocol):
+    """Binary keys and values in Redis. Every call raises :class:`StoreFailed`."""
 
     async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values in the order of the keys, None for a missing one.
+        """Values in the order of the keys, None for a missing one."""
+        ...
 
-        Raises:
-            StoreFailed: the call failed.
-        """
+    async def set_many(self, items: Sequence[tuple[bytes, bytes]], ttl_ms: int, timeout_s: float) -> int:
+        """Store values; returns how many were accepted, at least one."""
+        ...
+
+    async def ping(self) -> None:
+        """Check that the store answers."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def connection_options(timeout_s: float, connections: int) -> dict[str, Any]:
+    """Options of a pool of at most so many connections, each opened within a time limit."""
+    return {
+        "protocol": 2,
+        "max_connections": connections,
+        "socket_connect_timeout": timeout_s,
+        "socket_timeout": None,  # the whole call has a limit; a timer per read would cost more than the read
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+class ServerStore:
+    """Binary keys and values on one server.
+
+    Args:
+        pool: connections to it, with the options of :func:`connection_options`.
+        timeout_s: limit for connecting, sending and reading together.
+    """
+
+    def __init__(self, pool: ConnectionPool, timeout_s: float) -> None:
+        self._pool, self._timeout_s = pool, timeout_s
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         values: list[bytes | None] = []
         async with self._use_connection(self._timeout_s) as connection:
             for at in range(0, len(keys), CHUNK):
@@ -70,12 +85,22 @@ class Store:
                 values += [value if type(value) is bytes else None for value in reply]
         return values
 
-    async def set_many(self, items: Sequence[tuple[bytes, bytes]], ttl_ms: int, timeout_s: float) -> int:
-        """Store values; returns how many the server accepted.
+    async def get_each(self, keys: Sequence[bytes]) -> list[bytes | exceptions.ResponseError | None]:
+        """Values in the order of the keys by a GET for each, as a Cluster needs it for keys of several slots; the error
+        of a key that the server refuses. Raises StoreFailed."""
+        values: list[bytes | exceptions.ResponseError | None] = []
+        async with self._use_connection(self._timeout_s) as connection:
+            for at in range(0, len(keys), CHUNK):
+                part = keys[at : at + CHUNK]
+                await connection.send_packed_command([encode_gets(part)], check_health=False)
+                for _ in part:
+                    try:
+                        values.append(await connection.read_response())
+                    except exceptions.ResponseError as error:
+                        values.append(error)
+        return values
 
-        Raises:
-            StoreFailed: it accepted none.
-        """
+    async def set_many(self, items: Sequence[tuple[bytes, bytes]], ttl_ms: int, timeout_s: float) -> int:
         refusal: exceptions.ResponseError | None = None
         stored_count = 0
         async with self._use_connection(timeout_s) as connection:
@@ -91,11 +116,6 @@ class Store:
         return stored_count
 
     async def ping(self) -> None:
-        """Check that the server answers.
-
-        Raises:
-            StoreFailed: it does not.
-        """
         async with self._use_connection(self._timeout_s) as connection:
             await connection.send_packed_command([b"*1\r\n$4\r\nPING\r\n"], check_health=False)
             await connection.read_response()
@@ -124,6 +144,11 @@ class Store:
 def encode_mget(keys: Sequence[bytes]) -> bytes:
     """The MGET command in RESP; fast where all keys have the same length, as cache keys do."""
     return b"*%d\r\n$4\r\nMGET\r\n" % (len(keys) + 1) + _encode_arguments(keys)
+
+
+def encode_gets(keys: Sequence[bytes]) -> bytes:
+    """A pipeline of ``GET key`` commands in RESP."""
+    return b"".join([b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key) for key in keys])
 
 
 def encode_sets(items: Sequence[tuple[bytes, bytes]], ttl_ms: int) -> bytes:

@@ -8,13 +8,18 @@ have a longer limit, and would still delay every request.
 import asyncio
 from collections.abc import Sequence
 
+from redis.asyncio import ConnectionPool
+
 from reward_gateway.cache.breaker import Breaker
-from reward_gateway.cache.connection import Store, StoreFailed
+from reward_gateway.cache.cluster import ClusterStore
+from reward_gateway.cache.connection import ServerStore, Store, StoreFailed, connection_options
 from reward_gateway.cache.entries import decode_entries, encode_entry
 from reward_gateway.cache.lookups import IN_FLIGHT, Lookups
 from reward_gateway.cache.port import Entry
 from reward_gateway.cache.writer import Writer
 from reward_gateway.observer import UNOBSERVED, CacheOperation, Observer
+from reward_gateway.redis_servers.address import RedisAddress, parse_address
+from reward_gateway.redis_servers.clients import make_pool
 
 MAX_WAITING_BYTES = 32 << 20
 WRITE_TIMEOUT_S = 1.0
@@ -25,7 +30,7 @@ class RedisCache:
     """Implements :class:`reward_gateway.cache.port.ScoreCache`. Must be created inside a running event loop.
 
     Args:
-        url: ``redis://`` address.
+        address: of the server, its Sentinels or its Cluster.
         ttl_s: seconds that an entry is kept.
         timeout_s: longest wait for a lookup in seconds, connecting included.
         breaker_failures: consecutive failures that open the breaker.
@@ -36,7 +41,7 @@ class RedisCache:
 
     def __init__(
         self,
-        url: str,
+        address: RedisAddress | str,
         *,
         ttl_s: float,
         timeout_s: float,
@@ -49,7 +54,7 @@ class RedisCache:
         self._loop = asyncio.get_running_loop()
         self._ttl_ms = max(1, round(ttl_s * 1000))
         self._timeout_s = timeout_s
-        self._store = Store(url, timeout_s, connections=IN_FLIGHT + 2)  # lookups, the writer, a probe
+        self._store = open_store(address, timeout_s, connections=IN_FLIGHT + 2)  # lookups, the writer, a probe
         self._lookups = Lookups(self._fetch_values)
         self._writer = Writer(self._write_entries, max_waiting_bytes)
         self._breaker = Breaker(
@@ -151,3 +156,12 @@ class RedisCache:
     def _report_failure(self, operation: CacheOperation, failure: StoreFailed, entries: int) -> None:
         self._observer.cache_failed(operation, failure.kind)
         self._observer.cache_dropped(entries)
+
+
+def open_store(address: RedisAddress | str, timeout_s: float, connections: int) -> Store:
+    """The store at an address; nothing is asked yet."""
+    address = parse_address(address) if isinstance(address, str) else address
+    if address.kind == "cluster":
+        return ClusterStore(address, timeout_s, connections)
+    pool = make_pool(ConnectionPool, address, "cache", **connection_options(timeout_s, connections))
+    return ServerStore(pool, timeout_s)

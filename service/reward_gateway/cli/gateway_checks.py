@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from reward_gateway.backends.judges.config import JudgesFileError, load_judges
 from reward_gateway.backends.remote_sandboxes.config import SandboxesFileError, load_sandboxes
 from reward_gateway.backends.upstreams.file import UpstreamsFileError, load_upstreams
 from reward_gateway.extras import MissingExtra, demand
 from reward_gateway.rates import parse_rate
+from reward_gateway.redis_servers.address import WrongAddress, parse_address
 from reward_gateway.settings import Settings, flag_of, variable_of
 from reward_gateway.traffic.keys import KeyRing, KeysFileError, UnsafeExposure, check_exposure
 from reward_gateway.traffic.tls import TlsFiles, TlsFilesError
@@ -63,11 +63,13 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
     """What the client of Redis and the rates would only refuse when they are made, after everything has started."""
     named = (settings.redis_url, "redis_url"), (settings.state_redis_url, "state_redis_url")
     for url, setting in named:
-        if url and not _is_redis_address(url):
-            yield Fault(
-                f"{flag_of(setting)} ({variable_of(setting)}) is no address of Redis: write redis://HOST:PORT/NUMBER "
-                "or unix://PATH, and special characters of a password as %XX"
-            )
+        if url and (reason := _find_address_fault(url)):
+            yield Fault(f"{flag_of(setting)} ({variable_of(setting)}) is no address of Redis: {reason}")
+    for setting in ("redis_ca", "redis_certificate", "redis_key"):
+        for name in (setting, f"state_{setting}"):
+            path: Path | None = getattr(settings, name)
+            if path is not None and not path.is_file():
+                yield Fault(f"there is no file {path} ({flag_of(name)}, {variable_of(name)})")
     if settings.rate_limit is not None:
         try:
             parse_rate(settings.rate_limit)
@@ -75,18 +77,20 @@ def _addresses(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{flag_of('rate_limit')} ({variable_of('rate_limit')}): {error}")
 
 
-def _is_redis_address(url: str) -> bool:
-    from redis.asyncio.connection import parse_url  # here, because it takes a third of a second
-
+def _find_address_fault(url: str) -> str:
+    """What is wrong with an address of Redis; empty: nothing."""
     try:
-        parse_url(url)
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return bool(parts.path)
-    return port != 0 and (parts.path in ("", "/") or parts.path[1:].isdecimal())
+        address = parse_address(url)
+    except WrongAddress as error:
+        return str(error)
+    if address.kind == "single" and "?" in url:
+        from redis.asyncio.connection import parse_url  # here, because it takes a third of a second
+
+        try:
+            parse_url(url)
+        except ValueError as error:
+            return f"write redis://HOST:PORT/NUMBER, with options that the client knows ({error})"
+    return ""
 
 
 def _files(settings: Settings) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ from reward_gateway.traffic.keys import describe_unchecked_hosts
 from reward_gateway.traffic.tls import describe_readable_key
 
 from .configuration import read_settings
-from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error, without_password
+from .output import FAULTY, INTERRUPTED, UNUSABLE, Unusable, print_error
 from .preflight import find_faults, writable_fault
 from .serve_flags import GroupedCommand, keep_flags, setting_flags
 
@@ -115,7 +115,7 @@ def _print_addresses(console: Console, running: stack.Running) -> None:
     rows = {"HTTP": base, "gRPC": f"{grpc_scheme}{host}:{settings.grpc_port}" if settings.grpc_port else "off"}
     rows |= {"console": f"{base}/"} if settings.console else {}
     rows |= {"guide": f"{base}/docs/guide/", "API": f"{base}/docs", "metrics": f"{base}/metrics"}
-    cache, state = without_password(settings.redis_url), without_password(settings.state_store_url)
+    cache, state = str(settings.redis_address or ""), str(settings.state_address or "")
     rows |= {"Triton": settings.triton_url, "cache": cache, "state": state, "logs": str(running.run_dir)}
     lacking = find_lacking(base)
     heading, style = ("\nStarted, not ready.", "yellow") if lacking else ("\nReady.", "bold green")

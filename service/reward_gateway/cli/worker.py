@@ -117,9 +117,9 @@ RATES_FAILURES = 2
 def make_cache(settings: Settings, telemetry: Telemetry) -> ScoreCache:
     """The configured score cache: memory in front of Redis, one of them, or none."""
     far: ScoreCache | None = None
-    if settings.redis_url:
+    if settings.redis_address is not None:
         far = RedisCache(
-            settings.redis_url,
+            settings.redis_address,
             ttl_s=settings.cache_ttl_s,
             timeout_s=settings.cache_timeout_ms / 1e3,
             breaker_failures=settings.cache_breaker_failures,
@@ -162,7 +162,7 @@ def make_run_history(settings: Settings, telemetry: Telemetry) -> RunHistory | N
     if not settings.run_history_bytes:
         return None
     size, health = settings.run_history_bytes, telemetry.metrics.health
-    store = RedisRunStore(settings.state_store_url, size) if settings.state_store_url else LocalRunStore(size)
+    store = RedisRunStore(settings.state_address, size) if settings.state_address else LocalRunStore(size)
     return RunHistory(store, lost=health.count_lost, failed=health.count_failed, limits=settings.run_alerts)
 
 
@@ -180,8 +180,8 @@ def make_sample_keeper(settings: Settings, telemetry: Telemetry) -> SampleKeeper
     if not settings.keep_samples:
         return None
     bounds, health = Bounds.of(settings), telemetry.metrics.health
-    url = settings.state_store_url
-    store = RedisSampleStore(url, bounds) if url else LocalSampleStore(bounds)
+    address = settings.state_address
+    store = RedisSampleStore(address, bounds) if address else LocalSampleStore(bounds)
     return SampleKeeper(store, bounds, lost=health.count_lost, failed=health.count_failed)
 
 
@@ -203,20 +203,20 @@ async def build_gateway(
     """
     observer = telemetry.metrics
     cache = make_cache(settings, telemetry)
-    spend = RedisSpend.connect(settings.state_store_url) if settings.state_store_url else None
+    spend = RedisSpend.connect(settings.state_address) if settings.state_address else None
     judges = Judges(load_judges(settings.judges_file), make_judge_breaker, observer, TextCache(cache), spend)
     remote_sandboxes = RemoteSandboxes(load_sandboxes(settings.sandboxes_file))
     sandbox = await make_sandbox(settings) if settings.allow_untrusted_code else None
     models = make_model_servers(settings, observer)
-    state_url = settings.state_store_url
+    state_address = settings.state_address
     remembered = os.environ.get("REWARD_GATEWAY_STATE_EPOCH_FILE")  # of `serve`, for the server that it starts
-    epoch = StoreEpoch(Path(remembered) if remembered else None)
+    epoch = StoreEpoch(Path(remembered) if remembered else None, settings.state_replicas)
     written = os.environ.get("REWARD_GATEWAY_STATE_WRITTEN")  # likewise
     files = Path(written) if written else None
-    state = StateStore.connect(state_url, epoch=epoch, written=files) if state_url else StateStore.in_process()
+    state = StateStore.connect(state_address, epoch=epoch, written=files) if state_address else StateStore.in_process()
     cohorts = (
-        RedisCohorts(state_url, member_ttl_s=settings.idempotency_ttl_s, epoch=epoch)
-        if state_url
+        RedisCohorts(state_address, member_ttl_s=settings.idempotency_ttl_s, epoch=epoch)
+        if state_address
         else LocalCohorts(settings.idempotency_ttl_s)
     )
     fetcher = Fetcher.of(settings, observer) if settings.media_urls else None
@@ -356,7 +356,7 @@ async def serve(settings: Settings) -> None:
     keep_freed_memory()
     freeze_startup_objects()
     health = metrics.health
-    shared = health.share_windows(settings.state_store_url) if settings.state_store_url else None
+    shared = health.share_windows(settings.state_address) if settings.state_address else None
     if shared is not None:
         shared.start(health.monitor.read_noted)
     alerts, run_metrics = make_alert_sender(settings, runs), configure_run_metrics(settings)

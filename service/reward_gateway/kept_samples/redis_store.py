@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
+
 from .kinds import MARKED, RESERVOIR
 from .store import NEVER, SAMPLE_BYTES, SPARED, Bounds, IndexRow, NewSample
 
-PREFIX = "reward_gateway:{samples}"
+TAG = "samples"
+
+PREFIX = f"reward_gateway:{{{TAG}}}"
 """How all keys begin; they have one hash tag, so that a script uses one slot of a cluster."""
 
 TIMEOUT_S = 5.0
@@ -176,16 +180,16 @@ class RedisSampleStore:
     Every write has all keys expire together when no sample can be left, so that nothing stays where no gateway runs.
 
     Args:
-        url: address of the state store.
+        address: of the state store.
     """
 
     shared = True
     away: tuple[type[Exception], ...] = (RedisError, OSError)
 
-    def __init__(self, url: str, bounds: Bounds) -> None:
+    def __init__(self, address: RedisAddress | str, bounds: Bounds) -> None:
         # Typed as Any: redis-py's types mix text and bytes, and this client returns bytes.
-        self._client: Any = Redis.from_url(
-            url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+        self._client: Any = connect(
+            address, TAG, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
         )
         self._bounds = bounds
         self._add, self._delete, self._mark = map(self._client.register_script, (_ADD, _DELETE, _MARK))

@@ -38,7 +38,8 @@ COMMANDS = (
     *("xadd", "xdel", "xlen", "xrange"),
     *("xack", "xautoclaim", "xclaim", "xgroup|create", "xpending", "xreadgroup"),
     *("zadd", "zcard", "zincrby", "zrange", "zrangebyscore", "zrem", "zremrangebyscore"),
-    "waitaof",
+    *("wait", "waitaof"),
+    *("cluster|slots", "role"),  # with a Cluster, and with Sentinels
 )
 """What the gateway's client and scripts use; the servers of the tests know no others either."""
 

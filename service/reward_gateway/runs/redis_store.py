@@ -5,10 +5,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 
 from .store import (
     MOST_RUNS,
@@ -23,7 +25,9 @@ from .store import (
     parse_name_key,
 )
 
-PREFIX = "reward_gateway:{runs}"
+TAG = "runs"
+
+PREFIX = f"reward_gateway:{{{TAG}}}"
 """How all keys begin; they have one hash tag, so that a script uses one slot of a cluster."""
 
 TIMEOUT_S = 5.0
@@ -73,17 +77,17 @@ class RedisRunStore:
     """Implements :class:`.store.RunStore` in Redis.
 
     Args:
-        url: address of the state store.
+        address: of the state store.
         max_bytes: of all runs; beyond it the ones seen least recently are forgotten.
     """
 
     shared = True
     away: tuple[type[Exception], ...] = (RedisError, OSError)
 
-    def __init__(self, url: str, max_bytes: int) -> None:
+    def __init__(self, address: RedisAddress | str, max_bytes: int) -> None:
         # Typed as Any: redis-py's types mix text and bytes, and this client returns bytes.
-        self._client: Any = Redis.from_url(
-            url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+        self._client: Any = connect(
+            address, TAG, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
         )
         self._max_bytes = max_bytes
         self._write = self._client.register_script(_WRITE)

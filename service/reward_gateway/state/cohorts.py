@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from reward_gateway.errors import StateUnavailable
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 from reward_gateway.sample import FloatArray
 from reward_gateway.tasks import end_task
 
 from .epoch import StoreEpoch
-from .namespace import LEGACY, NO_NAMESPACE, Namespace
+from .namespace import LEGACY, NO_NAMESPACE, TAG, Namespace
 from .redis_store import TIMEOUT_S, RedisScripts, connect_client
 
 MEMBER_TTL_S = 900.0
@@ -152,14 +153,14 @@ class RedisCohorts:
 
     def __init__(
         self,
-        url: str,
+        address: RedisAddress | str,
         timeout_s: float = TIMEOUT_S,
         member_ttl_s: float = MEMBER_TTL_S,
         epoch: StoreEpoch | None = None,
     ) -> None:
         self._member_ttl_s = member_ttl_s
-        self._client = connect_client(url, timeout_s)
-        self._subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        self._client = connect_client(address, timeout_s)
+        self._subscriber = connect(address, TAG, socket_connect_timeout=timeout_s)
         # One channel for all namespaces, so that a process needs one subscription: messages are cohorts' random ids.
         self._channel = f"{LEGACY}cohorts:closed"
         self._scripts = RedisScripts(self._client, timeout_s, epoch)

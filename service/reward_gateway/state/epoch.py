@@ -108,14 +108,16 @@ class StoreEpoch:
 
     Args:
         memory: file in which that outlives the process; None: it does not.
+        replicas: how many replicas must confirm each change before it counts as made.
 
     Attributes:
         is_lost: the store has lost its state, as far as is known.
         is_away: the store could not be reached when it was last looked for.
     """
 
-    def __init__(self, memory: Path | None = None) -> None:
+    def __init__(self, memory: Path | None = None, replicas: int = 0) -> None:
         self._memory = memory
+        self.replicas = replicas
         self._id, self._writes = "", 0
         if memory is not None and memory.exists():
             self._id, _, writes = memory.read_text(encoding="ascii").strip().partition(" ")

@@ -15,7 +15,9 @@ UPLOADED = frozenset({"references", "labels", "sets"})
 SHARED_PREFIX = "tenant/"
 """How a name begins that all runs of a tenant share."""
 
-PREFIX = "reward_gateway:{state}"
+TAG = "state"
+
+PREFIX = f"reward_gateway:{{{TAG}}}"
 """How all Redis keys of state begin: they have one hash tag, since every script reads the store's marker, and some name
 keys of a run, of its tenant and of legacy state."""
 

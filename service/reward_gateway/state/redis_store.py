@@ -18,16 +18,20 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
 )
 
+from reward_gateway.counted import count_of
 from reward_gateway.errors import StateUnavailable
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import make_pool
 
 from .epoch import AWAY, ID, LOST, MARKER, WRITES, StoreEpoch, load_script
-from .namespace import LEGACY, NO_NAMESPACE, Namespace
+from .namespace import LEGACY, NO_NAMESPACE, TAG, Namespace
 from .port import StoredName
 
 TIMEOUT_S = 5.0
@@ -40,6 +44,14 @@ SETTLED_LIMIT = 10_000
 
 WORDS = 4000
 """Maximum number of values in one command that a script runs, an even number; Lua's stack is limited."""
+
+CONFIRM_MS = 1000
+"""Time in which replicas have to confirm a change."""
+
+UNCONFIRMED = (
+    "a change of state was not confirmed by {} in time (REWARD_GATEWAY_STATE_REPLICAS), and may be lost if another "
+    "server takes over: send the request again, with the same Idempotency-Key where it has one"
+)
 
 REFUSALS = ("LATE", "RESET")
 """How errors of ``guard.lua`` begin."""
@@ -88,7 +100,7 @@ def data_key(owner: str, kind: str, name: str, part: str = "data") -> str:
     return f"{owner}{kind}:{part}:{name}"
 
 
-def connect_client(url: str, timeout_s: float) -> Redis:
+def connect_client(address: RedisAddress | str, timeout_s: float) -> Redis:
     """A client for :class:`RedisScripts`, which limit the time of every answer.
 
     It has no time limit of its own but for connecting: the client keeps to that with ``asyncio.wait_for``, which in
@@ -98,8 +110,10 @@ def connect_client(url: str, timeout_s: float) -> Redis:
     A pool that does not wait refuses the command for which it has no connection, as if the store were away: a request
     of 100 prompts that join their cohorts is more than the client's own bound.
     """
-    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url,
+    pool = make_pool(
+        BlockingConnectionPool,
+        address,
+        TAG,
         max_connections=CONNECTIONS,
         timeout=timeout_s,
         socket_connect_timeout=timeout_s,
@@ -147,13 +161,33 @@ class RedisScripts:
                 expected = await self._epoch.enter(self._client)
                 dated = [*arguments, expected.id, expected.writes, *self._epoch.date(give_up_at)]
                 try:
-                    writes, answer = await self._scripts[name](keys=[*keys, MARKER], args=dated)
+                    writes, answer = await self._call_script(name, [*keys, MARKER], dated)
                     self._epoch.note_writes(expected, writes)
                     return answer
                 except ResponseError as error:
                     if str(error).partition(" ")[0] not in REFUSALS:
                         raise
                 await self._epoch.refresh(self._client)  # nothing has changed: try again with what holds now
+
+    async def _call_script(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        """Run a script and, where replicas have to confirm changes, wait for them on the same connection."""
+        script = self._scripts[name]
+        if not self._epoch.replicas:
+            return await script(keys=keys, args=arguments)
+        command: tuple[Any, ...] = ("EVALSHA", script.sha)
+        while True:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.execute_command(*command, len(keys), *keys, *arguments)
+                pipeline.execute_command("WAIT", self._epoch.replicas, CONFIRM_MS)
+                answer, confirmed = await pipeline.execute(raise_on_error=False)
+            if isinstance(answer, NoScriptError):
+                command = ("EVAL", script.script)  # a server that was started anew, or has taken over
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            if isinstance(confirmed, Exception) or confirmed < self._epoch.replicas:
+                raise StateUnavailable(UNCONFIRMED.format(count_of(self._epoch.replicas, "replica")))
+            return answer
 
     async def read_commands(self, *commands: Command) -> list[Any]:
         """The answers to commands that only read, of a store that had its state until after the last of them."""

@@ -5,6 +5,8 @@ import asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from reward_gateway.redis_servers.address import RedisAddress
+
 from .namespace import LEGACY
 from .redis_store import TIMEOUT_S, connect_client, state_unavailable
 
@@ -19,9 +21,9 @@ class RedisSpend:
         self._client, self._timeout_s = client, timeout_s
 
     @classmethod
-    def connect(cls, url: str) -> "RedisSpend":
-        """Sums in the store at a ``redis://`` address."""
-        return cls(connect_client(url, TIMEOUT_S))
+    def connect(cls, address: RedisAddress | str) -> "RedisSpend":
+        """Sums in the store at an address."""
+        return cls(connect_client(address, TIMEOUT_S))
 
     async def add(self, name: str, amount: float) -> float:
         """Add to a sum, and return it. Raises StateUnavailable."""

@@ -17,6 +17,8 @@ from redis.asyncio import Redis
 
 from reward_gateway.errors import NotFound
 from reward_gateway.fair_queue import WEIGHTS
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 
 from .archives import LocalArchives
 from .attempts import AttemptRecord, AttemptStore, LocalAttempts, RedisAttempts
@@ -27,7 +29,7 @@ from .jobs import JobStore
 from .labels import LocalLabels
 from .local_jobs import LocalJobs
 from .moments import LocalMoments
-from .namespace import Namespace
+from .namespace import TAG, Namespace
 from .port import (
     ArchiveStore,
     CoefficientStore,
@@ -111,17 +113,21 @@ class StateStore:
 
     @classmethod
     def connect(
-        cls, url: str, timeout_s: float = TIMEOUT_S, epoch: StoreEpoch | None = None, written: Path | None = None
+        cls,
+        address: RedisAddress | str,
+        timeout_s: float = TIMEOUT_S,
+        epoch: StoreEpoch | None = None,
+        written: Path | None = None,
     ) -> Self:
-        """State in the Redis at a URL, through connections of its own; arguments as for :meth:`on_redis`.
+        """State in the Redis at an address, through connections of its own; arguments as for :meth:`on_redis`.
 
         Args:
             written: as for :class:`.redis_jobs.RedisJobs`.
         """
-        client = connect_client(url, timeout_s)
+        client = connect_client(address, timeout_s)
         epoch = epoch or StoreEpoch()
         store = cls.on_redis(client, timeout_s, epoch)
-        subscriber = Redis.from_url(url, socket_connect_timeout=timeout_s)
+        subscriber = connect(address, TAG, socket_connect_timeout=timeout_s)
         jobs = RedisJobs(client, timeout_s, epoch, weights=WEIGHTS, subscriber=subscriber, written=written)
 
         async def release() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reward_gateway.observer import ScoredPlan
+from reward_gateway.redis_servers.address import RedisAddress
 from reward_gateway.sample import FloatArray, Scored
 
 from .buckets import SCORE
@@ -95,9 +96,9 @@ class RewardMetrics:
             if report["ensemble_disagreement"] is not None:
                 self._disagreement.labels(reward).set(report["ensemble_disagreement"])
 
-    def share_windows(self, url: str) -> SharedMonitor:
-        """Share the windows with other processes through the Redis at ``url``."""
-        self.shared = SharedMonitor(url, WINDOW, lost=self.count_lost, failed=self.count_failed)
+    def share_windows(self, address: RedisAddress | str) -> SharedMonitor:
+        """Share the windows with other processes through the Redis at an address."""
+        self.shared = SharedMonitor(address, WINDOW, lost=self.count_lost, failed=self.count_failed)
         return self.shared
 
     def _take_columns(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:

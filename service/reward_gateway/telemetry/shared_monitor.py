@@ -26,6 +26,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 from reward_gateway.tasks import end_task, repeat
 
 from .window import REWARD, Columns
@@ -33,7 +35,9 @@ from .window_parts import WindowPart, concatenate_columns, merge_parts, part_of,
 
 log = structlog.get_logger(__name__)
 
-PREFIX = "reward_gateway:{monitor}"
+TAG = "monitor"
+
+PREFIX = f"reward_gateway:{{{TAG}}}"
 MINUTE_S = 60
 MINUTES = 60
 """Maximum length of a window in minutes."""
@@ -117,14 +121,14 @@ class SharedMonitor:
     """The windows shared by all processes.
 
     Args:
-        url: ``redis://`` address of the state store.
+        address: of the state store.
         size: rows of a reference, and minimum rows of a window, if so many came within its minutes.
         clock: returns seconds since 1970.
         lost: called with the number of dropped rows.
         failed: called when a flush or a report fails.
     """
 
-    url: str
+    address: RedisAddress | str
     size: int
     clock: Callable[[], float] = time.time
     lost: Callable[[int], None] = lambda rows: None
@@ -141,8 +145,12 @@ class SharedMonitor:
     _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._client = Redis.from_url(
-            self.url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+        self._client = connect(
+            self.address,
+            TAG,
+            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 1),
         )
 
     def keep_rows(self, recipe: str, version: str, ensemble: tuple[str, ...], columns: Columns) -> None:

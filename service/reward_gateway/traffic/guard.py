@@ -96,12 +96,12 @@ class Traffic:
             observer,
         )
         websockets = WebSocketPlaces(min(settings.max_websockets, max(2, count_connections(settings) // 2)), observer)
-        drain, default, url = Drain(), settings.rate_limit, settings.state_store_url
+        drain, default, address = Drain(), settings.rate_limit, settings.state_address
         refusals = Refusals()
-        board = ProcessBoard(admission, drain, refusals, url)
-        if breaker is None or not url or not (default or keys.required):  # keys with rates may be added later
+        board = ProcessBoard(admission, drain, refusals, address)
+        if breaker is None or address is None or not (default or keys.required):  # keys with rates may be added later
             limiter = KeyRateLimiter(default, lambda: settings.workers, observer=observer)
             return cls(keys, limiter, admission, bodies, messages, websockets, drain, refusals, board)
-        census = WorkerCensus(url, settings.workers)
-        limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(url, breaker), observer)
+        census = WorkerCensus(address, settings.workers)
+        limiter = KeyRateLimiter(default, lambda: census.count, SharedWindows(address, breaker), observer)
         return cls(keys, limiter, admission, bodies, messages, websockets, drain, refusals, board, census)

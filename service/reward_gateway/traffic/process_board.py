@@ -18,6 +18,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from reward_gateway import __version__
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 from reward_gateway.tasks import end_task, repeat
 
 from .admission import Admission
@@ -26,7 +28,8 @@ from .refusals import MOST, Refusal, Refusals
 
 log = structlog.get_logger(__name__)
 
-PROCESSES, REFUSALS = "reward_gateway:processes", "reward_gateway:refusals"
+TAG = "board"
+PROCESSES, REFUSALS = f"reward_gateway:{{{TAG}}}:processes", f"reward_gateway:{{{TAG}}}:refusals"
 EVERY_S = 5.0
 LIFETIME_S = 20.0
 """A process that has told nothing for this long is no longer alive."""
@@ -90,7 +93,7 @@ class ProcessBoard:
     admission: Admission
     drain: Drain
     refusals: Refusals
-    url: str | None
+    address: RedisAddress | str | None
     look: Callable[[], Awaitable[Health]] | None = field(default=None, init=False)
     _pod: str = field(default_factory=socket.gethostname, init=False)
     _started: float = field(default_factory=time.time, init=False)
@@ -101,8 +104,8 @@ class ProcessBoard:
     _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.url:
-            self._client = Redis.from_url(self.url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S)
+        if self.address:
+            self._client = connect(self.address, TAG, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S)
 
     @property
     def shared(self) -> bool:

@@ -23,12 +23,16 @@ from redis.exceptions import RedisError
 from reward_gateway.errors import RateLimited
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.rates import parse_rate
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import make_pool
 from reward_gateway.tasks import end_task
 
 from .keys import ApiKey
 
-PREFIX = "reward_gateway:rates"
-"""Prefix of the keys in Redis. Each script touches one key, so they work on a Redis Cluster."""
+TAG = "rates"
+
+PREFIX = f"reward_gateway:{{{TAG}}}"
+"""Prefix of the keys in Redis, with one hash tag."""
 
 TIMEOUT_S = 1.0
 """Timeout for Redis, after which a process decides by itself."""
@@ -53,16 +57,18 @@ class SharedWindows:
     """The moving windows in Redis, behind a circuit breaker.
 
     Args:
-        url: ``redis://`` or ``unix://`` address of the state store.
+        address: of the state store.
         breaker: decides whether to call Redis.
         timeout_s: timeout for one decision, including connecting.
     """
 
-    def __init__(self, url: str, breaker: Breaker, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, address: RedisAddress | str, breaker: Breaker, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
         self._breaker = breaker
-        self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-            url,
+        self._pool = make_pool(
+            BlockingConnectionPool,
+            address,
+            TAG,
             max_connections=CONNECTIONS,
             timeout=timeout_s,
             socket_connect_timeout=timeout_s,
@@ -70,8 +76,8 @@ class SharedWindows:
             retry=Retry(NoBackoff(), 1),  # a connection that a restarted server closed
         )
         options: dict[str, Any] = {"connection_pool": self._pool}
-        scheme = f"redis+{url}" if url.startswith("unix:") else url  # else it takes the server for a Valkey client's
-        self._storage = RedisStorage(scheme, implementation="redispy", key_prefix=PREFIX, **options)
+        # The scheme says which client it takes, the pool where the server is.
+        self._storage = RedisStorage("redis://", implementation="redispy", key_prefix=PREFIX, **options)
         self._limiter = SharedMovingWindow(self._storage)
         self._probe: asyncio.Task[None] | None = None
 

@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import os
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import connect
 from reward_gateway.tasks import end_task, repeat
 
-KEY = "reward_gateway:workers"
+TAG = "workers"
+
+KEY = f"reward_gateway:{{{TAG}}}"
 EVERY_S = 5.0
 LIFETIME_S = 20.0
 """A process that has not announced itself for this long is no longer counted."""
@@ -40,11 +43,11 @@ class WorkerCensus:
         count: known processes, including this one.
     """
 
-    def __init__(self, url: str, assumed: int, lifetime_s: float = LIFETIME_S) -> None:
+    def __init__(self, address: RedisAddress | str, assumed: int, lifetime_s: float = LIFETIME_S) -> None:
         self.count = assumed
         self._name = os.urandom(12).hex()
         self._lifetime_us = round(lifetime_s * 1e6)
-        self._client = Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S)
+        self._client = connect(address, TAG, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S)
         self._announce = self._client.register_script(_ANNOUNCE)
         self._task: asyncio.Task[None] | None = None
 

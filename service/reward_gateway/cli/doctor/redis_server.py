@@ -1,5 +1,6 @@
 """Asks a Redis or Valkey server what it is, without writing to it."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any, cast
@@ -8,6 +9,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
+
+from reward_gateway.redis_servers.address import RedisAddress
+from reward_gateway.redis_servers.clients import access_options, make_finder
 
 
 class Unanswered(Exception):
@@ -23,6 +27,7 @@ class Server:
         maximum, used: bytes of memory; a maximum of 0: no limit.
         policy: what it does when it is full.
         kept: whether it writes to disk.
+        replicas: how many follow it.
     """
 
     told: bool = False
@@ -31,12 +36,13 @@ class Server:
     used: int = 0
     policy: str = ""
     kept: bool = False
+    replicas: int = 0
 
 
-def look_at_server(url: str, timeout_s: float) -> Server:
+def look_at_server(address: RedisAddress, timeout_s: float) -> Server:
     """What a server says of itself. Raises Unanswered."""
     try:
-        with _connect(url, timeout_s) as client:
+        with _connect(address, timeout_s) as client:
             client.ping()
             try:
                 told = cast("dict[str, Any]", client.info())
@@ -58,13 +64,14 @@ def look_at_server(url: str, timeout_s: float) -> Server:
         int(told.get("used_memory", 0)),
         str(told.get("maxmemory_policy", "")),
         bool(told.get("aof_enabled")) or saves,
+        int(told.get("connected_slaves", 0)),
     )
 
 
-def read_clock(url: str, timeout_s: float) -> float | None:
+def read_clock(address: RedisAddress, timeout_s: float) -> float | None:
     """Seconds by which a server's clock is ahead of this machine's; None if it does not answer."""
     try:
-        with _connect(url, timeout_s) as client:
+        with _connect(address, timeout_s) as client:
             before = time.time()
             seconds, micros = cast("tuple[int, int]", client.time())
             return seconds + micros / 1e6 - (before + time.time()) / 2
@@ -72,6 +79,16 @@ def read_clock(url: str, timeout_s: float) -> float | None:
         return None
 
 
-def _connect(url: str, timeout_s: float) -> Redis:
+def _connect(address: RedisAddress, timeout_s: float) -> Redis:
+    """A client of the server, of the master that the Sentinels name, or of the node of a Cluster that keeps state."""
     each = timeout_s / 2  # to connect, and to answer
-    return Redis.from_url(url, socket_connect_timeout=each, socket_timeout=each, retry=Retry(NoBackoff(), 0))
+    options = {
+        "socket_connect_timeout": each,
+        "socket_timeout": each,
+        "retry": Retry(NoBackoff(), 0),
+        **access_options(address),
+    }
+    if address.kind == "single":
+        return Redis.from_url(address.url, **options)
+    host, port = asyncio.run(make_finder(address, "state", each).find())
+    return Redis(host, port, address.database, ssl=address.tls, **options)

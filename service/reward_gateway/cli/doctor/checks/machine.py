@@ -101,8 +101,8 @@ def check_clock(subject: Subject) -> Iterator[Finding]:
         yield fault(f"the clock says {time.strftime('%Y-%m-%d')}, which is past: set it, for example with NTP")
         return
     settings = subject.settings
-    for url in dict.fromkeys(filter(None, (settings.state_store_url, settings.redis_url))):
-        theirs = read_clock(url, subject.server_s)
+    for address in dict.fromkeys(filter(None, (settings.state_address, settings.redis_address))):
+        theirs = read_clock(address, subject.server_s)
         if theirs is not None and abs(theirs) > _CLOCK_S:
             yield warning(f"the clock differs by {theirs:+.0f} s from that of the Redis server: set both by NTP")
             return

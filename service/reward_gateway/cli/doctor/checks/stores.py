@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from reward_gateway.counted import count_of
 from reward_gateway.local import valkey
 from reward_gateway.local.errors import StackError
 from reward_gateway.local.sockets import socket_folder
+from reward_gateway.redis_servers.address import RedisAddress
 
-from ...output import without_password
 from ..check import Finding, Subject, fault, machine_check, ok, warning
 from ..redis_server import Server, Unanswered, look_at_server
 
@@ -14,39 +15,37 @@ from ..redis_server import Server, Unanswered, look_at_server
 @machine_check("cache")
 def check_cache(subject: Subject) -> Iterator[Finding]:
     """The server that caches raw scores."""
-    url = subject.settings.redis_url
-    if not url:
+    address = subject.settings.redis_address
+    if address is None:
         yield from _check_embedded()
         return
     try:
-        server = look_at_server(url, subject.server_s)
+        server = look_at_server(address, subject.server_s)
     except Unanswered as error:
-        yield fault(f"{without_password(url)}: {error}, and every score is computed anew: correct --redis-url")
+        yield fault(f"{address}: {error}, and every score is computed anew: correct --redis-url")
         return
-    if server.maximum and server.policy == "noeviction" and url != subject.settings.state_store_url:
+    if server.maximum and server.policy == "noeviction" and address != subject.settings.state_address:
         yield warning(
-            f"{_name(url, server)} refuses new scores when its {server.maximum >> 20} MiB are full: set "
+            f"{_name(address, server)} refuses new scores when its {server.maximum >> 20} MiB are full: set "
             "maxmemory-policy volatile-lru"
         )
     else:
-        yield ok(f"{_name(url, server)} answers")
+        yield ok(f"{_name(address, server)} answers")
 
 
 @machine_check("state")
 def check_state(subject: Subject) -> Iterator[Finding]:
     """The server that keeps state, which it may neither evict nor forget."""
-    url = subject.settings.state_store_url
-    if not url:
+    address = subject.settings.state_address
+    if address is None:
         yield from _check_embedded()
         return
     try:
-        server = look_at_server(url, subject.server_s)
+        server = look_at_server(address, subject.server_s)
     except Unanswered as error:
-        yield fault(
-            f"{without_password(url)}: {error}, and recipes that keep state do not answer: correct --state-redis-url"
-        )
+        yield fault(f"{address}: {error}, and recipes that keep state do not answer: correct --state-redis-url")
         return
-    name, sound = _name(url, server), True
+    name, sound = _name(address, server), True
     if not server.told:
         sound = False
         yield warning(
@@ -65,12 +64,25 @@ def check_state(subject: Subject) -> Iterator[Finding]:
     if server.maximum and server.used > 0.9 * server.maximum:
         sound = False
         yield warning(f"{name} is {server.used / server.maximum:.0%} full; full, it refuses changes: raise maxmemory")
+    replicas = subject.settings.state_replicas
+    if server.told and server.replicas < replicas:
+        sound = False
+        yield fault(
+            f"{name} has {count_of(server.replicas, 'replica')}, and state_replicas waits for {replicas}: every change "
+            "of state would be refused; add replicas, or lower --state-replicas"
+        )
+    elif address.kind != "single" and not replicas:
+        sound = False
+        yield warning(
+            f"{name} may be replaced by a replica that lacks the last changes, and then refuses requests with state "
+            "until it is accepted: set --state-replicas 1, and min-replicas-to-write 1 on the servers"
+        )
     if sound:
         yield ok(f"{name} answers and does not evict")
 
 
-def _name(url: str, server: Server) -> str:
-    return f"{without_password(url)}{f' ({server.version})' if server.version else ''}"
+def _name(address: RedisAddress, server: Server) -> str:
+    return f"{address}{f' ({server.version})' if server.version else ''}"
 
 
 def _check_embedded() -> Iterator[Finding]:

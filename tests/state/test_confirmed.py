@@ -1,0 +1,88 @@
+"""Changes of state that replicas have to confirm, with a real replica."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reward_gateway.errors import StateUnavailable
+from reward_gateway.state.attempts import AttemptRecord
+from reward_gateway.state.epoch import StoreEpoch
+from reward_gateway.state.namespace import Namespace
+from reward_gateway.state.store import StateStore
+from reward_gateway.state.writes import StateWrites
+
+from tests.clock import until
+from tests.valkey import Valkey
+
+pytestmark = [pytest.mark.anyio, pytest.mark.stack]
+
+SPACE = Namespace("alice", "run-1")
+
+
+@pytest.fixture
+async def servers(tmp_path: Path, anyio_backend: str) -> AsyncIterator[tuple[Valkey, Valkey]]:
+    """A server and its replica."""
+    made = []
+    for name in ("server", "replica"):
+        (tmp_path / name).mkdir()
+        made.append(Valkey(tmp_path / name))
+    server, replica = made
+    server.start()
+    replica.start("--replicaof", f"127.0.0.1 {server.port}", "--primaryuser", "tests", "--primaryauth", "any")
+    try:
+        client: Any
+        with replica.client() as client:
+            await until(lambda: client.info("replication")["master_link_status"] == "up")
+        yield server, replica
+    finally:
+        for each in made:
+            each.kill()
+
+
+@pytest.fixture
+async def store(servers: tuple[Valkey, Valkey]) -> AsyncIterator[StateStore]:
+    store = StateStore.connect(servers[0].url, timeout_s=30.0, epoch=StoreEpoch(replicas=1))
+    yield store
+    await store.close()
+
+
+def add_row() -> StateWrites:
+    return StateWrites(SPACE).merge_moments("m", 1.0, 0.5, 0.0)
+
+
+async def count_rows(url: str) -> float:
+    store = StateStore.connect(url, timeout_s=30.0)
+    try:
+        return (await store.within(SPACE).moments.read("m"))[0]
+    finally:
+        await store.close()
+
+
+async def test_a_change_is_on_the_replica_when_it_is_answered(
+    store: StateStore, servers: tuple[Valkey, Valkey]
+) -> None:
+    for rows in (1, 2, 3):
+        await store.commit(add_row())
+        client: Any
+        with servers[1].client() as client:
+            keys = [key for key in client.keys("*m*") if client.type(key) == b"hash"]
+            assert any(rows in map(float, filter(_is_number, client.hvals(key))) for key in keys)
+
+
+def _is_number(text: bytes) -> bool:
+    return text.replace(b".", b"").isdigit()
+
+
+async def test_an_unconfirmed_change_is_refused_and_its_retry_does_not_count_twice(
+    store: StateStore, servers: tuple[Valkey, Valkey]
+) -> None:
+    await store.attempts.begin_attempt("alice/key", "digest", "token", 60.0, 60.0)
+    servers[1].kill()
+    with pytest.raises(StateUnavailable, match="not confirmed by 1 replica"):
+        await store.commit(add_row(), AttemptRecord("alice/key", "token", b"answer", True, 60.0))
+    unconfirmed = StateStore.connect(servers[0].url, timeout_s=30.0)
+    again = await unconfirmed.attempts.begin_attempt("alice/key", "digest", "other", 60.0, 60.0)
+    assert again.outcome == "done"
+    await unconfirmed.close()
+    assert await count_rows(servers[0].url) == 1.0
