@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import redis
 from reward_gateway.cli.doctor.bounded import run_bounded
+from reward_gateway.cli.doctor.redis_rights import CACHE_COMMANDS, STATE_KEY, find_forbidden
+from reward_gateway.local.valkey import COMMANDS
 
+from tests.conftest import ROOT
 from tests.ports import free_port
 from tests.valkey import Valkey
 
@@ -252,3 +257,56 @@ def test_a_whole_stack_is_in_order(doctor: Callable[..., Examined], stack: Any) 
     assert [row for row in examined.rows if row["level"] == "fault"] == []
     assert examined.of("stores") == [("ok", "cache is ready"), ("ok", "state is ready")]
     assert any(level == "ok" and said.endswith("are ready") for level, said in examined.of("models"))
+
+
+def test_a_user_who_lacks_rights_is_told_which(doctor: Callable[..., Examined], tmp_path: Path) -> None:
+    server = Valkey(tmp_path)
+    server.start()
+    url = f"redis://weak:word@127.0.0.1:{server.port}/0"
+    try:
+        client: Any
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "weak", "on", ">word", "~*", "&*", "+@all", "-xadd", "-evalsha")
+            lacking = doctor("--state-redis-url", url)
+            client.execute_command("ACL", "SETUSER", "weak", "+@all", "resetkeys", "~other:*")
+            elsewhere = doctor("--state-redis-url", url, "--redis-url", url)
+            assert client.dbsize() == 0
+    finally:
+        server.kill()
+    ((level, said),) = lacking.of("state")
+    assert (level, said.partition("add ")[2]) == ("fault", "+evalsha +xadd (ACL SETUSER)")
+    assert ["~reward_gateway:*" in said for check in ("state", "cache") for _, said in elsewhere.of(check)] == [
+        True
+    ] * 2
+    assert "word" not in lacking.text + elsewhere.text
+
+
+def test_the_rules_of_the_guide_allow_what_the_gateway_does(tmp_path: Path) -> None:
+    page = (ROOT / "service/reward_gateway/guide/pages/operate/keys-and-limits.md").read_text(encoding="utf-8")
+    (rules,) = re.findall(r"^user gateway (on >PASSWORD .*)$", page, flags=re.MULTILINE)
+    server = Valkey(tmp_path)
+    server.start()
+    try:
+        client: Any
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "gateway", *rules.split())
+        with redis.Redis("127.0.0.1", server.port, username="gateway", password="PASSWORD") as own:
+            assert find_forbidden(own, [*COMMANDS, "info"], STATE_KEY) == []
+            assert find_forbidden(own, CACHE_COMMANDS, "tenant:rgw1:key") == []
+            assert find_forbidden(own, ["flushall", "config|get", "keys"], STATE_KEY) == [
+                "flushall",
+                "config|get",
+                "keys",
+            ]
+    finally:
+        server.kill()
+
+
+def test_sentinels_that_do_not_answer_are_named(doctor: Callable[..., Examined]) -> None:
+    host = f"127.0.0.1:{free_port()}"
+    found = doctor(
+        "--state-redis-url", f"redis+sentinel://:secret@{host}/main", "--redis-url", f"redis+cluster://{host}"
+    )
+    assert f"the Sentinels do not answer (redis+sentinel://{host}/main)" in found.of("state")[0][1]
+    assert f"no node of the Cluster answers (redis+cluster://{host})" in found.of("cache")[0][1]
+    assert "secret" not in found.text

@@ -71,6 +71,8 @@ def state_unavailable(error: Exception) -> StateUnavailable:
         return StateUnavailable(f"{store} is a replica, which takes no changes: name the primary")
     if isinstance(error, (AuthenticationError, NoPermissionError)):
         return StateUnavailable(f"{store} refuses the user or the password of its address, or a command of that user")
+    if isinstance(error, ResponseError) and str(error).startswith("NOREPLICAS"):
+        return StateUnavailable(f"{store} has too few replicas to take changes (min-replicas-to-write); try again")
     if isinstance(error, ResponseError):
         return StateUnavailable(f"{store} refused: {str(error).split(' ', 1)[0]}")
     return StateUnavailable(AWAY)

@@ -9,6 +9,7 @@ from reward_gateway.local.sockets import socket_folder
 from reward_gateway.redis_servers.address import RedisAddress
 
 from ..check import Finding, Subject, fault, machine_check, ok, warning
+from ..redis_rights import CACHE_COMMANDS, CACHE_KEY, STATE_KEY, list_needed
 from ..redis_server import Server, Unanswered, look_at_server
 
 
@@ -20,11 +21,13 @@ def check_cache(subject: Subject) -> Iterator[Finding]:
         yield from _check_embedded()
         return
     try:
-        server = look_at_server(address, subject.server_s)
+        server = look_at_server(address, subject.server_s, CACHE_COMMANDS, CACHE_KEY)
     except Unanswered as error:
         yield fault(f"{address}: {error}, and every score is computed anew: correct --redis-url")
         return
-    if server.maximum and server.policy == "noeviction" and address != subject.settings.state_address:
+    if server.forbidden:
+        yield _tell_forbidden(address, server)
+    elif server.maximum and server.policy == "noeviction" and address != subject.settings.state_address:
         yield warning(
             f"{_name(address, server)} refuses new scores when its {server.maximum >> 20} MiB are full: set "
             "maxmemory-policy volatile-lru"
@@ -40,10 +43,14 @@ def check_state(subject: Subject) -> Iterator[Finding]:
     if address is None:
         yield from _check_embedded()
         return
+    replicas = subject.settings.state_replicas
     try:
-        server = look_at_server(address, subject.server_s)
+        server = look_at_server(address, subject.server_s, list_needed(address, replicas), STATE_KEY)
     except Unanswered as error:
         yield fault(f"{address}: {error}, and recipes that keep state do not answer: correct --state-redis-url")
+        return
+    if server.forbidden:
+        yield _tell_forbidden(address, server)
         return
     name, sound = _name(address, server), True
     if not server.told:
@@ -64,7 +71,6 @@ def check_state(subject: Subject) -> Iterator[Finding]:
     if server.maximum and server.used > 0.9 * server.maximum:
         sound = False
         yield warning(f"{name} is {server.used / server.maximum:.0%} full; full, it refuses changes: raise maxmemory")
-    replicas = subject.settings.state_replicas
     if server.told and server.replicas < replicas:
         sound = False
         yield fault(
@@ -79,6 +85,16 @@ def check_state(subject: Subject) -> Iterator[Finding]:
         )
     if sound:
         yield ok(f"{name} answers and does not evict")
+
+
+def _tell_forbidden(address: RedisAddress, server: Server) -> Finding:
+    if "keys" in server.forbidden:
+        return fault(
+            f"{_name(address, server)} refuses the gateway's keys to its user: add ~reward_gateway:* ~*rgw1* "
+            "&reward_gateway:* to the user's rules (ACL SETUSER)"
+        )
+    rules = " ".join(f"+{command}" for command in server.forbidden)
+    return fault(f"{_name(address, server)} refuses commands to the gateway's user: add {rules} (ACL SETUSER)")
 
 
 def _name(address: RedisAddress, server: Server) -> str:
