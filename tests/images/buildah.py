@@ -31,10 +31,14 @@ class Buildah:
     Args:
         folder: for everything that Buildah keeps.
         volumes: folders of this machine that steps of a build may read, at the same places.
+        driver: how layers are stored. `vfs` works everywhere and copies each; `overlay` needs the kernel's.
+        layers: keep what each step made, so that a later build does again only the steps whose files changed.
     """
 
     folder: Path
     volumes: Sequence[Path] = ()
+    driver: str = "vfs"
+    layers: bool = False
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def build(self, context: Path, tag: str, *, file: Path | None = None, target: str = "", **arguments: str) -> None:
@@ -42,6 +46,7 @@ class Buildah:
         options = [f"--volume={path}:{path}:ro" for path in self.volumes]
         options += [f"--build-arg={name}={value}" for name, value in arguments.items()]
         options += [f"--target={target}"] if target else []
+        options += ["--layers"] if self.layers else []
         options += [f"--file={file}"] if file else []
         self._call("bud", "--isolation=chroot", "--format=docker", f"--tag={tag}", *options, str(context))
 
@@ -93,7 +98,7 @@ class Buildah:
     def _buildah(self) -> list[str]:
         return [
             "buildah",
-            "--storage-driver=vfs",
+            f"--storage-driver={self.driver}",
             f"--root={self.folder / 'root'}",
             f"--runroot={self.folder / 'run'}",
         ]

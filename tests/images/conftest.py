@@ -1,70 +1,25 @@
 """Tests that build both images, over bases that ``make test-images`` prepares; ``make test`` leaves them out."""
 
 import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reward_models.repository import versions
 
-from tests.conftest import ROOT
+from tests.images import building
 from tests.images.buildah import Buildah
 
 PREPARED = os.environ.get("IMAGES_BASE", "")
 if not PREPARED:
     collect_ignore_glob = ["test_*.py"]
 
-ADDED = "pair"
-"""A converted checkpoint of the tests, added as `models add` adds one."""
-
-CONVERTED = ROOT / "tests/models/convert/converted"
-SERVER = ROOT / ".venv/triton"
-"""The environment of the embedded Triton, whose server stands in for the one of NVIDIA's image."""
-
-INDEX_SETTINGS = {
-    "index-url",
-    "extra-index-url",
-    "find-links",
-    "no-index",
-    "trusted-host",
-    "cert",
-    "client-cert",
-    "proxy",
-}
-"""What pip's settings say of where packages come from."""
-
-STUB = "triton_python_backend_stub"
-
-PYTHON_BASE = """\
-FROM scratch
-ADD debian.tar /
-COPY certificates /
-ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin {settings}
-"""
-TRITON_BASE = """\
-FROM localhost/python-base
-COPY server /opt/tritonserver
-COPY --chmod=755 tritonserver /usr/local/bin/tritonserver
-"""
-SERVER_COMMAND = """\
-#!/bin/sh
-exec /opt/tritonserver/pytriton/tritonserver/bin/tritonserver \
-  --backend-directory=/opt/tritonserver/pytriton/tritonserver/backends "$@"
-"""
-
 
 @pytest.fixture(scope="session")
 def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     """Storage of our own, with an image for each base; all of it is removed at the end."""
-    settings = package_settings()
-    made = Buildah(tmp_path_factory.mktemp("buildah"), folders(settings))
+    made = Buildah(tmp_path_factory.mktemp("buildah"), building.find_folders(building.package_settings()))
     try:
-        python_base(made, settings, tmp_path_factory.mktemp("python"))
-        triton_base(made, tmp_path_factory.mktemp("tritonserver"))
+        building.build_bases(made, Path(PREPARED), tmp_path_factory.mktemp("bases"))
         yield made
     finally:
         made.close()
@@ -72,78 +27,19 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
 
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone as a user has it who has added a model."""
     folder = tmp_path_factory.mktemp("context") / "clone"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    versions.publish_version(folder / "models/repository", ADDED, CONVERTED / ADDED)
+    building.copy_clone(folder)
+    building.add_model(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def gateway_image(buildah: Buildah, context: Path) -> str:
-    buildah.build(context, "gateway", target="gateway", PYTHON_IMAGE="localhost/python-base")
+    building.build_gateway(buildah, context, "gateway")
     return "localhost/gateway"
 
 
 @pytest.fixture(scope="session")
 def triton_image(buildah: Buildah, context: Path) -> str:
-    python, server = "localhost/python-base", "localhost/triton-base"
-    buildah.build(context, "triton", target="triton", PYTHON_IMAGE=python, TRITON_IMAGE=server)
+    building.build_triton(buildah, context, "triton")
     return "localhost/triton"
-
-
-def package_settings() -> dict[str, str]:
-    """Where packages come from on this machine, as variables of pip and of uv."""
-    found: dict[str, str] = {}
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
-    for line in listed.splitlines():
-        key, _, value = line.partition("=")
-        name = key.rpartition(".")[2]
-        if name in INDEX_SETTINGS:
-            words = value.strip("'\"").replace("\\n", " ").split()
-            found[f"PIP_{name.upper().replace('-', '_')}"] = " ".join(words)
-    script = f'env -i; eval "$({sys.executable} requirements/pip_settings.py)"; env'
-    told = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    kept = re.findall(r"^((?:UV_[A-Z_]+|SSL_CERT_FILE))=(.*)$", told, re.MULTILINE)
-    return {**found, **dict(kept), "UV_INDEX_STRATEGY": "unsafe-best-match"}
-
-
-def folders(settings: dict[str, str]) -> list[Path]:
-    """The folders of this machine that packages come from; those of an index lie beside its pages."""
-    words = [word for value in settings.values() for word in value.split()]
-    indexes = {Path(word.removeprefix("file://")).parent for word in words if word.startswith("file://")}
-    paths = indexes | {Path(word) for word in words if word.startswith("/") and Path(word).is_dir()}
-    return sorted(path for path in paths if not paths & {*path.parents})
-
-
-def python_base(buildah: Buildah, settings: dict[str, str], folder: Path) -> None:
-    os.link(Path(PREPARED) / "debian.tar", folder / "debian.tar")
-    certificates = folder / "certificates"
-    certificates.mkdir()
-    for name in ("PIP_CERT", "SSL_CERT_FILE"):
-        if name in settings:
-            target = certificates / settings[name].lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(settings[name], target)
-    lines = " ".join(f'{name}="{value}"' for name, value in settings.items())
-    (folder / "Containerfile").write_text(PYTHON_BASE.format(settings=lines))
-    buildah.build(folder, "python-base", file=folder / "Containerfile")
-
-
-def triton_base(buildah: Buildah, folder: Path) -> None:
-    """The parts of the embedded server, in the same places beside each other, as its library paths want them."""
-    (packages,) = SERVER.glob("lib/python3.*/site-packages")
-    root = folder / "server/pytriton/tritonserver"
-    shutil.copytree(packages / "pytriton/tritonserver", root)
-    shutil.copytree(packages / "nvidia_pytriton.libs", folder / "server/nvidia_pytriton.libs")
-    shutil.copyfile(root / "python_backend_stubs/3.11" / STUB, root / "backends/python" / STUB)
-    (root / "backends/python" / STUB).chmod(0o755)  # the wheel's is not, and nobody in the container may change it
-    (folder / "tritonserver").write_text(SERVER_COMMAND)
-    (folder / "Containerfile").write_text(TRITON_BASE)
-    buildah.build(folder, "triton-base", file=folder / "Containerfile")

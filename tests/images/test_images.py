@@ -25,7 +25,7 @@ from reward_models.repository import list_models
 
 from tests.conftest import ROOT
 from tests.images.buildah import Buildah, Container
-from tests.images.conftest import ADDED, CONVERTED
+from tests.images.building import ADDED, CONVERTED
 from tests.ports import free_port
 from tests.valkey import Valkey
 
