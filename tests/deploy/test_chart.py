@@ -242,6 +242,8 @@ class TestRendered:
         assert cache[cache.index("--maxmemory-policy") + 1] == "volatile-lru"
         assert state[state.index("--maxmemory-policy") + 1] == "noeviction"
         assert state[state.index("--appendonly") + 1] == "yes"
+        for words in (cache, state):
+            assert words[words.index("--protected-mode") + 1] == "no", "gateways are other pods, and give no password"
         assert made["StatefulSet", "rg-reward-gateway-state"]["spec"]["volumeClaimTemplates"]
 
     def test_services_find_the_pods_and_ports_that_they_name(self) -> None:
