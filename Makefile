@@ -106,7 +106,7 @@ test-convert: development $(CONVERT)/.ready ## convert tiny checkpoints of every
 	@exec $(BIN)/python -m pytest tests/stack/test_engines.py $(ARGS)
 
 test-deploy: development $(DEPLOY)/.ready ## check the rendered Helm chart against the schemas of Kubernetes, and run its pods (root, Debian's podman)
-	@HELM="$(CURDIR)/$(DEPLOY)/helm" PLAY_PODS=1 exec $(BIN)/python -m pytest tests/deploy $(ARGS)
+	@HELM="$(CURDIR)/$(DEPLOY)/helm" PLAY_PODS=1 exec $(BIN)/python -m pytest -rs tests/deploy $(ARGS)
 
 # Those that cannot be installed here are left out, and the table says so.
 peers: development ## CPU per sample beside mosec, LitServe, BentoML, Ray Serve and plain FastAPI (Debian's wrk; ARGS="--quick")

@@ -102,6 +102,20 @@ class Pod:
         done = self.namespace.run("podman", "healthcheck", "run", self.container(container), check=False)
         return done.returncode == 0
 
+    def kill(self, container: str) -> None:
+        """SIGKILL to a container's first process, as the kernel does where memory ends."""
+        process = self.namespace.inspect(self.container(container))["State"]["Pid"]
+        self.namespace.run("kill", "-KILL", str(process))
+
+    def wait_until_restarted(self, container: str) -> None:
+        """Until a container has been started again, as its restart policy says, and passes its startup probe."""
+        (found,) = (made for made in (*self.plan.first, *self.plan.containers) if made["name"] == container)
+        end = time.monotonic() + READY_S
+        while not self.namespace.inspect(self.container(container))["RestartCount"]:
+            assert time.monotonic() < end, f"{container} was not started again"
+            time.sleep(0.2)
+        self._wait_for_probe(found, found["startupProbe"])
+
     def stop(self) -> dict[str, int]:
         """End it as the kubelet does, and leave its containers: `preStop`, then SIGTERM, sidecars last, all within the
         time that the pod has; then SIGKILL.

@@ -24,6 +24,7 @@ from tests.deploy.play.translation import NAMESPACE, Object, Objects
 CHART = ROOT / "deploy/helm/reward-gateway"
 NAME = "rewards-reward-gateway"
 HTTP, GRPC = f"https://{NAME}:8080", f"grpcs://{NAME}:8081"
+PLAIN_HTTP, PLAIN_GRPC = f"http://{NAME}:8080", f"grpc://{NAME}:8081"
 KEY = "a key of this test"
 PASSWORD = "the password of a Redis elsewhere"
 
@@ -49,6 +50,9 @@ VALUES: dict[str, Any] = {
     "triton": {"models": ["text_preference", "text_harmless"]},
     "valkey": {"enabled": False, "existingSecret": "redis"},
 }
+
+OPEN: dict[str, Any] = {"auth": {"allowUnauthenticated": True}}
+"""The least that has to be said; all else as it is by default: no TLS, two Valkeys, every model of Triton's image."""
 
 
 @dataclass
@@ -116,6 +120,11 @@ class Release:
     def remove(self, name: str, number: int = 0) -> None:
         if (name, number) in self.pods:
             self.pods.pop((name, number)).remove()
+
+    def close(self) -> None:
+        """Remove its pods."""
+        for name, number in [*self.pods]:
+            self.remove(name, number)
 
     def change(self, **values: Any) -> None:
         """Change values of the release; :meth:`update` renders it."""

@@ -8,6 +8,7 @@ disruption budgets and autoscalers have no meaning to Podman; they are only rend
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,13 @@ SLOW_PROGRAM = {
 
 
 @pytest.fixture(scope="module")
-def release(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Release:
+def release(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     made = Release(namespace, tmp_path_factory.mktemp("release"))
     made.start_redis()
     made.play("StatefulSet", f"{NAME}-state")
     made.play("Deployment", NAME)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("url", [HTTP, GRPC])
@@ -109,6 +111,14 @@ def test_state_outlives_its_pod(release: Release) -> None:
     release.play("StatefulSet", f"{NAME}-state")
     release.wait_for("/v1/state", lambda answer: answer == before)
     assert release.score(SAMPLES, reward="scaled")["valid"] == [True, True]
+
+
+def test_a_triton_that_ended_is_started_again_and_the_gateway_finds_it(release: Release) -> None:
+    pod = release.pods[NAME, 0]
+    pod.kill("triton")
+    pod.wait_until_restarted("triton")
+    fresh = [{**sample, "prompt": "How do I fry an egg?"} for sample in SAMPLES]  # whose scores no cache has
+    assert release.score(fresh)["valid"] == [True, True]
 
 
 def test_a_new_version_replaces_the_old_one_under_load_and_no_request_fails(release: Release) -> None:

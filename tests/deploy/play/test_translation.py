@@ -9,7 +9,7 @@ import pytest
 from tests.deploy.play.release import NAME, VALUES, render
 from tests.deploy.play.translation import CHANGES, LEFT_OUT, Objects, parse_size
 
-pytestmark = pytest.mark.skipif("HELM" not in os.environ, reason="helm is not there: make test-deploy")
+pytestmark = pytest.mark.skipif(not os.environ.get("HELM"), reason="helm is not there: make test-deploy")
 
 SECRETS = [
     {"kind": "Secret", "metadata": {"name": name}, "stringData": {"url": "redis://:a@b"}} for name in ("redis", "all")
