@@ -70,6 +70,9 @@ def tell_everything(observer: Observer) -> None:
     for close_reason in get_args(CloseReason):
         observer.connection_closed(close_reason)
     observer.rate_checked_alone()
+    observer.over_budget("t")
+    observer.budget_unchecked()
+    observer.usage_counted("k", "t", 3)
     observer.judge_answered("j", 10, 2, 0.1)
     observer.judge_cached("j", 3)
     for state in get_args(BreakerState):

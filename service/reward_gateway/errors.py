@@ -223,6 +223,14 @@ class RateLimited(RequestError):
     default_retry_after_s = 1.0
 
 
+class OverBudget(RequestError):
+    """The tenant's budget of samples for this UTC day is spent."""
+
+    advice = "Wait until midnight UTC (`Retry-After`), send fewer samples, or raise the tenant's budget."
+    status, grpc_status, code, type = 429, "RESOURCE_EXHAUSTED", "over_budget", "rate_limit_error"
+    default_retry_after_s = 3600.0
+
+
 class Unavailable(GatewayError):
     """A temporary failure: a later retry may succeed."""
 

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from reward_gateway.accounts import refuse_recipe, restricted_rewards
 from reward_gateway.backends.port import ModelInfo, ModelsAway
-from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound
+from reward_gateway.errors import InvalidRequest, ModelUnavailable, NotFound, OverBudget
 from reward_gateway.experiments.shadow import Shadow
+from reward_gateway.metering.meter import Charge, Meter
+from reward_gateway.metering.usage import Counts
 from reward_gateway.observer import UNOBSERVED, Observer
 from reward_gateway.recipes.book import RecipeBook, check_recipe_file
 from reward_gateway.recipes.evaluate import score_ahead
@@ -118,12 +120,14 @@ class Gateway:
         shadow: Shadow | None = None,
         runs: RunRecorder | None = None,
         samples: SampleRecorder | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.book = book
         self.runtime = runtime
         self.shadow = shadow or Shadow(runtime, observer)
         self.runs = runs
         self.samples = samples
+        self.meter = meter or Meter()
         self._observer = observer
         self._unknown: dict[str, float] = {}
         self.operations = SingleOperations(runtime)
@@ -188,16 +192,19 @@ class Gateway:
         if len(versions) == 1:  # else what one lacks fails only its samples
             await refuse_unready(versions[0], self.runtime)
         _drop_unread_metadata(versions, batch)
-        if plan.on_reset == "refuse":
-            return await self._score_once(plan, batch, options)
-        with allow_restart() as restart:
-            return await self._score_once(plan, batch, replace(options, restart=restart))
+        day = await self.meter.spend(batch.size)
+        with self.meter.settle(batch.size, day) as charge:
+            if plan.on_reset == "refuse":
+                return await self._score_once(plan, batch, options, charge)
+            with allow_restart() as restart:
+                return await self._score_once(plan, batch, replace(options, restart=restart), charge)
 
-    async def _score_once(self, plan: Plan, batch: Batch, options: ScoreOptions) -> Scored:
-        """Score a batch, or return the recorded scores of a repeated request."""
+    async def _score_once(self, plan: Plan, batch: Batch, options: ScoreOptions, charge: Charge) -> Scored:
+        """Score a batch, or return the recorded scores of a repeated request, which counts nothing."""
         address = options.scope.make_attempt_address("score", plan.name)
         if address is None:
             scored = await self._score_batch(plan, batch, options)
+            charge.counts = Counts.of(scored)
             if options.counts and not options.is_trial:
                 self.record(batch, scored, options.scope)
             return scored
@@ -206,12 +213,14 @@ class Gateway:
         if not plan.stateful:
             answer = self._score_batch(plan, batch, options)
             scored, was_answered = await attempts.answer_if_same_body(address, body, answer)
+            charge.counts = None if was_answered else Counts.of(scored)
             if options.counts and not was_answered:
                 self.record(batch, scored, options.scope)
             return scored
 
         async def answer_first(attempt: Attempt) -> Scored:
             scored = await self._score_batch(plan, batch, options, attempt)
+            charge.counts = Counts.of(scored) if attempt.recorded is None else None
             if options.counts and attempt.recorded is None:
                 self.record(batch, scored, options.scope)
             return scored
@@ -373,6 +382,13 @@ class Gateway:
                         return False
                 except (NotFound, ModelUnavailable):
                     return False
+        size = sum(len(scores.scored.reward) for scores in fixed)
+        try:
+            day = await self.meter.spend(size)
+        except OverBudget:
+            return False  # it is refused where it is scored
+        with self.meter.settle(size, day) as charge:
+            charge.counts = Counts.of_all(scores.scored for scores in fixed)
         for scores in fixed:
             self._observer.cache_looked_up("memory", scores.scored.usage.cache_hits, 0, None)
             self._observer.batch_scored(scores.plan, scores.scored, scores.lengths)

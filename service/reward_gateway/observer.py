@@ -115,6 +115,15 @@ class Observer:
     def rate_checked_alone(self) -> None:
         """A request was counted against this process's share of a rate, as the store of state could not be asked."""
 
+    def over_budget(self, tenant: str) -> None:
+        """A request was refused: it would have exceeded its tenant's budget of samples."""
+
+    def budget_unchecked(self) -> None:
+        """A request was let through although its tenant has a budget, as the store of state could not be asked."""
+
+    def usage_counted(self, key: str, tenant: str, samples: int) -> None:
+        """A request of an API key was answered, or a job of it accepted."""
+
     def rates_breaker_changed(self, state: BreakerState) -> None:
         """Breaker of the shared rate windows: in use (closed), not used (open), or tried by one call (half open)."""
 

@@ -358,6 +358,12 @@ class Settings(BaseSettings):
         "one, in each worker; beyond it the runs seen least recently are forgotten. 0: no history is kept.",
     )
 
+    usage_days: int = Field(
+        400,
+        ge=0,
+        le=3660,
+        description="Days for which the usage of each API key is kept (GET /v1/usage). 0: it is not counted.",
+    )
     run_alerts: dict[str, RunLimits] = Field(
         {},
         description="Limits of training runs, which are reported to run_alert_url when a run leaves them: JSON, by "

@@ -42,7 +42,7 @@ NAMES_NO_RECIPE = {
     *("/v1/jobs/{job}", "/v1/jobs/{job}/events", "/v1/runs", "/v1/runs/", "/v1/runs/{run}", "/v1/runs/{run}/results"),
     *("/v1/runs/{run}/results:ack", "/v1/samples", "/v1/samples/pairs", "/v1/samples/{id}/mark", "/v1/state"),
     *("/v1/state:accept-reset", "/v1/state:runs", "/v1/state:migrate", "/v1/state/{kind}/{name:path}"),
-    *("/v1/calibrations", "/v1/calibrations/{name}", "/api/reward/pull", "/cosmos_rl/api/reward/pull"),
+    *("/v1/usage", "/v1/calibrations", "/v1/calibrations/{name}", "/api/reward/pull", "/cosmos_rl/api/reward/pull"),
     *("/api/reward/ping", "/cosmos_rl/api/reward/ping", "/roll/result"),
     # For keys with the right admin, which may use every recipe
     *("/v1/models/{name}/head", "/v1/models/{name}/rollback"),

@@ -11,6 +11,7 @@ EXAMPLES: Mapping[str, str] = {
     "evaluate": "reward-gateway evaluate pairs.jsonl --reward helpful --min-accuracy 0.7 --url http://127.0.0.1:8080",
     "redteam": "reward-gateway redteam --reward helpful --attack master_key --url http://127.0.0.1:8080",
     "catalog": "reward-gateway catalog --kind transform --json",
+    "usage": "reward-gateway usage --from 2026-01-01 --csv --url http://127.0.0.1:8080",
     "models add": "reward-gateway models add ./checkpoint --name helpfulness --template chat",
     "models evaluate": "reward-gateway models evaluate text_preference",
     "models known": "reward-gateway models known skywork",

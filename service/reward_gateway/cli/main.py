@@ -6,7 +6,7 @@ import typer
 
 from reward_gateway import __version__
 
-from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, samples, score, state, upstreams
+from . import catalog, docs, evaluate, judges, models, redteam, rewards, runs, samples, score, state, upstreams, usage
 from .doctor.command import doctor
 from .examples import add_examples
 from .output import FAULTY, INTERRUPTED, REFUSED, UNUSABLE, log_to_stderr, print_error
@@ -26,6 +26,7 @@ app.command("score")(score.score)
 app.command("evaluate")(evaluate.evaluate)
 app.command("redteam")(redteam.redteam)
 app.command("catalog")(catalog.catalog)
+app.command("usage")(usage.usage)
 app.add_typer(models.app, name="models")
 app.add_typer(rewards.app, name="rewards")
 app.add_typer(judges.app, name="judges")

@@ -79,6 +79,9 @@ from reward_gateway.jobs.runner import JobRunner
 from reward_gateway.kept_samples.keeper import SampleKeeper
 from reward_gateway.kept_samples.redis_store import RedisSampleStore
 from reward_gateway.kept_samples.store import Bounds, LocalSampleStore
+from reward_gateway.metering.budgets import Budgets
+from reward_gateway.metering.meter import Meter
+from reward_gateway.metering.usage import LocalUsageStore, RedisUsageStore, UsageCounter
 from reward_gateway.observer import BreakerState, Observer
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.runs.alerts import AlertSender
@@ -185,6 +188,16 @@ def make_sample_keeper(settings: Settings, telemetry: Telemetry) -> SampleKeeper
     return SampleKeeper(store, bounds, lost=health.count_lost, failed=health.count_failed)
 
 
+def make_meter(settings: Settings, telemetry: Telemetry) -> Meter:
+    """What counts samples: without a state store budgets are not enforced, and usage is that of each worker."""
+    address, days, observer = settings.state_address, settings.usage_days, telemetry.metrics
+    budgets = Budgets(address, observer=observer) if address else None
+    if not days:
+        return Meter(budgets)
+    store = RedisUsageStore(address, days) if address else LocalUsageStore(days)
+    return Meter(budgets, UsageCounter(store, days, observer=observer))
+
+
 async def build_gateway(
     settings: Settings, telemetry: Telemetry, runs: RunHistory | None = None, samples: SampleKeeper | None = None
 ) -> Gateway:
@@ -244,7 +257,8 @@ async def build_gateway(
         log.warning("model_server_away", reason=error.message)
     check_fallbacks(runtime.known_models())
     shadow = Shadow(runtime, observer)
-    gateway = Gateway(read_book(settings, runtime), runtime, observer, shadow, runs, samples)
+    meter = make_meter(settings, telemetry)
+    gateway = Gateway(read_book(settings, runtime), runtime, observer, shadow, runs, samples, meter)
     register_labels(telemetry, gateway)
     return gateway
 
@@ -367,6 +381,8 @@ async def serve(settings: Settings) -> None:
         runs.start()
     if samples is not None:
         samples.start()
+    if gateway.meter.usage is not None:
+        gateway.meter.usage.start()
     traffic.start()
     stores.start()
     if console is not None:
@@ -405,6 +421,7 @@ async def serve(settings: Settings) -> None:
             await asyncio.to_thread(run_metrics.close)
         if samples is not None:
             await samples.close()
+        await gateway.meter.close()
         await gateway.close()
         telemetry.close()
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from reward_gateway.sample import Text
 from .coalescer import Coalescer
 from .job_calls import Submit
 from .jobs import TRIES, AsyncJob
-from .listings import Bucket, run_listing, runs_listing, samples_listing
+from .listings import Bucket, run_listing, runs_listing, samples_listing, usage_listing
 from .request import (
     Columns,
     JobArguments,
@@ -202,6 +203,14 @@ class AsyncRewardClient:
             page = await self._get_listing(runs_listing(cursor, tenant))
             rows, cursor = rows + page["runs"], page["cursor"]
         return rows
+
+    async def get_usage(self, first: date | None = None, last: date | None = None) -> dict[str, Any]:
+        """What API keys had scored: ``rows`` by UTC day and key, and today's ``budgets`` (over HTTP only).
+
+        Args:
+            first, last: the first and the last day; default: today.
+        """
+        return await self._get_listing(usage_listing(first, last))
 
     async def get_run(
         self, name: str | None = None, bucket: Bucket = "minute", *, after: int | None = None, tenant: str | None = None

@@ -1,6 +1,7 @@
 """The addresses of listings that have a query, and rows of a run for other tools."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -21,6 +22,12 @@ def runs_listing(cursor: str, tenant: str | None) -> str:
 def run_listing(name: str, bucket: Bucket, after: int | None, tenant: str | None) -> str:
     """The history of a run."""
     return f"runs/{quote(name, safe='')}?{_encode_query(bucket=bucket, after=after, tenant=tenant)}"
+
+
+def usage_listing(first: date | None, last: date | None) -> str:
+    """The usage of the days from ``first`` to ``last``."""
+    days = {name: day.isoformat() for name, day in (("from", first), ("to", last)) if day is not None}
+    return f"usage?{_encode_query(**days)}"
 
 
 def flatten_row(row: Mapping[str, Any]) -> dict[str, float]:

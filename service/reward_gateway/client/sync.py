@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, Self, Unpack
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from reward_gateway.sample import Text
 
 from .job_calls import Submit
 from .jobs import Job
-from .listings import Bucket, run_listing, runs_listing, samples_listing
+from .listings import Bucket, run_listing, runs_listing, samples_listing, usage_listing
 from .request import (
     Columns,
     JobArguments,
@@ -190,6 +191,14 @@ class RewardClient:
             page = self._get_listing(runs_listing(cursor, tenant))
             rows, cursor = rows + page["runs"], page["cursor"]
         return rows
+
+    def get_usage(self, first: date | None = None, last: date | None = None) -> dict[str, Any]:
+        """What API keys had scored: ``rows`` by UTC day and key, and today's ``budgets`` (over HTTP only).
+
+        Args:
+            first, last: the first and the last day; default: today.
+        """
+        return self._get_listing(usage_listing(first, last))
 
     def get_run(
         self, name: str | None = None, bucket: Bucket = "minute", *, after: int | None = None, tenant: str | None = None

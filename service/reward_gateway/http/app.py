@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,7 @@ from reward_gateway.jobs.intake import JobIntake
 from reward_gateway.jobs.service import JobService
 from reward_gateway.kept_samples.keeper import SampleKeeper
 from reward_gateway.kept_samples.store import Bounds
+from reward_gateway.metering.usage import UsageCounter
 from reward_gateway.oip.protocol import OpenInference
 from reward_gateway.runs.history import RunHistory
 from reward_gateway.settings import Settings
@@ -88,6 +90,8 @@ def create_app(
     traffic = traffic or Traffic.of(settings, telemetry.metrics)
     if runs is None and settings.run_history_bytes:
         runs = gateway.runs = RunHistory.in_process(settings.run_history_bytes)
+    if gateway.meter.usage is None and settings.usage_days:
+        gateway.meter = replace(gateway.meter, usage=UsageCounter.in_process(settings.usage_days))
     if samples is None and settings.keep_samples:
         samples = gateway.samples = SampleKeeper.in_process(Bounds.of(settings))
 

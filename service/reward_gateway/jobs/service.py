@@ -25,6 +25,7 @@ from reward_gateway.fair_queue import Share
 from reward_gateway.gateway import Gateway
 from reward_gateway.intake.options import read_deadline
 from reward_gateway.intake.request import Options
+from reward_gateway.metering.usage import Counts
 from reward_gateway.recipes.plan import Plan
 from reward_gateway.sample import Batch, Invalid
 from reward_gateway.scoring.request_scope import RequestScope
@@ -168,6 +169,7 @@ class JobService:
             InvalidRequest: the recipe cannot be delivered as the options ask.
             IdempotencyConflict: the request's key was sent with another body.
             Overloaded, RateLimited: too many samples wait, of all or of this caller.
+            OverBudget: the samples would exceed the budget of the caller's tenant.
         """
         store, plan, size = self.store, self._gateway.get_plan(submission.reward), submission.batch.size
         if submission.options.callback is not None:
@@ -202,15 +204,21 @@ class JobService:
             key,
             head.callback is not None,
         )
-        submitted = await store.submit(new, self._limits)
-        if submitted.outcome == "conflict":
-            raise IdempotencyConflict("this Idempotency-Key was sent with another body; a new request needs a new key")
-        if submitted.outcome == "full":
-            raise Overloaded("too many samples of jobs wait; try again later", retry_after_s=FULL_RETRY_S)
-        if submitted.outcome == "share":
-            raise RateLimited(
-                "too many samples of your jobs wait; try again once some are scored", retry_after_s=FULL_RETRY_S
-            )
+        meter = self._gateway.meter
+        day = await meter.spend(size)
+        with meter.settle(size, day) as charge:
+            submitted = await store.submit(new, self._limits)
+            if submitted.outcome == "conflict":
+                raise IdempotencyConflict(
+                    "this Idempotency-Key was sent with another body; a new request needs a new key"
+                )
+            if submitted.outcome == "full":
+                raise Overloaded("too many samples of jobs wait; try again later", retry_after_s=FULL_RETRY_S)
+            if submitted.outcome == "share":
+                raise RateLimited(
+                    "too many samples of your jobs wait; try again once some are scored", retry_after_s=FULL_RETRY_S
+                )
+            charge.counts = Counts(requests=1, samples=size) if submitted.outcome == "new" else None
         return {
             "job": submitted.job,
             "status": "queued",

@@ -131,6 +131,19 @@ class Metrics(Observer):
         self._rates_checked_alone = make.counter(
             "rates_checked_alone_total", "Requests whose rate was checked without the state store."
         )
+        self._key_requests = cache(
+            make.counter("key_requests_total", "Requests answered and jobs accepted, by key.", "key", "tenant").labels
+        )
+        self._key_samples = cache(
+            make.counter("key_samples_total", "Samples of these requests and jobs.", "key", "tenant").labels
+        )
+        self._over_budget = cache(
+            make.counter("over_budget_total", "Requests refused over their tenant's budget.", "tenant").labels
+        )
+        self._budgets_unchecked = make.counter(
+            "budgets_unchecked_total",
+            "Requests let through without a check of their budget: the state store is unavailable.",
+        )
         self._queued_by_priority = make.gauge(
             "admission_queued", "Requests waiting in the admission queue, by the priority of their key.", "priority"
         )
@@ -214,6 +227,16 @@ class Metrics(Observer):
 
     def rate_checked_alone(self) -> None:
         self._rates_checked_alone.inc()
+
+    def over_budget(self, tenant: str) -> None:
+        self._over_budget(tenant).inc()
+
+    def budget_unchecked(self) -> None:
+        self._budgets_unchecked.inc()
+
+    def usage_counted(self, key: str, tenant: str, samples: int) -> None:
+        self._key_requests(key, tenant).inc()
+        self._key_samples(key, tenant).inc(samples)
 
     def rates_breaker_changed(self, state: BreakerState) -> None:
         self._rates_alone.set(state != "closed")

@@ -33,6 +33,7 @@ import hmac
 import ipaddress
 import os
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -110,6 +111,13 @@ class ApiKey(BaseModel):
         description="Recipes, aliases and served models that it may use, by name; any other is refused (403). Unset: "
         "all.",
     )
+    budget: int | None = Field(
+        None,
+        ge=1,
+        le=10**15,
+        description="Samples that all keys of its tenant together may have scored per UTC day; over it requests get "
+        "429 over_budget. One key of a tenant may name it for all. Unset: no limit.",
+    )
     keep_samples: bool = Field(
         True, description="Whether its samples may be kept where the operator keeps any (`--keep-samples`)."
     )
@@ -159,7 +167,8 @@ class ApiKey(BaseModel):
     @cached_property
     def account(self) -> Account:
         """What its requests may use, and are counted against."""
-        return Account(self.name, self.caller, None if self.rewards is None else frozenset(self.rewards))
+        rewards = None if self.rewards is None else frozenset(self.rewards)
+        return Account(self.name, self.caller, rewards, self.budget)
 
     def has_right(self, right: Right) -> bool:
         return right in self.rights or "admin" in self.rights
@@ -167,6 +176,15 @@ class ApiKey(BaseModel):
 
 ANYBODY = ApiKey(name="anonymous", sha256="0" * 64, rights=("score", "state", "admin"))
 """The caller when API keys are off."""
+
+
+def _share_budgets(keys: Sequence[ApiKey]) -> list[ApiKey]:
+    """The keys, each with the budget of its tenant. Raises KeysFileError if two of a tenant name different ones."""
+    budgets: dict[str, int] = {}
+    for key in keys:
+        if key.budget is not None and budgets.setdefault(key.caller, key.budget) != key.budget:
+            raise KeysFileError(f"two keys of the tenant {key.caller} name different budgets: name it once")
+    return [key.model_copy(update={"budget": budgets.get(key.caller)}) for key in keys]
 
 
 def digest(token: str) -> bytes:
@@ -177,7 +195,8 @@ def digest(token: str) -> bytes:
 class KeyRing:
     """The keys of one gateway; empty: keys are off."""
 
-    def __init__(self, keys: list[ApiKey]) -> None:
+    def __init__(self, keys: Sequence[ApiKey]) -> None:
+        keys = _share_budgets(keys)
         self._keys = [(key.digest, key) for key in keys]
         names = [key.name for key in keys]
         if len(set(names)) < len(names) or len({secret for secret, _ in self._keys}) < len(keys):

@@ -15,6 +15,7 @@ from reward_gateway.errors import (
     MalformedBody,
     MethodNotAllowed,
     ModelUnavailable,
+    OverBudget,
     Overloaded,
     PermissionDenied,
     RateLimited,
@@ -83,7 +84,7 @@ def _render_openai(error: GatewayError) -> tuple[int, dict[str, Any]]:
 def _render_tei(error: GatewayError) -> tuple[int, dict[str, Any]]:
     """text-embeddings-inference: ``{"error": text, "error_type": kind}``; 429 if overloaded, 424 if a model failed."""
     match error:
-        case Overloaded() | RateLimited():
+        case Overloaded() | RateLimited() | OverBudget():
             status, kind = 429, "Overloaded"
         case Draining():
             status, kind = error.status, "Unhealthy"
@@ -140,7 +141,7 @@ def _render_openenv(error: GatewayError) -> tuple[int, dict[str, Any]]:
             code, message = "UNKNOWN_TYPE", "type: expected reset, step, state or close"
         case InvalidRequest() | TooLarge():
             code = "VALIDATION_ERROR"
-        case RateLimited() | Overloaded():
+        case RateLimited() | OverBudget() | Overloaded():
             code = "CAPACITY_REACHED"
         case Unauthenticated() | PermissionDenied() | Draining():
             code = "SESSION_ERROR"
