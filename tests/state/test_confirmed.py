@@ -12,8 +12,8 @@ from reward_gateway.state.namespace import Namespace
 from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
-from tests.clock import until
 from tests.valkey import Valkey
+from tests.valkey_sets import start_pair
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stack]
 
@@ -23,21 +23,8 @@ SPACE = Namespace("alice", "run-1")
 @pytest.fixture
 async def servers(tmp_path: Path, anyio_backend: str) -> AsyncIterator[tuple[Valkey, Valkey]]:
     """A server and its replica."""
-    made = []
-    for name in ("server", "replica"):
-        (tmp_path / name).mkdir()
-        made.append(Valkey(tmp_path / name))
-    server, replica = made
-    server.start()
-    replica.start("--replicaof", f"127.0.0.1 {server.port}", "--primaryuser", "tests", "--primaryauth", "any")
-    try:
-        client: Any
-        with replica.client() as client:
-            await until(lambda: client.info("replication")["master_link_status"] == "up")
-        yield server, replica
-    finally:
-        for each in made:
-            each.kill()
+    async with start_pair(tmp_path) as pair:
+        yield pair
 
 
 @pytest.fixture
