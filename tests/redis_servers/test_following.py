@@ -1,7 +1,10 @@
 """Clients follow their keys: to the master that Sentinels name, and to the node of a Cluster that has their slot."""
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,3 +126,14 @@ async def test_nodes_that_were_not_named_are_asked_too(nodes: list[Valkey]) -> N
     await client.connection_pool.disconnect()
     assert await client.get("{state}:a") == b"1"
     await client.aclose()
+
+
+async def test_a_sentinel_that_hangs_is_asked_last_from_then_on(sentinel: Sentinel) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # accepts connections and answers nothing
+        url = sentinel.url.replace("://", f"://127.0.0.1:{silent.getsockname()[1]},")
+        client = connect(parse_address(url).opened_by(OPENED), "state", socket_connect_timeout=600.0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await client.ping()
+        assert await client.ping()
+        await client.aclose()

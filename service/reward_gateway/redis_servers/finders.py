@@ -1,5 +1,6 @@
 """Which server has the keys: asked of Sentinels, or of the nodes of a Cluster, each time a connection is opened."""
 
+from collections.abc import AsyncIterator
 from typing import Any, Protocol, cast
 
 from redis.asyncio import Redis
@@ -12,6 +13,9 @@ from redis.exceptions import RedisError
 from .address import RedisAddress
 
 Host = tuple[str, int]
+
+LEAST_S = 1.0
+"""Least time that a server has to say where another one is; the call that asks has a limit of its own."""
 
 
 class Finder(Protocol):
@@ -35,21 +39,12 @@ class MasterFinder:
     checks_role = True
 
     def __init__(self, address: RedisAddress, timeout_s: float, options: dict[str, Any]) -> None:
-        self._address, self._timeout_s, self._options = address, timeout_s, options
-        self._sentinels = list(address.hosts)
+        self._address, self._informants = address, Informants(address, timeout_s, options)
 
     async def find(self) -> Host:
         unknown = False
-        for place, sentinel in enumerate(self._sentinels):
-            try:
-                answer = await ask(
-                    self._address, sentinel, self._timeout_s, self._options,
-                    "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.master,
-                )  # fmt: skip
-            except (RedisError, OSError, TimeoutError):
-                continue
+        async for _, answer in self._informants.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.master):
             if answer:
-                self._sentinels.insert(0, self._sentinels.pop(place))  # the next connection asks it first
                 host, port = answer
                 return _decode(host), int(port)
             unknown = True
@@ -68,8 +63,7 @@ class SlotFinder:
     checks_role = False  # a node that has not got the slot says so itself (MOVED)
 
     def __init__(self, address: RedisAddress, slot: int, timeout_s: float, options: dict[str, Any]) -> None:
-        self._address, self._slot, self._timeout_s, self._options = address, slot, timeout_s, options
-        self._nodes = list(address.hosts)
+        self._address, self._slot, self._informants = address, slot, Informants(address, timeout_s, options)
 
     async def find(self) -> Host:
         for first, last, host in await self.list_slots():
@@ -79,18 +73,44 @@ class SlotFinder:
 
     async def list_slots(self) -> list[tuple[int, int, Host]]:
         """First and last slot of each range, and the master that has it. Raises redis.exceptions.ConnectionError."""
-        for node in list(self._nodes):
-            try:
-                answer = await ask(self._address, node, self._timeout_s, self._options, "CLUSTER", "SLOTS")
-            except (RedisError, OSError, TimeoutError):
-                continue
+        async for node, answer in self._informants.ask("CLUSTER", "SLOTS"):
             ranges = [(int(first), int(last), _host_of(owner, node)) for first, last, owner, *_ in answer]
             if ranges:
                 nodes = [_host_of(each, node) for _, _, *owners in answer for each in owners]
                 # Nodes that joined are asked too, so that all those that were named may go.
-                self._nodes = list(dict.fromkeys([node, *nodes, *self._address.hosts]))
+                self._informants.hosts = list(dict.fromkeys([node, *nodes, *self._address.hosts]))
                 return ranges
         raise Unreached(f"no node of the Cluster answers ({self._address})")
+
+
+class Informants:
+    """Servers that know where others are.
+
+    Attributes:
+        hosts: in the order in which they are asked; the one that answered last is the first.
+    """
+
+    def __init__(self, address: RedisAddress, timeout_s: float, options: dict[str, Any]) -> None:
+        self.hosts = list(address.hosts)
+        self._address, self._options = address, options
+        self._each_s = max(LEAST_S, timeout_s / (len(self.hosts) + 1))
+
+    async def ask(self, *command: str) -> AsyncIterator[tuple[Host, Any]]:
+        """Those who answer a command, and their answers."""
+        for host in list(self.hosts):
+            # One that hangs may use up the time of the whole call, which is then cancelled: the next call asks it last.
+            self._move(host, len(self.hosts))
+            try:
+                answer = await ask(self._address, host, self._each_s, self._options, *command)
+            except (RedisError, OSError, TimeoutError):
+                continue
+            self._move(host, 0)
+            yield host, answer
+
+    def _move(self, host: Host, place: int) -> None:
+        if host in self.hosts:
+            self.hosts.remove(host)
+            self.hosts.insert(place, host)
 
 
 async def ask(address: RedisAddress, host: Host, timeout_s: float, options: dict[str, Any], *command: str) -> Any:
