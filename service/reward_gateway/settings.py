@@ -593,12 +593,20 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _opens_named_servers(self) -> Self:
+        files, sentinels = ("ca", "certificate", "key"), ("sentinel_username", "sentinel_password")
         for store in ("redis", "state_redis"):
-            if getattr(self, f"{store}_url"):
-                continue
-            for name in ("username", "password", "ca", "certificate", "key", "sentinel_username", "sentinel_password"):
-                if getattr(self, f"{store}_{name}"):
+            url = getattr(self, f"{store}_url")
+            for name in ("username", "password", *files, *sentinels):
+                if not getattr(self, f"{store}_{name}"):
+                    continue
+                if not url:
                     raise ValueError(f"{store}_{name} opens the server of {store}_url: set that, too")
+                if name in files and not url.startswith("rediss"):
+                    raise ValueError(f"{store}_{name} is for TLS: write {store}_url as rediss://… or rediss+…://…")
+                if name in sentinels and "+sentinel://" not in url:
+                    raise ValueError(f"{store}_{name} is for Sentinels: {store}_url names none")
+            if getattr(self, f"{store}_key") and not getattr(self, f"{store}_certificate"):
+                raise ValueError(f"{store}_key needs {store}_certificate")
         return self
 
     @field_validator("triton_url")

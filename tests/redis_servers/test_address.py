@@ -69,6 +69,12 @@ def test_a_user_and_a_password_come_from_the_address_or_before_it_from_the_setti
         "username": "bob",
         "password": "other",
     }
+    single = parse_address("redis://alice:p%40ss@host:1/2?protocol=2")
+    assert (single.url, str(single)) == ("redis://host:1/2?protocol=2", "redis://host:1/2")
+    assert access_options(single.opened_by(Access(password="new"))) == {"username": "alice", "password": "new"}
+    socket = parse_address("unix://:one@/run/redis.sock")
+    assert (socket.url, access_options(socket)) == ("unix:///run/redis.sock", {"password": "one"})
+    assert parse_address("unix:///run/redis.sock?db=1").url == "unix:///run/redis.sock?db=1"
     assert access_options(read.opened_by(Access())) == {"username": "alice", "password": "p@ss"}
     assert sentinel_options(read.opened_by(Access(sentinel_password="third"))) == {"password": "third"}
 
@@ -93,3 +99,16 @@ def test_settings_open_the_server_that_they_name() -> None:
 def test_what_opens_no_server_is_refused(setting: str) -> None:
     with pytest.raises(ValueError, match=f"{setting} opens the server of"):
         Settings(**{setting: "x"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"redis_url": "redis://a:1", "redis_ca": "/ca.pem"}, "redis_ca is for TLS"),
+        ({"redis_url": "rediss://a:1", "redis_key": "/key.pem"}, "redis_key needs redis_certificate"),
+        ({"redis_url": "redis+cluster://a:1", "redis_sentinel_password": "x"}, "is for Sentinels"),
+    ],
+)
+def test_what_the_address_does_not_use_is_refused(settings: dict[str, str], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Settings(**settings)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ class RedisAddress:
     """Where a store is.
 
     Attributes:
-        url: of one server, as its client reads it; empty for Sentinels and Clusters.
+        url: of one server, without user and password; empty for Sentinels and Clusters.
         hosts: of the Sentinels, or of nodes of the Cluster.
         master: what the Sentinels call the master.
         database: number of the database; a Cluster has 0 only.
@@ -80,15 +80,13 @@ class RedisAddress:
     def opened_by(self, access: Access) -> "RedisAddress":
         """The address with what opens it; a user and password of the address remain where the access has none."""
         own = self.access
-        if not access.username and not access.password:
-            access = replace(access, username=own.username, password=own.password)
-        return replace(self, access=access)
+        username, password = access.username or own.username, access.password or own.password
+        return replace(self, access=replace(access, username=username, password=password))
 
     def __str__(self) -> str:
         """As it may be shown: without user and password."""
         if self.kind == "single":
-            scheme, _, rest = self.url.partition("://")
-            return f"{scheme}://{rest.rpartition('@')[2]}"
+            return self.url.partition("?")[0]
         hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
         path = f"/{self.master}" + (f"/{self.database}" if self.database else "") if self.master else ""
         return f"redis{'s' if self.tls else ''}+{self.kind}://{hosts}{path}"
@@ -131,7 +129,11 @@ def _parse_single(url: str) -> RedisAddress:
             raise WrongAddress(_SINGLE)
     elif port == 0 or not (parts.path in ("", "/") or parts.path[1:].isdecimal()):
         raise WrongAddress(_SINGLE)
-    return RedisAddress("single", url, tls=parts.scheme == "rediss")
+    user = parts.netloc.rpartition("@")[0]
+    username, _, password = user.partition(":")
+    access = Access(username=unquote(username), password=unquote(password))
+    plain = url.replace(f"{user}@", "", 1) if user else url
+    return RedisAddress("single", plain, tls=parts.scheme == "rediss", access=access)
 
 
 def _parse_host(text: str, default: int) -> tuple[str, int]:

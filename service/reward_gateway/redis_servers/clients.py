@@ -62,21 +62,17 @@ def make_node_pool(address: RedisAddress, node: tuple[str, int], **options: Any)
 def access_options(address: RedisAddress) -> dict[str, Any]:
     """User, password and certificates, as redis-py takes them."""
     access = address.access
-    options: dict[str, Any] = {}
-    if access.password:
-        options["password"] = access.password
-        options |= {"username": access.username} if access.username else {}
-    return options | _tls_options(address)
+    return _login_options(access.username, access.password) | _tls_options(address)
 
 
 def sentinel_options(address: RedisAddress) -> dict[str, Any]:
     """The same for the Sentinels."""
     access = address.access
-    options: dict[str, Any] = {}
-    if access.sentinel_password:
-        options["password"] = access.sentinel_password
-        options |= {"username": access.sentinel_username} if access.sentinel_username else {}
-    return options | _tls_options(address)
+    return _login_options(access.sentinel_username, access.sentinel_password) | _tls_options(address)
+
+
+def _login_options(username: str, password: str) -> dict[str, Any]:
+    return ({"username": username} if username else {}) | ({"password": password} if password else {})
 
 
 def _tls_options(address: RedisAddress) -> dict[str, Any]:
