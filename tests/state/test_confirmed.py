@@ -13,7 +13,7 @@ from reward_gateway.state.store import StateStore
 from reward_gateway.state.writes import StateWrites
 
 from tests.valkey import Valkey
-from tests.valkey_sets import start_pair
+from tests.valkey_sets import ask, start_pair
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stack]
 
@@ -73,3 +73,23 @@ async def test_an_unconfirmed_change_is_refused_and_its_retry_does_not_count_twi
     assert again.outcome == "done"
     await unconfirmed.close()
     assert await count_rows(servers[0].url) == 1.0
+
+
+async def test_a_replica_that_takes_over_without_unconfirmed_changes_has_lost_nothing(
+    servers: tuple[Valkey, Valkey],
+) -> None:
+    primary, replica = servers
+    epoch = StoreEpoch(replicas=1)
+    before = StateStore.connect(primary.url, timeout_s=30.0, epoch=epoch)
+    await before.commit(add_row())
+    ask(replica, "REPLICAOF", "NO", "ONE")
+    with pytest.raises(StateUnavailable, match="not confirmed"):
+        await before.commit(add_row())
+    assert (await before.within(SPACE).moments.read("m"))[0] == 2.0  # which tells how many writes that server counted
+    assert not await before.is_lost()
+    await before.close()
+
+    after = StateStore.connect(replica.url, timeout_s=30.0, epoch=epoch)
+    assert not await after.is_lost()
+    assert (await after.within(SPACE).moments.read("m"))[0] == 1.0
+    await after.close()

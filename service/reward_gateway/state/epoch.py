@@ -147,8 +147,15 @@ class StoreEpoch:
         restart.happened = True
         return Expected("", 0)
 
-    def note_writes(self, expected: Expected, writes: int) -> None:
-        """The store has counted so many writes, in the epoch that was expected."""
+    def note_writes(self, expected: Expected, writes: int, *, confirmed: bool = False) -> None:
+        """The store has counted so many writes, in the epoch that was expected.
+
+        Args:
+            confirmed: as many replicas as have to have them. Without those that were not confirmed, which were answered
+                to nobody, a replica that takes over has lost nothing.
+        """
+        if self.replicas and not confirmed:
+            return
         if expected.id and expected.id == self._id:
             self._writes = max(self._writes, writes)
 

@@ -164,7 +164,7 @@ class RedisScripts:
                 dated = [*arguments, expected.id, expected.writes, *self._epoch.date(give_up_at)]
                 try:
                     writes, answer = await self._call_script(name, [*keys, MARKER], dated)
-                    self._epoch.note_writes(expected, writes)
+                    self._epoch.note_writes(expected, writes, confirmed=True)
                     return answer
                 except ResponseError as error:
                     if str(error).partition(" ")[0] not in REFUSALS:
