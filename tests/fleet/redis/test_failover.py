@@ -58,6 +58,15 @@ async def kill_master_after(
         return found is not master and bool(found.ask("PING"))
 
     await asyncio.to_thread(wait_until, another_took_over, "a new master")
+    if servers.watchers:
+        # A replica that still follows a frozen master could confirm what that does when it goes on: see the guide.
+        new = servers.find_master(tag)
+        others = [server for server in servers.members if server not in (master, new)]
+
+        def others_follow() -> bool:
+            return all(server.ask("INFO", "replication").get("master_port") == new.port for server in others)
+
+        await asyncio.to_thread(wait_until, others_follow, "the other replicas follow the new master")
     (master.thaw if freeze else master.start)()
 
 
