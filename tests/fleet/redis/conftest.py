@@ -15,7 +15,7 @@ from reward_gateway.local.valkey import COMMANDS
 
 from tests.ports import free_port
 
-from .servers import PROGRAM, Servers, make_certificates, start_cluster, start_sentinels, wait_until
+from .servers import PROGRAM, STARTED, Servers, make_certificates, start_cluster, start_sentinels, wait_until
 
 if not os.environ.get("FLEET"):
     collect_ignore_glob = ["test_*.py"]
@@ -78,6 +78,14 @@ class Gateway:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def no_servers_left() -> Iterator[None]:
+    """Kill every server that a test has started, also where its set did not come up."""
+    yield
+    while STARTED:
+        STARTED.pop().kill()
 
 
 @pytest.fixture(params=["cluster", "cluster over TLS", "sentinel"])

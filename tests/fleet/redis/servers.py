@@ -24,6 +24,10 @@ ADMIN, GATEWAY = ("admin", "for-tests-only"), ("gateway", "pass word/%")
 """Users of the access list and their passwords: one may do everything, the other what the gateway needs."""
 
 
+STARTED: list["Server"] = []
+"""All that were started, so that those of a set that did not come up are stopped as well."""
+
+
 @dataclass
 class Server:
     """One process."""
@@ -35,6 +39,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        STARTED.append(self)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=log, stderr=log)
 
