@@ -2,6 +2,7 @@
 
 import ast
 
+import pytest
 from reward_gateway.sample.fields import FIELDS
 from reward_gateway.settings import Settings
 
@@ -38,3 +39,14 @@ def test_every_setting_is_read_by_the_code_that_starts_the_service() -> None:
 
 def test_every_setting_says_what_it_does() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("url", ["triton:8001", "dns:///pool.ns.svc:8001", "unix:/s", "a:1,dns:///b:2,[::1]:3"])
+def test_addresses_of_tritons_are_taken_as_they_are_documented(url: str) -> None:
+    assert ",".join(Settings(triton_url=url).triton_urls) == url
+
+
+@pytest.mark.parametrize("url", ["http://triton:8000", "triton", "dns:///pool", "dns://server/pool:1", "a:1,b:99999"])
+def test_what_is_no_address_of_a_triton_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        Settings(triton_url=url)

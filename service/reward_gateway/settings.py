@@ -613,10 +613,11 @@ class Settings(BaseSettings):
     @classmethod
     def _is_host_and_port(cls, urls: str) -> str:
         for url in filter(None, map(str.strip, urls.split(","))):
-            host, _, port = url.removeprefix("dns:///").rpartition(":")
+            address = url.removeprefix("dns:///")
+            host, _, port = address.rpartition(":")
             if url.startswith("unix:"):
                 continue
-            if "://" in url or not host or not (port.isdecimal() and int(port) <= 65535):
+            if "/" in address or not host or not (port.isdecimal() and int(port) <= 65535):
                 raise ValueError(
                     "the gRPC address of Triton is host:port without http://, for example triton:8001, or "
                     "dns:///triton:8001 for every address of the name"

@@ -158,9 +158,15 @@ class TestWithoutHelm:
             "settings"
         ]["propertyNames"]["pattern"]
         template = (CHART / "templates/gateway.yaml").read_text()
+        helpers = (CHART / "templates/_helpers.tpl").read_text()
+        opened = {  # for both stores, by rg.redisAccess
+            *re.findall(r"REWARD_GATEWAY_{{ \$prefix }}_([A-Z]+)", helpers),
+            *re.findall(r'"((?:SENTINEL_)?(?:USERNAME|PASSWORD))"', helpers),
+        }
+        variables = {f"REWARD_GATEWAY_{store}_{part}" for store in ("REDIS", "STATE_REDIS") for part in opened}
         for name in Settings.model_fields:
             if name in SET_BY_THE_CHART:
-                assert f"REWARD_GATEWAY_{name.upper()}" in template
+                assert f"REWARD_GATEWAY_{name.upper()}" in template + " ".join(variables)
             assert re.match(pattern, name)
 
 
@@ -367,6 +373,12 @@ class TestRendered:
             (OPEN | {"valkey": {"url": "redis://a"}}, "valkey: enabled has no url"),
             (OPEN | {"state": {"url": "redis://a"}}, "state: enabled has no url"),
             (OPEN | {"ingress": {"enabled": True}}, "ingress: host"),
+            (OPEN | {"ingress": {"enabled": True, "host": "a"}}, "nothing lets its controller reach the gateway"),
+            (OPEN | {"routes": {"http": {"enabled": True}}}, "nothing lets its controller reach the gateway"),
+            (OPEN | {"monitoring": {"podMonitor": {"enabled": True}}}, "nothing lets Prometheus reach the pods"),
+            (OPEN | {"monitoring": {"serviceMonitor": {"enabled": True}}}, "nothing lets Prometheus reach the pods"),
+            (OPEN | {"canary": {"helpful": 2}}, "canary"),
+            (OPEN | {"valkey": {"auth": {"existingSecret": "a"}}}, "valkey: auth and tls are those of a server"),
             (OPEN | {"gateway": {"settings": {"workers": 4}}}, "settings.workers is set by the chart"),
             (OPEN | {"gateway": {"settings": {"tls_key": "/key"}}}, "settings.tls_key is set by the chart"),
             (OPEN | {"gateway": {"tls": {"clientCa": "ca.crt"}}}, "clientCa needs existingSecret"),
