@@ -29,8 +29,8 @@ CONVERT := .local/convert
 DEPLOY := .local/deploy
 IMAGES := .local/images
 # What is installed for `make serve`, and what the gateway's image carries.
-SERVE_EXTRAS := server tables language japanese tracing local models
-IMAGE_EXTRAS := server tracing
+SERVE_EXTRAS := server tables language japanese tracing local models fetch
+IMAGE_EXTRAS := server tracing fetch
 
 # Trainers whose own clients `make test-clients` runs, an environment each. Some need Python 3.13,
 # which a line of their `.in` file says; without one they are left out.

