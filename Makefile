@@ -49,7 +49,12 @@ CHAOS_TABLE := .local/chaos/verdicts.md
 SOAK_S ?= 600
 CHAOS_LIMIT ?= 90m
 
-.PHONY: help serve models-all convert test test-browser docs screenshots test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos peers mutation lint lock clean environment development
+# `make test-fleet`: where its tables go, when it is ended, and the programs of Debian that it needs, with their packages.
+FLEET_TABLE := .local/fleet/table.md
+FLEET_LIMIT ?= 25m
+FLEET_PROGRAMS := haproxy:haproxy ip:iproute2 wrk:wrk redis-server:redis-server redis-cli:redis-tools unshare:util-linux
+
+.PHONY: help serve models-all convert test test-browser docs screenshots test-trainers test-clients test-upstreams client-python test-convert test-deploy test-images test-chaos test-fleet peers mutation lint lock clean environment development
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | column -t -s '#'
@@ -123,6 +128,16 @@ test-chaos: development ## faults and overload against own instances, as a table
 	@echo "==> faults and overload (at most $(CHAOS_LIMIT))"
 	@CHAOS_TABLE="$(CURDIR)/$(CHAOS_TABLE)" SOAK_S=$(SOAK_S) exec timeout --foreground --signal=INT --kill-after=60 \
 	  $(CHAOS_LIMIT) $(BIN)/python -m pytest tests/chaos $(ARGS)
+
+# In a network, mounts and processes of its own: nothing of the machine's network changes, and nothing is left behind.
+test-fleet: development ## one to eight gateways behind HAProxy in network namespaces, restarted, killed and measured (root)
+	@[ "$$(id -u)" = 0 ] || { echo "test-fleet makes network namespaces and needs root: sudo make test-fleet" >&2; exit 1; }
+	@missing=; for each in $(FLEET_PROGRAMS); do command -v "$${each%:*}" >/dev/null || missing="$$missing $${each#*:}"; done; \
+	  [ -z "$$missing" ] || { echo "test-fleet needs programs that are not here: sudo apt-get install$$missing" >&2; exit 1; }
+	@echo "==> fleet (at most $(FLEET_LIMIT))"
+	@FLEET="$(CURDIR)/$(FLEET_TABLE)" exec unshare --net --mount --pid --ipc --fork --kill-child --mount-proc \
+	  tests/fleet/enter.sh timeout --foreground --signal=INT --kill-after=60 $(FLEET_LIMIT) \
+	  $(BIN)/python -m pytest tests/fleet $(ARGS)
 
 lint: development ## formatting, lint, types, import contracts
 	@$(BIN)/ruff check

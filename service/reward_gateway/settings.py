@@ -297,7 +297,16 @@ class Settings(BaseSettings):
         ge=256 << 20,
         description="Maximum bytes that an operation may allocate in such a process; over it the request fails.",
     )
-    drain_s: float = Field(20.0, ge=0, description="Time that requests in flight have to finish at shutdown.")
+    drain_delay_s: float = Field(
+        0.0,
+        ge=0,
+        description="Time after SIGTERM in which requests are still accepted while readiness already fails, so that a "
+        "load balancer stops sending them before they are refused: longer than its health checks take. Where a Pod's "
+        "preStop hook waits, 0.",
+    )
+    drain_s: float = Field(
+        20.0, ge=0, description="Time that requests in flight have to finish at shutdown, after drain_delay_s."
+    )
     max_connections: int = Field(
         8192,
         ge=1,

@@ -17,6 +17,7 @@ from reward_gateway.proto.reward_pb2_grpc import RewardServiceStub
 EXPECTED: Mapping[str, Callable[[str], float]] = {
     "rule": lambda response: -float(len(response.split())),
     "model": lambda response: float(len(response.encode())),
+    "elsewhere": lambda response: -float(len(response.split())),  # `rule` of another gateway, in tests/fleet
 }
 """The right reward of a response, by recipe; see ``tests.chaos.stacks.RECIPES``."""
 

@@ -108,3 +108,31 @@ async def test_told_twice_it_stops_at_once(serve: Any) -> None:
         assert (status, body["error"]["code"], headers["retry-after"]) == (503, "draining", "1")
         await to.running
         client.close()
+
+
+async def test_while_balancers_take_notice_it_is_not_ready_and_answers(serve: Any, clock: Clock) -> None:
+    async with serve(drain_delay_s=60, drain_s=3600) as served, listening(served) as to:
+        kept = await connect(to)
+        await kept.send(post(SCORE))
+        assert (await kept.answer())[0] == 200
+        to.server.leave()
+        for client in (kept, new := await connect(to)):
+            await client.send(post(SCORE))
+            status, headers, _ = await client.answer()
+            assert (status, headers["connection"]) == (200, "close")
+        probe = await connect(to)
+        await probe.send(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        status, _, body = await probe.answer()
+        assert (status, body["error"]["code"]) == (503, "draining")
+        assert not served.traffic.drain.draining
+        await clock.advance_until(to.running.done, 100)
+        for client in (kept, new, probe):
+            client.close()
+
+
+async def test_told_twice_it_does_not_wait_for_balancers(serve: Any) -> None:
+    async with serve(drain_delay_s=3600) as served, listening(served) as to:
+        to.server.leave()
+        assert not served.traffic.drain.draining
+        to.server.leave()
+        await to.running

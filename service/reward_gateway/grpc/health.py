@@ -1,4 +1,4 @@
-"""grpc.health.v1 that tells the truth: SERVING while a recipe can answer and the gateway is not draining.
+"""grpc.health.v1 that tells the truth: SERVING while a recipe can answer and the gateway is not shutting down.
 
 ``Check`` asks the gateway each time; ``Watch`` is told every few seconds. A service is the server as a whole ("") or
 one of its services by its full name, both SERVING while the default recipe can answer; or a recipe, by its name.
@@ -39,14 +39,14 @@ class GatewayHealth(health.aio.HealthServicer):  # type: ignore[name-defined,mis
         if name not in self._services and name not in self._gateway.book.plans:
             with contextlib.suppress(GatewayError):
                 await learn_models(self._gateway, name)
-                missing = self._drain.draining or await self._gateway.find_lack(name) is not None
+                missing = self._drain.leaving or await self._gateway.find_lack(name) is not None
                 return health_pb2.HealthCheckResponse(status=NOT_SERVING if missing else SERVING)
         await self.refresh_statuses()
         return await super().Check(request, context)
 
     async def refresh_statuses(self) -> None:
         """Read the gateway's readiness and notify watchers of changes."""
-        serving = not self._drain.draining
+        serving = not self._drain.leaving
         readiness = await self._gateway.check_readiness()
         recipes = frozenset(self._gateway.book.plans)
         for removed in self._recipes - recipes:

@@ -79,7 +79,7 @@ class InferenceService:
         return pb.ServerLiveResponse(live=True)
 
     async def server_ready(self) -> "pb.ServerReadyResponse":
-        ready = not self._traffic.drain.draining and (await self._gateway.check_readiness()).ready
+        ready = not self._traffic.drain.leaving and (await self._gateway.check_readiness()).ready
         return pb.ServerReadyResponse(ready=ready)
 
     async def server_metadata(self, raw: bytes, call: Call) -> "pb.ServerMetadataResponse":

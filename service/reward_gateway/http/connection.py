@@ -238,7 +238,7 @@ class Connection(HttpToolsProtocol):
         """Let the application answer; the connection ends with the answer if the body was not read, or at shutdown."""
 
         async def send_last(message: Message) -> None:
-            if cycle.more_body or self._reserved or self._drain.draining:
+            if cycle.more_body or self._reserved or self._drain.leaving:
                 cycle.keep_alive = False
             if self.flow.write_paused:
                 await self._wait_until_read()

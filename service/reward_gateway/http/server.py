@@ -33,7 +33,8 @@ FLUSH_S = 2
 class HttpServer(uvicorn.Server):
     """Answers until it is told to leave; then it drains, and stops.
 
-    Draining, it still takes connections: readiness is false, new requests are answered 503 with ``Retry-After``, and
+    Told to leave, it is not ready, and goes on answering for ``drain_delay_s`` seconds. Then it drains: it still takes
+    connections, new requests are answered 503 with ``Retry-After``, and
     those in flight are finished. What is left after ``drain_s`` seconds is answered 503.
 
     Args:
@@ -78,7 +79,7 @@ class HttpServer(uvicorn.Server):
             )
         )
         self._drain = drain
-        self._drain_s = settings.drain_s
+        self._drain_delay_s, self._drain_s = settings.drain_delay_s, settings.drain_s
         self._places, self._counts = places, counts
         self._acceptors: list[Acceptor] = []
 
@@ -104,9 +105,17 @@ class HttpServer(uvicorn.Server):
 
     def leave(self) -> None:
         """Drain and stop; if called again, cut off what is in flight and stop at once."""
-        if self._drain.draining:
+        if self._drain.leaving:
             self.force_exit = True
             self._drain.cut_off()
+        elif self._drain_delay_s:
+            log.info("leaving", drains_after_s=self._drain_delay_s)
+            self._drain.leave()
+            asyncio.get_running_loop().call_later(self._drain_delay_s, self._begin_drain)
+            return
+        self._begin_drain()
+
+    def _begin_drain(self) -> None:
         self._drain.begin()
         self.should_exit = True
 

@@ -57,7 +57,7 @@ def worker_children(
             ready=probes.http_ok(EVERYWHERE.get(host, host), port, "/livez", tls=settings.tls_certificate is not None),
             env=env if counts is None else env | {FD_VARIABLE: str(counts), PLACE_VARIABLE: str(place)},
             ready_s=120.0,
-            stop_s=settings.drain_s + STOP_S,
+            stop_s=settings.drain_delay_s + settings.drain_s + STOP_S,
             pass_fds=(http.fileno(),) if counts is None else (http.fileno(), counts),
             clean_up=partial(_clean_up, metrics, counts, place),
             reloads=True,

@@ -1,9 +1,9 @@
 """Draining: how a gateway shuts down without failing requests.
 
-Readiness turns off first, so that load balancers send requests elsewhere; new requests are rejected with a reason and
-a time to retry; requests in flight finish. What is not finished when time is up is cut off, and its callers are told
-to send it to another gateway.
-"""
+Readiness turns off first, so that load balancers send requests elsewhere; those that still come are answered for a
+while where the operator wants that; then new requests are rejected with a reason and a time to retry, and requests in
+flight finish. What is not finished when time is up is cut off, and its callers are told to send it to another
+gateway."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -22,10 +22,12 @@ class Drain:
     """The drain switch of one process, and the work that it waits for. It cannot be undone.
 
     Attributes:
-        draining: whether the gateway is shutting down.
+        leaving: whether the gateway is shutting down, and so not ready.
+        draining: whether it refuses new requests.
     """
 
     def __init__(self) -> None:
+        self.leaving = False
         self.draining = False
         self._begun = asyncio.Event()
         self._cut = asyncio.Event()
@@ -37,8 +39,13 @@ class Drain:
         """The number of requests under way, from their headers to their answers."""
         return len(self._work)
 
+    def leave(self) -> None:
+        """Stop being ready; requests are still accepted."""
+        self.leaving = True
+
     def begin(self) -> None:
         """Stop being ready and accepting requests."""
+        self.leaving = True
         self.draining = True
         self._begun.set()
 

@@ -144,7 +144,7 @@ class ProcessBoard:
             __version__,
             admission.in_flight,
             admission.queued,
-            self.drain.draining,
+            self.drain.leaving,
             self._health,
         )
 

@@ -117,8 +117,8 @@ async def _render_readiness(visit: Visit) -> Html:
     parts = visit.parts
     readiness = await parts.gateway.check_readiness()
     default, missing, away = readiness.default, readiness.missing, _list_away(visit)
-    if parts.traffic.drain.draining:
-        state, kind, text = "Shutting down", "bad", "Requests in flight are finished; no new ones are taken."
+    if parts.traffic.drain.leaving:
+        state, kind, text = "Shutting down", "bad", "Requests in flight are finished; new ones are sent elsewhere."
     elif not readiness.ready:
         state, kind, text = "Not ready", "bad", f"The default recipe {default} cannot answer: {missing[default]}."
     elif failing := readiness.failing:

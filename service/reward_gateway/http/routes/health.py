@@ -52,7 +52,7 @@ async def readyz(request: Request) -> Response:
     on.
     """
     deps = dependencies_of(request)
-    if deps.traffic.drain.draining:
+    if deps.traffic.drain.leaving:
         return _not_ready(request, Draining("this gateway is shutting down"))
     reward = call_of(request.scope).recipe
     if reward is not None:

@@ -30,7 +30,7 @@ async def home(request: Request) -> Response:
     console's page."""
     deps = dependencies_of(request)
     links = _LINKS | ({"console": "/"} if deps.settings.console else {})
-    ready = not deps.traffic.drain.draining and (await deps.gateway.check_readiness()).ready
+    ready = not deps.traffic.drain.leaving and (await deps.gateway.check_readiness()).ready
     root = deps.settings.root_path
     return json_response(
         {
