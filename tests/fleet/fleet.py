@@ -43,13 +43,16 @@ rewards:
   compared:
     components: {{mine: {{score: given, inputs: {{value: {{feature: mine}}}}}}}}
     group: {{normalize: zscore, cohort: {{size: 4, timeout_s: 60}}}}
+  alone:
+    components: {{mine: {{score: given, inputs: {{value: {{feature: mine}}}}}}}}
+    group: {{normalize: zscore}}
   grouped:
     components: {{length: {{score: {MODEL}}}}}
     group: {{normalize: zscore}}
 """
 """``rule``: minus the number of words. ``model``: the response's bytes. ``elsewhere``: ``rule`` of the upstream.
 ``counted``: a running statistic. ``compared``: a feature less its mean over a prompt's four samples, in units of their
-deviation, sent one by one. ``grouped``: the same of the model's score, in one request."""
+deviation, sent one by one; ``alone``: the same in one request. ``grouped``: of the model's score, in one request."""
 
 BEHIND = {
     "upstreams": {
@@ -266,7 +269,7 @@ class Fleet:
             "http-port": HTTP,
             "grpc-port": GRPC,
             "state-dir": folder,
-            "allow-unauthenticated": True,
+            "allow-unauthenticated": "api-keys-file" not in flags,
             "compute-processes": 1,
             "math-processes": 1,
             **flags,
